@@ -1,0 +1,5 @@
+"""`python -m monoq`."""
+
+from monoq.cli import main
+
+main()

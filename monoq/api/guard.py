@@ -1,0 +1,76 @@
+"""What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI; it must never read a body."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from monoq.api.problems import problem_json
+
+Event = MutableMapping[str, Any]
+ASGIApp = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+SECURITY_HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Guard:
+    """Lets through: known Hosts (against DNS rebinding), WebSockets and writes from our own pages or from no page at all
+    (against cross-site requests), bodies that say they are JSON (which no plain form can)."""
+
+    def __init__(self, app: ASGIApp, *, sockets: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._sockets = sockets
+        self._hosts = LOOPBACK | {host.lower() for host in hosts}
+        self._any_host = "*" in self._hosts
+
+    async def __call__(self, scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        headers = dict(scope["headers"])
+        refusal = self._refusal(scope, headers)
+        if scope["type"] == "websocket":
+            if refusal or scope["path"] != "/ws":
+                await receive()
+                return await send({"type": "websocket.close", "code": 1008})  # before the accept: the server answers 403
+            return await self._sockets(scope, receive, send)
+
+        async def send_secured(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                event["headers"] = [*event["headers"], *SECURITY_HEADERS]
+                if not any(name == b"cache-control" for name, _ in event["headers"]):
+                    event["headers"].append(NO_STORE)
+            await send(event)
+
+        if refusal:
+            status, detail = refusal
+            body = problem_json(status, detail)
+            start = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+            await send_secured({"type": "http.response.start", "status": status, "headers": start})
+            return await send_secured({"type": "http.response.body", "body": body})
+        return await self._app(scope, receive, send_secured)
+
+    def _refusal(self, scope: Event, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        if not self._any_host and re.sub(r":\d+$", "", host) not in self._hosts:
+            return 421, f"this server does not answer for the host {host[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does"
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            return None
+        if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
+            return 403, "requests from pages of other sites are refused"
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1").lower() not in (f"http://{host}", f"https://{host}"):
+            return 403, "requests from pages of other origins are refused"
+        if scope["type"] == "http" and headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
+            return 415, "send the body as Content-Type: application/json"
+        return None

@@ -1,0 +1,88 @@
+"""The HTTP server: Quart behind the guard, on Hypercorn. At a stop it must let go of its clients before Hypercorn waits for them."""
+
+import logging
+import socket
+from collections.abc import Iterable
+from typing import cast
+
+import hypercorn.protocol.ws_stream
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from quart import Blueprint, Quart
+
+from monoq.api import problems
+from monoq.api.guard import ASGIApp, Guard
+from monoq.api.jobs import MAX_BATCH_BYTES
+from monoq.errors import ConfigError
+from monoq.live.socket import MAX_MESSAGE_BYTES, Sockets
+from monoq.service import Service
+
+log = logging.getLogger(__name__)
+
+BODY_TIMEOUT_S = 20
+BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
+
+
+def create_quart(blueprints: Iterable[Blueprint]) -> Quart:
+    """The Quart application, without guard and server."""
+    app = Quart("monoq", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BATCH_BYTES
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
+    problems.install(app)
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    return app
+
+
+class ApiServer(Service):
+    """Serves until `stop`: then health turns to 503, sockets are sent elsewhere, and requests under way are finished."""
+
+    name = "api"
+
+    def __init__(self, *, quart: Quart, sockets: Sockets, host: str, port: int, hosts: Iterable[str], grace_s: float) -> None:
+        super().__init__()
+        self._sockets = sockets
+        self._guard = Guard(cast(ASGIApp, quart), sockets=sockets, hosts={*hosts, f"[{host}]" if ":" in host else host})
+        self._config = Config()
+        self._socket = _listen(host, port)
+        self._config.bind = [f"fd://{self._socket.fileno()}"]
+        self._config.backlog = BACKLOG
+        self._config.accesslog = None
+        self._config.errorlog = logging.getLogger("hypercorn.error")
+        self._config.include_server_header = False
+        self._config.keep_alive_timeout = 75
+        self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
+        self._config.graceful_timeout = min(3.0, grace_s / 2)
+        self._config.shutdown_timeout = min(3.0, grace_s / 2)
+        self._config.websocket_max_message_size = 2 * MAX_MESSAGE_BYTES
+        self._config.websocket_ping_interval = 20.0
+        logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
+
+    async def run(self) -> None:
+        _refuse_compression()
+        address, port = self._socket.getsockname()[:2]
+        log.info("the dashboard is at http://%s:%d", f"[{address}]" if ":" in address else address, port)
+        await serve(self._guard, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
+
+    async def _stopped(self) -> None:
+        await self.stopping.wait()
+        self._sockets.close()
+        await self._sockets.emptied(self._config.graceful_timeout)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Binds before anything else starts, so that a port in use is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.setblocking(False)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_HOST, MONOQ_PORT): {error.strerror or error}") from error
+    return listener
+
+
+def _refuse_compression() -> None:
+    """Hypercorn always accepts permessage-deflate: 190 KB per socket, and a small frame that unpacks to 67 MB before any limit."""
+    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]

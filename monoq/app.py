@@ -1,0 +1,152 @@
+"""The composition root: builds the parts of a role and hands each what it uses. The only module that may import all others."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.health import health_blueprint
+from monoq.api.jobs import jobs_blueprint
+from monoq.api.server import ApiServer, create_quart
+from monoq.api.tenants import tenants_blueprint
+from monoq.config import Settings
+from monoq.handlers import builtin
+from monoq.live.hub import Hub
+from monoq.live.publisher import Publisher
+from monoq.live.socket import Sockets
+from monoq.live.subscriber import Subscriber
+from monoq.queue.ready import Ready
+from monoq.registry import App, load_app
+from monoq.service import Service, supervise
+from monoq.store.counts import CountStore
+from monoq.store.database import Database, Plans
+from monoq.store.jobs import JobStore
+from monoq.store.workers import WorkerStore
+from monoq.submit import Pusher, Submitter
+from monoq.upkeep.counter import Counter
+from monoq.upkeep.rescuer import Rescuer
+from monoq.upkeep.stager import Stager
+from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+def package_dir(name: str) -> Path:
+    """`static` or `migrations`: inside an installed wheel, or beside the package in a checkout."""
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
+def handlers_of(settings: Settings) -> App:
+    """The built-in job types and those of `--app`."""
+    app = App()
+    app.include(builtin)
+    if settings.app:
+        app.include(load_app(settings.app))
+    return app
+
+
+async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
+    """Runs the role until SIGTERM or SIGINT; returns whether it ended as asked. A second signal forces the end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, _asked_to_stop, stop)
+    async with build(settings, database_url, redis_url) as stages:
+        return await supervise(stages, stop, settings.shutdown_timeout)
+
+
+def _asked_to_stop(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        raise SystemExit(130)
+    log.info("stopping; a second signal forces it")
+    stop.set()
+
+
+@asynccontextmanager
+async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[list[list[Service]]]:
+    """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it."""
+    app = handlers_of(settings)
+    async with AsyncExitStack() as open_parts:
+        database = await _database(open_parts, settings, database_url, "pinned", "monoq upkeep", connections=4)
+        jobs, workers = JobStore(database), WorkerStore(database)
+        ready = Ready(redis_url)
+        open_parts.push_async_callback(ready.close)
+        publisher = Publisher(redis_url)
+        stager = Stager(jobs=jobs, workers=workers, ready=ready)
+        taking: list[Service] = [stager, Rescuer(jobs=jobs, workers=workers, publisher=publisher), Counter(CountStore(database))]
+        finishing: list[Service] = []
+        if settings.role in ("api", "all"):
+            database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
+            server, *behind = _api(settings, app, database, ready, publisher, redis_url)
+            taking.append(server)
+            finishing += behind
+        if settings.role in ("worker", "all"):
+            database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
+            worker, heartbeat = await _worker(settings, app, JobStore(database), publisher, stager, database_url, redis_url)
+            taking.append(worker)
+            finishing.append(heartbeat)
+        yield [taking, finishing, [publisher]]
+
+
+async def _database(
+    open_parts: AsyncExitStack, settings: Settings, url: str, plans: Plans, name: str, connections: int | None = None
+) -> Database:
+    database = await Database.connect(url, connections=connections or settings.database_connections, plans=plans, name=name)
+    open_parts.push_async_callback(database.close)
+    return database
+
+
+def _api(settings: Settings, app: App, database: Database, ready: Ready, publisher: Publisher, redis_url: str) -> list[Service]:
+    hub = Hub()
+    sockets = Sockets(hub)
+    pusher = Pusher(ready)
+    submitter = Submitter(database=database, pusher=pusher, publisher=publisher)
+    store = JobStore(database)
+    server: ApiServer
+    quart = create_quart(
+        [
+            jobs_blueprint(
+                app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter, store=store, publisher=publisher, pusher=pusher
+            ),
+            tenants_blueprint(counts=CountStore(database)),
+            health_blueprint(database=database, ready=ready, draining=lambda: server.stopping.is_set()),
+            dashboard_blueprint(static=package_dir("static"), app=app),
+        ]
+    )
+    server = ApiServer(
+        quart=quart,
+        sockets=sockets,
+        host=settings.host,
+        port=settings.port,
+        hosts=settings.allowed_hosts,
+        grace_s=settings.shutdown_timeout,
+    )
+    return [server, submitter, pusher, Subscriber(redis_url, hub)]
+
+
+async def _worker(
+    settings: Settings, app: App, jobs: JobStore, publisher: Publisher, stager: Stager, database_url: str, redis_url: str
+) -> tuple[Worker, Heartbeat]:
+    heartbeat = Heartbeat(
+        database_url=database_url, slots=settings.slots, types=list(app.handlers), lease_s=settings.lease, beat_s=settings.beat
+    )
+    await heartbeat.register()
+    worker = Worker(
+        app=app,
+        jobs=jobs,
+        redis_url=redis_url,
+        publisher=publisher,
+        heartbeat=heartbeat,
+        stager=stager,
+        batch_size=settings.batch_size,
+        slots=settings.slots,
+        threads=settings.threads,
+        shutdown_timeout=settings.shutdown_timeout,
+    )
+    return worker, heartbeat

@@ -1,0 +1,92 @@
+"""The one JSON codec: every payload, result, message and frame passes through it. It must never let through a value that
+Postgres, Python or a browser would refuse or change later."""
+
+import re
+from typing import Any
+
+import jiter
+import orjson
+
+from monoq.errors import InvalidJson
+
+MAX_DEPTH = 64  # below every reader's limit: jiter 200, orjson 254 when writing, PostgreSQL about 6,000
+MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
+
+# Only a text with one of these can hold a value that the parser accepts and a later reader does not: NUL, a huge integer,
+# a float that overflows. Other texts skip the walk, which costs more than the parsing.
+_SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}|[0-9][eE]\+?[0-9]{2}")
+
+
+def loads(text: bytes | str) -> Any:
+    """Parses strict JSON (RFC 8259, UTF-8 without a byte order mark, no duplicate keys).
+
+    Raises InvalidJson for anything else, and for what could not be read again: NUL, integers beyond 2^53, infinite floats,
+    nesting deeper than 64.
+    """
+    if isinstance(text, str):
+        try:
+            text = text.encode()
+        except UnicodeEncodeError:
+            raise InvalidJson("text with half a surrogate pair") from None
+    try:
+        value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise InvalidJson(str(error)) from None
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text):
+        _check(value, MAX_DEPTH)
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form."""
+    try:
+        text = orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_UTC_Z)
+    except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
+        raise InvalidJson(str(error)) from None
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text) or b"\x00" in text:
+        loads(text)
+    return text.decode()
+
+
+def clean_text(text: str, limit: int = 4096) -> str:
+    """Makes any text storable: NUL and half surrogates replaced, cut to `limit` characters. Never fails."""
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return cut.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """What orjson does not write by itself: pydantic models, sets, and subclasses of the plain types."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, dict):
+        return dict(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _check(value: Any, depth: int) -> None:
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise InvalidJson("the character NUL cannot be stored")
+    elif isinstance(value, float):
+        if value in (float("inf"), float("-inf")):
+            raise InvalidJson("a number is too large")
+    elif isinstance(value, int):
+        if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+            raise InvalidJson("an integer is beyond 2^53: send it as a string")
+    elif isinstance(value, dict):
+        if depth == 0:
+            raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
+        for key, item in value.items():
+            _check(key, depth)
+            _check(item, depth - 1)
+    elif isinstance(value, list):
+        if depth == 0:
+            raise InvalidJson(f"nested deeper than {MAX_DEPTH}")
+        for item in value:
+            _check(item, depth - 1)

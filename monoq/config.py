@@ -1,0 +1,84 @@
+"""Every setting, once: its name, default, bounds and meaning. A wrong value must stop the start with one line, never later."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from monoq.errors import ConfigError
+
+Role = Literal["api", "worker", "all"]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+def _env(*names: str) -> AliasChoices:
+    """The environment names of a setting, the first of those present wins; the field's own name is for flags and tests."""
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """Read from flags, then MONOQ_… in the environment, then these defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="MONOQ_", extra="ignore", frozen=True, populate_by_name=True)
+
+    role: Role = Field("all", description="what this process does: api, worker or all")
+    app: str | None = Field(None, description="your handlers, as package.module:app; the built-in job types are always there")
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, validation_alias=_env("MONOQ_PORT", "PORT"), description="port to listen on; 0: any free one")
+    allowed_hosts: CommaSeparated = Field(
+        (), description="Host names served besides localhost and the bound address, comma-separated; `*` serves any"
+    )
+    database_url: str | None = Field(
+        None, validation_alias=_env("MONOQ_DATABASE_URL", "DATABASE_URL"), description="PostgreSQL 15+; unset: embedded"
+    )
+    redis_url: str | None = Field(
+        None, validation_alias=_env("MONOQ_REDIS_URL", "REDIS_URL"), description="Redis 6.2+ or Valkey; unset: embedded"
+    )
+    data_dir: Path = Field(Path(".monoq"), description="where the embedded engines keep their data")
+    database_connections: int = Field(10, ge=4, le=200, description="PostgreSQL connections per role of a process")
+    accept_unknown_types: bool = Field(False, description="accept jobs of types that this process has no handler for")
+    batch_size: int = Field(
+        500,
+        ge=1,
+        le=10_000,
+        validation_alias=_env("MONOQ_BATCH_SIZE", "BATCH_SIZE"),
+        description="jobs claimed at once, at most",
+    )
+    slots: int = Field(2000, ge=1, le=100_000, description="jobs that a worker holds at once, at most")
+    threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
+    lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
+    beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
+    shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_lists(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(hosts := values.get("allowed_hosts"), str):
+            values["allowed_hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+        return values
+
+    @model_validator(mode="after")
+    def _lease_outlives_missed_beats(self) -> "Settings":
+        if self.lease < 3 * self.beat:
+            raise ValueError("MONOQ_LEASE must be at least three times MONOQ_BEAT")
+        return self
+
+
+def env_names(name: str) -> list[str]:
+    """The environment variables that set a field, the strongest first."""
+    alias = Settings.model_fields[name].validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [f"MONOQ_{name.upper()}"]
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings from flags (None: not given) and the environment; raises ConfigError with one line that names the variable."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = str(problem["loc"][0]) if problem["loc"] else ""
+        name = env_names(where)[0] if where in Settings.model_fields else where
+        got = f" (got {problem['input']!r})" if where else ""
+        raise ConfigError(f"{name}{': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}{got}") from None

@@ -1,0 +1,42 @@
+"""The error tree. A docstring is the default message; drivers' errors are translated at the edge and must not travel further."""
+
+from typing import Any
+
+
+class MonoqError(Exception):
+    """monoq failed"""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.__doc__ or "")
+
+
+class ConfigError(MonoqError):
+    """a setting is wrong"""  # the command line prints one line and exits with 2
+
+
+class EmbeddedError(ConfigError):
+    """an embedded engine did not start"""
+
+
+class InvalidJson(MonoqError):  # noqa: N818
+    """not JSON that can be stored and read again"""
+
+
+class InvalidJob(MonoqError):  # noqa: N818
+    """a job was refused; `errors` names each field and what is wrong with it"""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{error['field']}: {error['message']}" for error in errors))
+        self.errors = errors
+
+
+class IdempotencyConflict(MonoqError):  # noqa: N818
+    """this idempotency key was used with another request"""
+
+
+class DatabaseUnavailable(MonoqError):  # noqa: N818
+    """PostgreSQL cannot be reached, or does not answer in time"""
+
+
+class QueueUnavailable(MonoqError):  # noqa: N818
+    """Redis cannot be reached, or does not answer in time"""

@@ -1,0 +1,63 @@
+"""Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so nothing may wait for it or depend on it."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from monoq.live.wire import Change, encode_messages
+from monoq.queue.connection import UNAVAILABLE, connect
+from monoq.queue.keys import UPDATES
+from monoq.service import Service
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGES = 10_000  # what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
+PIPELINE = 100
+
+
+class Publisher(Service):
+    """One connection, so that what this process publishes arrives in the order of its commits."""
+
+    name = "publisher"
+
+    def __init__(self, redis_url: str) -> None:
+        super().__init__()
+        self._redis = connect(redis_url, connections=1)
+        self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
+        self._arrived = asyncio.Event()
+        self._down_since: float | None = None
+
+    def publish(self, changes: Iterable[Change]) -> None:
+        """Takes committed changes; returns at once."""
+        self._messages.extend(encode_messages(changes))
+        self._arrived.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        while self._messages or not self.stopping.is_set():
+            if not self._messages:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            await self._send([self._messages.popleft() for _ in range(min(PIPELINE, len(self._messages)))])
+        await self._redis.aclose()
+
+    async def _send(self, messages: list[bytes]) -> None:
+        try:
+            pipeline = self._redis.pipeline(transaction=False)
+            for message in messages:
+                pipeline.publish(UPDATES, message)
+            await pipeline.execute()
+        except UNAVAILABLE as error:
+            if self._down_since is None:
+                self._down_since = time.monotonic()
+                log.warning("live updates are not published: %s", error)
+        else:
+            if self._down_since is not None:
+                log.warning("live updates are published again after %.1f s", time.monotonic() - self._down_since)
+                self._down_since = None

@@ -1,0 +1,20 @@
+"""The tables of counts: one method per statement. It must never count history row by row."""
+
+from collections.abc import Sequence
+
+from monoq.store.database import Queryable, Row, query
+
+
+class CountStore:
+    """Jobs per tenant and status."""
+
+    def __init__(self, database: Queryable) -> None:
+        self._database = database
+
+    async def fold_counts(self) -> None:
+        """Folds appended changes into the totals."""
+        await self._database.fetch(query("fold_counts"))
+
+    async def count_jobs(self, tenant_id: str | None) -> Sequence[Row]:
+        """Rows of tenant_id, status, jobs; of one tenant or of all."""
+        return await self._database.fetch(query("count_jobs"), tenant_id)

@@ -1,0 +1,139 @@
+"""Connections to Postgres: a pool with bounds on every wait, and the driver's errors in our words. It must know no table."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import asyncpg
+
+from monoq.errors import ConfigError, DatabaseUnavailable
+
+log = logging.getLogger(__name__)
+
+Row: TypeAlias = asyncpg.Record
+Plans = Literal["pinned", "fresh"]
+
+CONNECT_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 4.0
+ACQUIRE_TIMEOUT_S = 2.0
+
+# What tells of an outage rather than of a bad statement. Such a statement may or may not have been committed.
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,  # the connection or the pool is closed
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.InsufficientResourcesError,  # class 53: connections, memory, disk
+    asyncpg.OperatorInterventionError,  # class 57: shutdown, restart, terminated, query cancelled
+    asyncpg.ReadOnlySQLTransactionError,  # failed over to a standby
+    asyncpg.InternalClientError,
+)
+
+# Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at 1,000 ids); the joins that
+# are switched off look cheap to the planner while the table has no statistics, and read the whole of it.
+PINNED_PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+# Statements whose best index depends on their arguments.
+FRESH_PLANS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
+
+
+@cache
+def query(name: str) -> str:
+    """The text of `store/queries/<name>.sql`."""
+    return (Path(__file__).parent / "queries" / f"{name}.sql").read_text()
+
+
+class Queryable(Protocol):
+    """What a store needs: a Database, or an asyncpg connection whose transaction is the caller's."""
+
+    async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]: ...
+    async def fetchrow(self, sql: str, /, *args: Any) -> Row | None: ...
+
+
+class Database:
+    """A pool of connections. Every method raises DatabaseUnavailable when Postgres is away or too slow."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, *, connections: int, plans: Plans, name: str = "monoq") -> "Database":
+        """Opens a pool; raises DatabaseUnavailable, or ConfigError for a URL that makes no sense."""
+        server_settings = {
+            **(PINNED_PLANS if plans == "pinned" else FRESH_PLANS),
+            "application_name": name,
+            "synchronous_commit": "on",
+            "statement_timeout": str(int(COMMAND_TIMEOUT_S * 1000)),
+            "lock_timeout": "3000",
+            "idle_in_transaction_session_timeout": "10000",
+            "timezone": "UTC",
+        }
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                max_inactive_connection_lifetime=300,
+                server_settings=server_settings,
+                reset=_no_reset,
+            )
+        except UNAVAILABLE as error:
+            raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}") from error
+        except (ValueError, asyncpg.PostgresError) as error:
+            raise ConfigError(f"MONOQ_DATABASE_URL: {_one_line(error)}") from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Closes the pool; connections still busy after 2 s are cut."""
+        try:
+            async with asyncio.timeout(2):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection from the pool, its errors translated."""
+        connection = None
+        try:
+            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                yield connection
+        except UNAVAILABLE as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and connection is not None:
+                await self._pool.expire_connections()  # the server behind them is no primary any more
+            raise DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection inside a transaction, which an exception rolls back."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]:
+        """Runs one statement, one transaction; returns its rows."""
+        async with self.connection() as connection:
+            return await connection.fetch(sql, *args)  # type: ignore[no-any-return]
+
+    async def fetchrow(self, sql: str, /, *args: Any) -> Row | None:
+        """Runs one statement; returns its first row."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *args)
+
+
+async def _no_reset(connection: asyncpg.Connection) -> None:
+    """We leave no session state behind, so a connection returns to the pool without the driver's extra round trip."""
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

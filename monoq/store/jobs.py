@@ -1,0 +1,85 @@
+"""The table `jobs`: one method per statement. Every state change is one compare-and-set; what comes back is what happened.
+It must never decide what should happen."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from monoq.job import NewJob, Status
+from monoq.store.database import Queryable, Row, query
+
+
+class JobStore:
+    """Reads and writes jobs through a Database, or through a connection inside somebody's transaction."""
+
+    def __init__(self, database: Queryable) -> None:
+        self._database = database
+
+    async def insert_jobs(self, jobs: Sequence[NewJob]) -> set[UUID]:
+        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit."""
+        rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(jobs))
+        return {row["id"] for row in rows}
+
+    async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
+        """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key, request_hash."""
+        return await self._database.fetch(query("find_submitted"), *_find_columns(jobs))
+
+    async def claim_jobs(self, ids: Sequence[str], worker_id: int, timeouts_ms: dict[str, int]) -> Sequence[Row]:
+        """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim."""
+        return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
+
+    async def complete_jobs(
+        self, ids: Sequence[UUID], claims: Sequence[int], results: Sequence[str | None], worker_id: int
+    ) -> Sequence[Row]:
+        """Success for runs that still hold their claim; the rows that do not come back were stale."""
+        return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
+
+    async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, error. As with complete_jobs, stale rows are missing."""
+        return await self._database.fetch(query("end_runs"), *columns, worker_id)
+
+    async def select_due_jobs(self, limit: int, listed: Sequence[str], types: Sequence[str] | None) -> list[UUID]:
+        """Ids of waiting jobs to stage next, fair among tenants, without those in `listed`."""
+        return [row["id"] for row in await self._database.fetch(query("select_due_jobs"), limit, listed, types)]
+
+    async def rescue_jobs(self, limit: int) -> Sequence[Row]:
+        """Frees jobs of lost workers; returns them as they are now."""
+        return await self._database.fetch(query("rescue_jobs"), limit)
+
+    async def get_job(self, job_id: UUID) -> Row | None:
+        """One job with payload, result and errors."""
+        return await self._database.fetchrow(query("get_job"), job_id)
+
+    async def list_jobs(self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int) -> Sequence[Row]:
+        """A page of a tenant's jobs, newest first, ids below `below`."""
+        return await self._database.fetch(query("list_jobs"), tenant_id, status, job_type, below, limit)
+
+    async def cancel_job(self, job_id: UUID) -> Row | None:
+        """Cancels a PENDING or RUNNING job; None if it is neither."""
+        return await self._database.fetchrow(query("cancel_job"), job_id)
+
+    async def retry_job(self, job_id: UUID) -> Row | None:
+        """Puts a FAILED or CANCELLED job back; None if it is neither."""
+        return await self._database.fetchrow(query("retry_job"), job_id)
+
+
+def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
+    """The arguments of insert_jobs.sql."""
+    return (
+        [job.id for job in jobs],
+        [job.tenant_id for job in jobs],
+        [job.type for job in jobs],
+        [job.payload_json for job in jobs],
+        [job.priority for job in jobs],
+        [job.run_at for job in jobs],
+        [job.delay_ms for job in jobs],
+        [job.max_attempts for job in jobs],
+        [job.timeout_ms for job in jobs],
+        [job.idempotency_key for job in jobs],
+        [job.request_hash for job in jobs],
+    )
+
+
+def _find_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
+    keyed = [job for job in jobs if job.idempotency_key is not None]
+    return [job.id for job in jobs], [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]

@@ -1,0 +1,58 @@
+"""The schema: applies `migrations/` in order, under a lock, and says whether it is current. It must never change a row of a job."""
+
+import logging
+from pathlib import Path
+
+import asyncpg
+from pogo_core import error as pogo_error
+from pogo_core.util import migrate as pogo_migrate
+from pogo_core.util import sql as pogo_sql
+
+from monoq.errors import ConfigError, DatabaseUnavailable
+from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE
+
+log = logging.getLogger(__name__)
+
+LOCK = 0x6D6F6E6F71  # "monoq": whoever holds this advisory lock migrates, the others wait and find it done
+
+
+async def migrate(url: str, migrations: Path) -> list[str]:
+    """Brings the schema up to date; returns the names of what was applied. Any number of processes may call it at once."""
+    connection = await _connect(url)
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        missing = await _missing(connection, migrations)
+        if missing:
+            await pogo_migrate.apply(connection, migrations, schema_name="public", logger=log)
+        return missing
+    except pogo_error.BadMigrationError as error:
+        raise ConfigError(f"the schema could not be migrated: {error}: {error.__cause__}") from error
+    finally:
+        await connection.close()  # and with it the lock
+
+
+async def missing_migrations(url: str, migrations: Path) -> list[str]:
+    """The names of migrations that are not applied yet, in order; changes nothing."""
+    connection = await _connect(url)
+    try:
+        return await _missing(connection, migrations)
+    finally:
+        await connection.close()
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    try:
+        settings = {"application_name": "monoq migrate", "search_path": "public"}
+        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
+    except UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {error}") from error
+    except (ValueError, asyncpg.PostgresError) as error:
+        raise ConfigError(f"MONOQ_DATABASE_URL: {error}") from error
+
+
+async def _missing(connection: asyncpg.Connection, migrations: Path) -> list[str]:
+    names = sorted(path.stem for path in migrations.glob("*.sql"))  # noqa: ASYNC240 - a handful of files, at the start
+    if await connection.fetchval("SELECT to_regclass('public._pogo_migration')") is None:
+        return names
+    applied = await pogo_sql.get_applied_migrations(connection, schema_name="public")
+    return [name for name in names if name not in applied]

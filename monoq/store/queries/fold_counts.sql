@@ -1,0 +1,8 @@
+-- Folds the appended changes into the totals. One folder at a time: two would wait for each other's rows.
+WITH folded AS (
+    DELETE FROM job_count_changes WHERE (SELECT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')))
+    RETURNING tenant_id, status, jobs
+)
+INSERT INTO job_counts (tenant_id, status, jobs)
+SELECT tenant_id, status, sum(jobs) FROM folded GROUP BY 1, 2
+ON CONFLICT (tenant_id, status) DO UPDATE SET jobs = job_counts.jobs + excluded.jobs

@@ -1,0 +1,27 @@
+-- The next jobs to stage, fairly: each tenant's first, then each tenant's second, and so on; at most $1, none of $2 (listed already).
+-- The tenants are found by hopping over the index jobs_waiting, so a tenant costs one look-up however many jobs it has.
+-- $3: types that a live worker can run, or NULL for any.
+WITH RECURSIVE tenants AS (
+    (SELECT tenant_id FROM jobs WHERE status = 'PENDING' ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT jobs.tenant_id FROM jobs
+            WHERE jobs.status = 'PENDING' AND jobs.tenant_id > tenants.tenant_id
+            ORDER BY jobs.tenant_id LIMIT 1)
+    FROM tenants WHERE tenants.tenant_id IS NOT NULL
+), share AS (
+    -- How deep to look into each tenant: enough to fill the list when some have little, without reading everything of everyone.
+    SELECT greatest(2 * ($1 + cardinality($2::uuid[])) / greatest(count(tenant_id), 1), 10) AS depth FROM tenants
+)
+SELECT due.id
+FROM share, tenants, LATERAL (
+    SELECT jobs.id, jobs.run_at, row_number() OVER (ORDER BY jobs.priority, jobs.run_at) AS turn
+    FROM jobs
+    WHERE jobs.status = 'PENDING' AND jobs.tenant_id = tenants.tenant_id AND jobs.run_at <= now()
+      AND ($3::text[] IS NULL OR jobs.type = ANY ($3))
+    ORDER BY jobs.priority, jobs.run_at
+    LIMIT share.depth
+) AS due
+LEFT JOIN unnest($2::uuid[]) AS listed (id) ON listed.id = due.id
+WHERE tenants.tenant_id IS NOT NULL AND listed.id IS NULL
+ORDER BY due.turn, due.run_at
+LIMIT $1

@@ -1,0 +1,20 @@
+"""The table `workers`: one method per statement. A lease is judged by Postgres' clock only."""
+
+from collections.abc import Sequence
+
+from monoq.store.database import Queryable, Row, query
+
+
+class WorkerStore:
+    """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its own."""
+
+    def __init__(self, database: Queryable) -> None:
+        self._database = database
+
+    async def list_workers(self) -> Sequence[Row]:
+        """The workers whose lease is valid."""
+        return await self._database.fetch(query("list_workers"))
+
+    async def prune_workers(self) -> None:
+        """Removes the rows of workers long gone."""
+        await self._database.fetch(query("prune_workers"))

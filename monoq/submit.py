@@ -1,0 +1,204 @@
+"""Submitting: insert → commit → push. An id is handed out only after its row is committed; the push after it is a hint, never an error."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, QueueUnavailable
+from monoq.job import NewJob, Status
+from monoq.live.publisher import Publisher
+from monoq.live.wire import Change
+from monoq.queue.ready import Ready
+from monoq.service import Service
+from monoq.store.database import Database, Queryable
+from monoq.store.jobs import JobStore
+
+log = logging.getLogger(__name__)
+
+GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job falls no further
+LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
+RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
+MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submit. `created` is false if the idempotency key brought back an earlier job."""
+
+    id: UUID
+    created: bool
+
+
+async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
+    """Stores jobs through your own asyncpg connection, inside its transaction if there is one; returns one result per job, in order.
+
+    They run after your commit: the stager finds them within about a quarter of a second. Raises IdempotencyConflict if a key
+    was used with another request.
+    """
+    store = JobStore(connection)
+    created = await store.insert_jobs(jobs)
+    if len(created) == len(jobs):
+        return [Submitted(job.id, True) for job in jobs]
+    found = await store.find_submitted([job for job in jobs if job.id not in created])
+    by_key = {(row["tenant_id"], row["idempotency_key"]): row for row in found}
+    # An id that was in place already is ours: the first try of this insert was committed though its answer was lost.
+    created |= {row["id"] for row in found}
+    return [Submitted(job.id, True) if job.id in created else _repeat_of(job, by_key) for job in jobs]
+
+
+def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]) -> Submitted:
+    row = by_key.get((job.tenant_id, job.idempotency_key))
+    if row is None:  # deleted between the two statements: nothing of it is known any more
+        raise DatabaseUnavailable("the job with this idempotency key was just deleted")
+    if row["request_hash"] != job.request_hash:
+        raise IdempotencyConflict(f"the idempotency key {job.idempotency_key!r} was used with another request")
+    return Submitted(row["id"], False)
+
+
+@dataclass(slots=True)
+class _Request:
+    jobs: Sequence[NewJob]
+    done: "asyncio.Future[list[Submitted]]"
+
+
+class Submitter(Service):
+    """Group commit: what arrives while an INSERT is under way goes into the next one. Each request gets its own answer."""
+
+    name = "submitter"
+
+    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher) -> None:
+        super().__init__()
+        self._database = database
+        self._pusher = pusher
+        self._publisher = publisher
+        self._waiting: deque[_Request] = deque()
+        self._arrived = asyncio.Event()
+
+    async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """Stores the jobs of one request, all or none; returns after the commit. Raises DatabaseUnavailable, IdempotencyConflict."""
+        if self.stopping.is_set():
+            raise DatabaseUnavailable("this process is stopping")
+        request = _Request(jobs, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._arrived.set()
+        return await request.done
+
+    def stop(self) -> None:
+        super().stop()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(LANES):
+                lanes.create_task(self._commit_groups())
+
+    async def _commit_groups(self) -> None:
+        while self._waiting or not self.stopping.is_set():
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            await self._commit(self._next_group())
+
+    def _next_group(self) -> list[_Request]:
+        group, size = [self._waiting.popleft()], 0
+        while self._waiting and (size := size + len(group[-1].jobs)) + len(self._waiting[0].jobs) <= GROUP_JOBS:
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _commit(self, group: list[_Request]) -> None:
+        group = [request for request in group if not request.done.done()]  # a caller that went away stores nothing
+        jobs = [job for request in group for job in request.jobs]
+        if not jobs:
+            return
+        try:
+            submitted = await self._insert(jobs)
+        except (IdempotencyConflict, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
+            await self._refuse(group, error)
+        except Exception as error:  # noqa: BLE001 - every caller must get an answer
+            _fail(group, error)
+        else:
+            self._announce(jobs, submitted)
+            answers = iter(submitted)
+            for request in group:
+                answer = [next(answers) for _ in request.jobs]
+                if not request.done.done():
+                    request.done.set_result(answer)
+
+    async def _refuse(self, group: list[_Request], error: Exception) -> None:
+        """One request spoiled its group: nothing was stored. Alone, each gets its own answer."""
+        if len(group) > 1:
+            for request in group:
+                await self._commit([request])
+        elif isinstance(error, IdempotencyConflict):
+            _fail(group, error)
+        else:
+            _fail(group, InvalidJob([{"field": "", "message": f"PostgreSQL refused it: {error}"}]))
+
+    async def _insert(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        """One transaction. Sent once more after an outage that was short: the same ids, so an unclear commit is no duplicate."""
+        began = time.monotonic()
+        try:
+            return await self._insert_once(jobs)
+        except DatabaseUnavailable:
+            if time.monotonic() - began > RETRY_WITHIN_S:
+                raise
+            return await self._insert_once(jobs)
+
+    async def _insert_once(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        if all(job.idempotency_key is None for job in jobs):
+            return await submit(self._database, *jobs)
+        # A conflicting key must take the rest of its request back with it.
+        async with self._database.transaction() as connection:
+            return await submit(connection, *jobs)
+
+    def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
+        new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
+        self._publisher.publish(Change(job.tenant_id, str(job.id), Status.PENDING, 1, job.type, 0) for job in new)
+        self._pusher.push([job.id for job in new if job.is_due])
+
+
+def _fail(group: list[_Request], error: Exception) -> None:
+    for request in group:
+        if not request.done.done():
+            request.done.set_exception(error)
+
+
+class Pusher(Service):
+    """Puts the ids of committed jobs on the runway, while it has room, so that nobody's answer waits for Redis."""
+
+    name = "pusher"
+
+    def __init__(self, ready: Ready) -> None:
+        super().__init__()
+        self._ready = ready
+        self._ids: deque[UUID] = deque(maxlen=MAX_UNPUSHED)
+        self._arrived = asyncio.Event()
+
+    def push(self, ids: Sequence[UUID]) -> None:
+        """Takes ids to push; returns at once."""
+        self._ids.extend(ids[: self._ready.capacity])  # what cannot fit is the stager's
+        self._arrived.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        while self._ids or not self.stopping.is_set():
+            if not self._ids:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            ids = list(self._ids)
+            self._ids.clear()
+            try:
+                await self._ready.push(ids)
+            except QueueUnavailable as error:
+                log.debug("%d ids not pushed: %s", len(ids), error)

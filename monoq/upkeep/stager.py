@@ -1,0 +1,75 @@
+"""Keeps the runway topped up from the waiting rows, fairly. One mechanism for delayed jobs, retries, plain SQL and a wiped Redis.
+It must never be needed for correctness: a duplicate id is a harmless miss, a missing one is selected again."""
+
+import asyncio
+import logging
+import random
+
+from monoq.errors import DatabaseUnavailable, QueueUnavailable
+from monoq.queue.ready import MIN_CAPACITY, Ready
+from monoq.service import Service
+from monoq.store.jobs import JobStore
+from monoq.store.workers import WorkerStore
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 0.25
+LOW_WATER = 0.5  # of the capacity: below it the list is topped up
+SLOTS_AHEAD = 2  # the capacity is this many times the slots of all live workers
+WORKERS_EVERY = 4  # periods between looks at the workers
+
+
+class Stager(Service):
+    """Every process stages; two at once push some ids twice, which the claim makes harmless."""
+
+    name = "stager"
+
+    def __init__(self, *, jobs: JobStore, workers: WorkerStore, ready: Ready) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._workers = workers
+        self._ready = ready
+        self._types: list[str] | None = None
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Asks for a look at once: somebody found the list short."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._woken.set()
+
+    async def run(self) -> None:
+        period = 0
+        while not self.stopping.is_set():
+            try:
+                if period % WORKERS_EVERY == 0:
+                    await self._look_at_workers()
+                await self._top_up()
+            except (DatabaseUnavailable, QueueUnavailable) as error:
+                log.debug("nothing staged: %s", error)
+                await self.pause(PERIOD_S)
+            period += 1
+            await self._until_next_look()
+
+    async def _until_next_look(self) -> None:
+        try:
+            async with asyncio.timeout(PERIOD_S * random.uniform(0.8, 1.2)):  # noqa: S311 - keeps processes out of step
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        self._woken.clear()
+
+    async def _look_at_workers(self) -> None:
+        workers = await self._workers.list_workers()
+        self._ready.capacity = max(MIN_CAPACITY, SLOTS_AHEAD * sum(worker["slots"] for worker in workers))
+        self._types = sorted({name for worker in workers for name in worker["types"]}) or None
+
+    async def _top_up(self) -> None:
+        capacity = self._ready.capacity
+        if await self._ready.length() >= capacity * LOW_WATER:
+            return
+        listed = await self._ready.listed()
+        if due := await self._jobs.select_due_jobs(capacity - len(listed), listed, self._types):
+            await self._ready.push(due)

@@ -1,0 +1,123 @@
+"""Writes down how runs ended, in batches, and frees their slots. A slot is freed only when Postgres has answered; until then the
+run is in hand, and nothing may forget it."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from monoq.errors import DatabaseUnavailable
+from monoq.job import Status
+from monoq.live.publisher import Publisher
+from monoq.live.wire import Change
+from monoq.service import Service
+from monoq.store.database import Row
+from monoq.store.jobs import JobStore
+from monoq.worker.run import Ending, Run
+
+log = logging.getLogger(__name__)
+
+FLUSH_JOBS = 1000  # endings in one statement, at most
+LINGER_S = 0.002  # how long endings wait for company while other jobs run; alone they do not wait
+LANES = 2  # writes under way at once
+RETRY_S = 0.25  # pause after Postgres was away
+
+
+class Completer(Service):
+    """Flushes on size, after a moment, and at once when nothing else runs or at a stop."""
+
+    name = "completer"
+
+    def __init__(self, *, jobs: JobStore, publisher: Publisher, idle: Callable[[], bool], settled: Callable[[Sequence[Run]], None]) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._publisher = publisher
+        self._idle = idle
+        self._settled = settled
+        self._ended: list[tuple[Run, Ending]] = []
+        self._arrived = asyncio.Event()
+        self.stale = 0  # endings that came too late: the job was somebody else's by then
+
+    def add(self, run: Run, ending: Ending) -> None:
+        """Takes the end of a run; returns at once."""
+        self._ended.append((run, ending))
+        self._arrived.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(LANES):
+                lanes.create_task(self._write_batches())
+
+    async def _write_batches(self) -> None:
+        while self._ended or not self.stopping.is_set():
+            if not self._ended:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            if len(self._ended) < FLUSH_JOBS and not self._idle() and not self.stopping.is_set():
+                await asyncio.sleep(LINGER_S)
+            batch, self._ended = self._ended[:FLUSH_JOBS], self._ended[FLUSH_JOBS:]
+            if batch:
+                await self._write(batch)
+
+    async def _write(self, batch: Sequence[tuple[Run, Ending]]) -> None:
+        by_worker: dict[tuple[int, bool], list[tuple[Run, Ending]]] = defaultdict(list)
+        for run, ending in batch:
+            by_worker[run.worker_id, ending.status is Status.COMPLETED].append((run, ending))
+        for (worker_id, completed), part in by_worker.items():
+            rows = await self._until_answered(worker_id, completed, part)
+            self._publish(part, rows)
+            self._settled([run for run, _ in part])
+
+    async def _until_answered(self, worker_id: int, completed: bool, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+        down_since: float | None = None
+        while True:
+            try:
+                rows = await (self._complete(worker_id, part) if completed else self._end(worker_id, part))
+            except DatabaseUnavailable as error:
+                if down_since is None:
+                    down_since = time.monotonic()
+                    log.warning("%d results wait for PostgreSQL: %s", len(part), error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if down_since is not None:
+                log.warning("results are written again after %.1f s", time.monotonic() - down_since)
+            elif missing := len(part) - len(rows):
+                self.stale += missing
+                log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
+            return rows
+
+    async def _complete(self, worker_id: int, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+        return await self._jobs.complete_jobs(
+            [run.id for run, _ in part], [run.claim for run, _ in part], [ending.result for _, ending in part], worker_id
+        )
+
+    async def _end(self, worker_id: int, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+        columns = (
+            [run.id for run, _ in part],
+            [run.claim for run, _ in part],
+            [ending.status.value for _, ending in part],
+            [ending.delay_ms for _, ending in part],
+            [ending.attempts_back for _, ending in part],
+            [ending.error for _, ending in part],
+        )
+        return await self._jobs.end_runs(columns, worker_id)
+
+    def _publish(self, part: Sequence[tuple[Run, Ending]], rows: Sequence[Row]) -> None:
+        ends: dict[UUID, tuple[Run, Ending]] = {run.id: (run, ending) for run, ending in part}
+
+        def changes() -> "list[Change]":
+            told = []
+            for job_id, version, updated_at in rows:
+                run, ending = ends[job_id]
+                attempts = run.attempt - ending.attempts_back
+                told.append(Change(run.tenant_id, str(job_id), ending.status, version, run.type, attempts, ending.error, None, updated_at))
+            return told
+
+        self._publisher.publish(changes())

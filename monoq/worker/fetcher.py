@@ -1,0 +1,159 @@
+"""Pops ids, claims them, hands the jobs to the executor. A pop means nothing until Postgres says "claimed"."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from monoq.errors import DatabaseUnavailable, QueueUnavailable
+from monoq.job import Status
+from monoq.live.publisher import Publisher
+from monoq.live.wire import Change
+from monoq.queue.ready import Popper
+from monoq.registry import App, Handler
+from monoq.service import Service
+from monoq.store.database import Row
+from monoq.store.jobs import JobStore
+from monoq.upkeep.stager import Stager
+from monoq.worker.executor import Executor
+from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.run import Run
+
+log = logging.getLogger(__name__)
+
+LANES = 2  # batches being fetched at once: while one is claimed, the next is popped
+FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
+RETRY_S = 0.25  # pause after Redis or Postgres was away
+
+
+class Slots:
+    """The jobs in hand, from the claim until Postgres has acknowledged their end; never more than `size`."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._in_hand: dict[UUID, Run] = {}
+        self._asked = 0
+        self._freed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._in_hand)
+
+    @property
+    def free(self) -> int:
+        """How many more jobs may be asked for."""
+        return self._size - len(self._in_hand) - self._asked
+
+    def ask(self, most: int) -> int:
+        """Reserves up to `most` free slots for jobs to be claimed."""
+        asked = max(0, min(most, self.free))
+        self._asked += asked
+        return asked
+
+    def fill(self, asked: int, runs: Sequence[Run]) -> None:
+        """Ends a reservation with the jobs that were claimed."""
+        self._asked -= asked
+        self._in_hand.update((run.id, run) for run in runs)
+
+    def settle(self, runs: Sequence[Run]) -> None:
+        """Frees the slots of runs whose end is acknowledged."""
+        for run in runs:
+            if self._in_hand.get(run.id) is run:
+                del self._in_hand[run.id]
+        self._freed.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Returns when slots were freed, or after `seconds`."""
+        self._freed.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._freed.wait()
+        except TimeoutError:
+            pass
+
+
+class Fetcher(Service):
+    """A few lanes, each: wait for slots → pop → claim → start."""
+
+    name = "fetcher"
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        jobs: JobStore,
+        redis_url: str,
+        publisher: Publisher,
+        heartbeat: Heartbeat,
+        executor: Executor,
+        slots: Slots,
+        stager: Stager,
+        batch_size: int,
+    ) -> None:
+        super().__init__()
+        self._handlers = {handler.name: handler for handler in app}
+        self._timeouts_ms = {handler.name: int(handler.timeout_s * 1000) for handler in app}
+        self._jobs = jobs
+        self._redis_url = redis_url
+        self._publisher = publisher
+        self._heartbeat = heartbeat
+        self._executor = executor
+        self._slots = slots
+        self._stager = stager
+        self._batch_size = batch_size
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(LANES):
+                lanes.create_task(self._fetch_batches())
+
+    async def _fetch_batches(self) -> None:
+        popper = Popper(self._redis_url)
+        try:
+            while not self.stopping.is_set():
+                asked = 0 if self._executor.saturated or not self._heartbeat.lease_is_proved else self._slots.ask(self._batch_size)
+                if not asked:
+                    await self._slots.wait(FULL_S)
+                    continue
+                runs: Sequence[Run] = ()
+                try:
+                    if ids := await popper.pop(asked):
+                        if len(ids) < asked:
+                            self._stager.wake()
+                        runs = await self._claim(ids)
+                except (QueueUnavailable, DatabaseUnavailable) as error:
+                    log.debug("nothing fetched: %s", error)
+                    await self.pause(RETRY_S)
+                finally:
+                    self._slots.fill(asked, runs)
+                self._executor.start(runs)
+        finally:
+            await popper.close()
+
+    async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
+        worker_id = self._heartbeat.worker_id
+        rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
+        claimed_at = time.monotonic()
+        runs = [self._run(row, worker_id, claimed_at) for row in rows]
+        self._publisher.publish(
+            Change(run.tenant_id, str(run.id), Status.RUNNING, run.version, run.type, run.attempt, None, worker_id, row["updated_at"])
+            for run, row in zip(runs, rows, strict=True)
+        )
+        return runs
+
+    def _run(self, row: Row, worker_id: int, claimed_at: float) -> Run:
+        handler: Handler = self._handlers[row["type"]]
+        timeout_ms = row["timeout_ms"]
+        return Run(
+            id=row["id"],
+            tenant_id=row["tenant_id"],
+            type=row["type"],
+            payload=row["payload"],
+            claim=row["claim"],
+            worker_id=worker_id,
+            attempt=row["attempts"],
+            max_attempts=row["max_attempts"] or handler.max_attempts,
+            version=row["version"],
+            deadline=claimed_at + (handler.timeout_s if timeout_ms is None else timeout_ms / 1000),
+            handler=handler,
+        )

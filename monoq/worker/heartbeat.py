@@ -1,0 +1,108 @@
+"""Keeps this worker's lease alive from a thread of its own, so that a handler which blocks the event loop does not look dead.
+It must share nothing with the loop it vouches for: own thread, own loop, own connection."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+import asyncpg
+
+from monoq.errors import DatabaseUnavailable
+from monoq.service import Service
+from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat(Service):
+    """The worker's row: registered at `register`, renewed every `beat_s` seconds, removed at `stop`.
+
+    `worker_id` is new for every start of a process, and whenever the lease ran out: an id is never used again.
+    """
+
+    name = "heartbeat"
+
+    def __init__(self, *, database_url: str, slots: int, types: Sequence[str], lease_s: float, beat_s: float) -> None:
+        super().__init__()
+        self.worker_id = 0
+        self._database_url = database_url
+        self._slots = slots
+        self._types = list(types)
+        self._lease_s = lease_s
+        self._beat_s = beat_s
+        self._last_beat = 0.0
+        self._registered = threading.Event()
+        self._finish = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._beat_in_thread, name="heartbeat", daemon=True)
+
+    @property
+    def lease_is_proved(self) -> bool:
+        """Whether new work may start: the last good beat is so recent that the lease must still be valid."""
+        return time.monotonic() - self._last_beat < 0.7 * self._lease_s
+
+    async def register(self) -> None:
+        """Starts the thread; returns when the worker has an id. Raises DatabaseUnavailable."""
+        self._thread.start()
+        await asyncio.to_thread(self._registered.wait, 2 * CONNECT_TIMEOUT_S)
+        if not self.worker_id:
+            raise DatabaseUnavailable(f"the worker could not be registered: {self._failure or 'no answer'}")
+
+    async def run(self) -> None:
+        """Watches the thread until `stop`; raises what it died of."""
+        while not self.stopping.is_set() and self._thread.is_alive():
+            await self.pause(0.25)
+        self._finish.set()
+        await asyncio.to_thread(self._thread.join, 3.0)
+        if self._failure and not self.stopping.is_set():
+            raise self._failure
+
+    def _beat_in_thread(self) -> None:
+        try:
+            asyncio.run(self._beat_until_stopped())
+        except BaseException as error:  # noqa: BLE001 - `run` raises it where it is seen
+            self._failure = error
+        finally:
+            self._registered.set()
+
+    async def _beat_until_stopped(self) -> None:
+        connection: asyncpg.Connection | None = None
+        while not self._finish.is_set():
+            try:
+                if connection is None or connection.is_closed():
+                    connection = await self._connect()
+                await self._beat(connection)
+            except UNAVAILABLE as error:
+                log.warning("a heartbeat failed: %s", error)
+                if connection is not None:
+                    connection.terminate()
+                connection = None
+                if not self.worker_id:
+                    raise
+            self._finish.wait(self._beat_s)
+        if connection is not None and not connection.is_closed():
+            await connection.execute(query("remove_worker"), self.worker_id)
+            await connection.close(timeout=1)
+
+    async def _connect(self) -> asyncpg.Connection:
+        # A lost beat is made good by the next one, so it need not wait for the disk.
+        settings = {"application_name": "monoq heartbeat", "synchronous_commit": "off"}
+        return await asyncpg.connect(
+            self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=max(self._beat_s, 1.0), server_settings=settings
+        )
+
+    async def _beat(self, connection: asyncpg.Connection) -> None:
+        sent = time.monotonic()  # the lease runs from a moment after this one: counting from here errs on the safe side
+        if self.worker_id and await connection.fetchval(query("beat_worker"), self.worker_id, self._lease_s):
+            self._last_beat = sent
+            return
+        if self.worker_id:
+            log.warning("the lease of worker %d ran out; starting anew", self.worker_id)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        self.worker_id = await connection.fetchval(query("register_worker"), name, self._slots, self._types, self._lease_s)
+        self._last_beat = sent
+        self._registered.set()
