@@ -73,7 +73,7 @@ async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncI
     """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it."""
     app = handlers_of(settings)
     async with AsyncExitStack() as open_parts:
-        database = await _database(open_parts, settings, database_url, "pinned", "monoq upkeep", connections=4)
+        database = await _database(open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4)
         jobs, workers = JobStore(database), WorkerStore(database)
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)

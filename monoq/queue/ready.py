@@ -26,6 +26,11 @@ class Ready:
         self._redis = connect(url)
         self._push = self._redis.register_script((Path(__file__).parent / "push_ready.lua").read_text())
 
+    @property
+    def low_water(self) -> int:
+        """Below this length the list wants topping up."""
+        return self.capacity // 2
+
     async def push(self, ids: Iterable[UUID]) -> int:
         """Appends ids as far as there is room; returns how many went in. Raises QueueUnavailable."""
         try:
@@ -76,18 +81,22 @@ class Popper:
     def __init__(self, url: str) -> None:
         self._redis = connect(url, timeout_s=BLOCK_S + 1.0, connections=1)
 
-    async def pop(self, most: int) -> list[str]:
-        """Up to `most` ids at once, waiting up to BLOCK_S for the first; junk is dropped. Raises QueueUnavailable."""
+    async def pop(self, most: int) -> tuple[list[str], int]:
+        """Up to `most` ids at once, junk dropped, and how many are left in the list; never waits. Raises QueueUnavailable."""
         try:
-            popped = await self._redis.lpop(QUEUE, most)
-            if not popped:
-                first = await self._redis.blpop([QUEUE], timeout=BLOCK_S)
-                if first is None:
-                    return []
-                popped = [first[1], *(await self._redis.lpop(QUEUE, most - 1) or [] if most > 1 else [])]
-            return well_formed(popped)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                popped, left = await pipeline.lpop(QUEUE, most).llen(QUEUE).execute()
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
+        return well_formed(popped or ()), left
+
+    async def wait_for_one(self) -> list[str]:
+        """Waits up to BLOCK_S for an id, and pops it. Raises QueueUnavailable."""
+        try:
+            popped = await self._redis.blpop([QUEUE], timeout=BLOCK_S)
+        except UNAVAILABLE as error:
+            raise QueueUnavailable(str(error)) from error
+        return well_formed(popped[1:]) if popped else []
 
     async def close(self) -> None:
         """Closes the connection."""

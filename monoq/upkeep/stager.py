@@ -14,7 +14,6 @@ from monoq.store.workers import WorkerStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.25
-LOW_WATER = 0.5  # of the capacity: below it the list is topped up
 SLOTS_AHEAD = 2  # the capacity is this many times the slots of all live workers
 WORKERS_EVERY = 4  # periods between looks at the workers
 
@@ -32,9 +31,10 @@ class Stager(Service):
         self._types: list[str] | None = None
         self._woken = asyncio.Event()
 
-    def wake(self) -> None:
-        """Asks for a look at once: somebody found the list short."""
-        self._woken.set()
+    def list_is(self, length: int) -> None:
+        """Somebody just saw how long the list is: a short one is topped up at once."""
+        if length < self._ready.low_water:
+            self._woken.set()
 
     def stop(self) -> None:
         super().stop()
@@ -68,7 +68,7 @@ class Stager(Service):
 
     async def _top_up(self) -> None:
         capacity = self._ready.capacity
-        if await self._ready.length() >= capacity * LOW_WATER:
+        if await self._ready.length() >= self._ready.low_water:
             return
         listed = await self._ready.listed()
         if due := await self._jobs.select_due_jobs(capacity - len(listed), listed, self._types):

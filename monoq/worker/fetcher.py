@@ -117,9 +117,9 @@ class Fetcher(Service):
                     continue
                 runs: Sequence[Run] = ()
                 try:
-                    if ids := await popper.pop(asked):
-                        if len(ids) < asked:
-                            self._stager.wake()
+                    ids, left = await popper.pop(asked)
+                    self._stager.list_is(left)
+                    if ids or (ids := await popper.wait_for_one()):
                         runs = await self._claim(ids)
                 except (QueueUnavailable, DatabaseUnavailable) as error:
                     log.debug("nothing fetched: %s", error)
