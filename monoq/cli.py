@@ -12,10 +12,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from monoq import __version__, app, embedded, log
+from monoq import __version__, app, log
 from monoq.check import check_all
 from monoq.client import Client, RequestRefused, ServerUnreachable
 from monoq.config import Settings, env_names, load_settings
+from monoq.embedded import engines
 from monoq.errors import ConfigError, MonoqError
 from monoq.store import migrate as schema
 
@@ -203,7 +204,7 @@ async def _current_schema(settings: Settings, database_url: str) -> None:
 @contextmanager
 def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
     """The URLs to use: those that are set, and the embedded engines for the others."""
-    with embedded.engines(settings.data_dir, postgres=settings.database_url is None, redis=redis and settings.redis_url is None) as own:
+    with engines(settings.data_dir, postgres=settings.database_url is None, redis=redis and settings.redis_url is None) as own:
         yield settings.database_url or own.database_url or "", settings.redis_url or own.redis_url or ""
 
 

@@ -95,4 +95,4 @@ def timestamp(moment: datetime | None) -> str | None:
 
 
 def _parsed(text: str | None) -> Any:
-    return None if text is None else codec.loads(text)
+    return None if text is None else codec.read(text)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from monoq import codec
 from monoq.errors import ConfigError
 from monoq.job import TYPE_PATTERN
 from monoq.retry import Backoff
@@ -51,14 +52,11 @@ class Handler:
 
     def parse(self, text: str) -> Any:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""
-        return (self.payload or _ANY).validate_json(text)
+        return self.payload.validate_json(text) if self.payload else codec.read(text)
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema of the payload."""
         return self.payload.json_schema() if self.payload else {}
-
-
-_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import ValidationError
 from quart import Blueprint, Response, request
 
@@ -105,4 +106,4 @@ async def _body(most: int) -> bytes:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(codec.dumps(value), status, content_type="application/json")
+    return Response(orjson.dumps(value), status, content_type="application/json")

@@ -45,7 +45,7 @@ class ApiServer(Service):
         self._guard = Guard(cast(ASGIApp, quart), sockets=sockets, hosts={*hosts, f"[{host}]" if ":" in host else host})
         self._config = Config()
         self._socket = _listen(host, port)
-        self._config.bind = [f"fd://{self._socket.fileno()}"]
+        self.port: int = self._socket.getsockname()[1]
         self._config.backlog = BACKLOG
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
@@ -60,8 +60,9 @@ class ApiServer(Service):
 
     async def run(self) -> None:
         _refuse_compression()
-        address, port = self._socket.getsockname()[:2]
-        log.info("the dashboard is at http://%s:%d", f"[{address}]" if ":" in address else address, port)
+        host = self._socket.getsockname()[0]
+        self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
+        log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
         await serve(self._guard, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
 
     async def _stopped(self) -> None:
@@ -77,6 +78,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)  # whoever connects before all is up waits instead of being refused
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_HOST, MONOQ_PORT): {error.strerror or error}") from error

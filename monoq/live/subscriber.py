@@ -36,7 +36,7 @@ class Subscriber(Service):
                         down_since = None
                     while not self.stopping.is_set():
                         # The short timeout is how a stop is noticed: a pending read is never cancelled.
-                        if message := await subscription.get_message(timeout=0.25):
+                        if message := await subscription.get_message(timeout=0.2):
                             self._deliver(message["data"])
             except UNAVAILABLE as error:
                 if down_since is None:

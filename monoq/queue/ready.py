@@ -12,7 +12,7 @@ from monoq.errors import QueueUnavailable
 from monoq.queue.connection import UNAVAILABLE, connect
 from monoq.queue.keys import QUEUE
 
-BLOCK_S = 1  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
+BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
 MIN_CAPACITY = 1000
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -84,8 +84,10 @@ class Popper:
     async def pop(self, most: int) -> tuple[list[str], int]:
         """Up to `most` ids at once, junk dropped, and how many are left in the list; never waits. Raises QueueUnavailable."""
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                popped, left = await pipeline.lpop(QUEUE, most).llen(QUEUE).execute()
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.lpop(QUEUE, most)
+            pipeline.llen(QUEUE)
+            popped, left = await pipeline.execute()
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
         return well_formed(popped or ()), left

@@ -1,0 +1,38 @@
+# Everything a fresh machine needs: Python 3.11+ and make. `make run` and `make test` set themselves up.
+PYTHON ?= python3
+VENV   := .venv
+READY  := $(VENV)/.ready
+.DEFAULT_GOAL := help
+
+.PHONY: help setup run test lint format clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## make the virtual environment
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "monoq needs Python 3.11 or later; set PYTHON=python3.11" >&2; exit 2; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## API, worker and dashboard on embedded engines, until Ctrl-C (PORT, MONOQ_HOST)
+	@exec $(VENV)/bin/monoq serve
+
+test: $(READY) ## all tests, on real engines
+	@$(VENV)/bin/python -m pytest
+
+lint: $(READY) ## style, types, import contracts
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+format: $(READY) ## format the code
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+clean: ## remove the environment and caches; the data in .monoq stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,147 @@
+"""Real engines for every test: started once, with a database of its own for each test, cloned from a migrated template."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import redis.asyncio
+
+from monoq import app as composition
+from monoq.config import Settings, load_settings
+from monoq.embedded import Engines, engines
+from monoq.service import supervise
+from monoq.store.migrate import migrate
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the handlers that tests serve: --app handlers_for_tests:app
+
+FACT_TIMEOUT_S = 20.0  # a fact that does not come true within this never will
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> None:
+    for name in [name for name in os.environ if name.startswith("MONOQ_")] + ["DATABASE_URL", "REDIS_URL", "PORT", "BATCH_SIZE"]:
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def own_engines() -> Iterator[Engines]:
+    """PostgreSQL with the migrated template database `monoq`, and Redis."""
+    folder = Path(tempfile.mkdtemp(prefix="monoq-test-"))
+    with engines(folder) as started:
+        assert started.database_url
+        asyncio.run(migrate(started.database_url, composition.package_dir("migrations")))
+        yield started
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def database_url(own_engines: Engines) -> AsyncIterator[str]:
+    """A fresh, migrated database."""
+    template = own_engines.database_url or ""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = await asyncpg.connect(template.replace("/monoq?", "/postgres?"))
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE monoq STRATEGY file_copy")
+    yield template.replace("/monoq?", f"/{name}?")
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def redis_url(own_engines: Engines) -> AsyncIterator[str]:
+    """An empty Redis."""
+    client = redis.asyncio.Redis.from_url(own_engines.redis_url or "")
+    await client.flushall()
+    yield own_engines.redis_url or ""
+    await client.aclose()
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
+    """A client of the test's Redis."""
+    client = redis.asyncio.Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S) -> Any:
+    """The first true value of `fact`, asked again and again; fails if it does not come."""
+    last = None
+    try:
+        async with asyncio.timeout(timeout):
+            while not (last := await fact()):
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
+    return last
+
+
+@dataclass
+class Server:
+    """A running monoq, its HTTP client, and what tests ask of it."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def submit(self, jobs: list[dict[str, Any]]) -> list[str]:
+        answer = await self.http.post("/jobs/batch", json={"jobs": jobs})
+        assert answer.status_code == 201, answer.text
+        return list(answer.json()["jobIds"])
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def job_when(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        async def reached() -> dict[str, Any] | None:
+            job = await self.job(job_id)
+            return job if job["status"] in statuses else None
+
+        return dict(await eventually(reached))
+
+
+@asynccontextmanager
+async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncIterator[Server]:
+    """A monoq in this process: the same services as `monoq serve`, without its signals. Fails if one of them does not end well."""
+    flags = {"app": "handlers_for_tests:app", "port": 0, "shutdown_timeout": 5.0} | flags
+    settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
+    stop = asyncio.Event()
+    async with composition.build(settings, database_url, redis_url) as stages:
+        servers = [service for stage in stages for service in stage if service.name == "api"]
+        port = servers[0].port if servers else 0  # type: ignore[attr-defined]
+        supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
+        url = f"http://127.0.0.1:{port}"
+        try:
+            async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
+                yield Server(url, http)
+        finally:
+            stop.set()
+            healthy = await supervised
+    assert healthy, "a service did not end well; see the log"
+
+
+@pytest.fixture
+async def server(database_url: str, redis_url: str) -> AsyncIterator[Server]:
+    """API and worker on a fresh database, with the handlers of handlers_for_tests."""
+    async with serving(database_url, redis_url) as running:
+        yield running

@@ -1,0 +1,266 @@
+"""POST /jobs and its kin, as a client sees them."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from conftest import Server, eventually
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {"tenantId": "acme", "type": "nothing", **fields}
+
+
+async def test_a_job_is_stored_run_and_shown_with_its_result(server: Server) -> None:
+    answer = await server.http.post("/jobs", json=job(type="echo", payload={"n": 1, "text": "häß 🎉"}))
+    assert answer.status_code == 201
+    job_id = answer.json()["jobId"]
+    assert answer.headers["location"] == f"/jobs/{job_id}"
+    assert UUID(job_id).version == 7
+    done = await server.job_when(job_id, "COMPLETED")
+    assert done["result"] == done["payload"] == {"n": 1, "text": "häß 🎉"}
+    assert (done["attempts"], done["version"], done["error"], done["errors"]) == (1, 3, None, [])
+    assert done["createdAt"] <= done["startedAt"] <= done["finishedAt"] == done["updatedAt"]
+
+
+async def test_a_batch_answers_ids_in_order_and_all_run(server: Server) -> None:
+    ids = await server.submit([job(type="echo", payload={"n": n}) for n in range(2500)])
+    assert len(set(ids)) == 2500
+
+    async def all_done() -> bool:
+        answer = await server.http.get("/stats", params={"tenantId": "acme"})
+        return bool(answer.json()["counts"] == {"PENDING": 0, "RUNNING": 0, "COMPLETED": 2500, "FAILED": 0, "CANCELLED": 0})
+
+    await eventually(all_done)
+    for n in (0, 1234, 2499):
+        assert (await server.job(ids[n]))["result"] == {"n": n}
+
+
+async def test_many_single_posts_at_once_are_all_stored(server: Server) -> None:
+    answers = await asyncio.gather(*[server.http.post("/jobs", json=job(payload={"n": n})) for n in range(100)])
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["jobId"] for answer in answers}) == 100
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"tenantId": ""}, "tenantId"),
+        ({"tenantId": "a b"}, "tenantId"),
+        ({"tenantId": "x" * 129}, "tenantId"),
+        ({"tenantId": None}, "tenantId"),
+        ({"type": "unheard-of"}, "type"),
+        ({"type": 7}, "type"),
+        ({"priority": 101}, "priority"),
+        ({"priority": "5"}, "priority"),
+        ({"priority": True}, "priority"),
+        ({"delayMs": -1}, "delayMs"),
+        ({"runAt": "tomorrow"}, "runAt"),
+        ({"runAt": "2030-01-01T00:00:00"}, "runAt"),
+        ({"maxAttempts": 0}, "maxAttempts"),
+        ({"timeoutMs": 0}, "timeoutMs"),
+        ({"idempotencyKey": ""}, "idempotencyKey"),
+        ({"idempotencyKey": "ä"}, "idempotencyKey"),
+        ({"delayMs": 1, "runAt": "2030-01-01T00:00:00Z"}, ""),
+        ({"surprise": 1}, "surprise"),
+        ({"type": "sleep", "payload": {"delayMs": "soon"}}, "payload.delayMs"),
+        ({"type": "sleep", "payload": {}}, "payload.delayMs"),
+    ],
+)
+async def test_what_is_wrong_is_named(server: Server, fields: dict[str, Any], field: str) -> None:
+    answer = await server.http.post("/jobs", json=job(**fields))
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert field in [error["field"] for error in answer.json()["errors"]]
+    batch = await server.http.post("/jobs/batch", json={"jobs": [job(), job(**fields)]})
+    assert batch.status_code == 422
+    assert f"jobs.1.{field}".rstrip(".") in [error["field"] for error in batch.json()["errors"]]
+    assert (await server.http.get("/jobs", params={"tenantId": "acme"})).json()["jobs"] == []
+
+
+async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Server) -> None:
+    answer = await server.http.post("/jobs", json=job(type="unheard-of"))
+    assert "act, act-in-thread, block, echo, nothing, sleep, slow" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"nope",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b'{"tenantId":"acme","type":"nothing","payload":NaN}',
+        b'{"tenantId":"acme","type":"nothing","payload":"\\u0000"}',
+        b'{"tenantId":"acme","type":"nothing","payload":{"\\u0000":1}}',
+        b'{"tenantId":"acme","type":"nothing","payload":"\\ud800"}',
+        b'{"tenantId":"acme","type":"nothing","payload":1e999}',
+        b'{"tenantId":"acme","type":"nothing","payload":9007199254740993}',
+        b'{"tenantId":"acme","type":"nothing","payload":' + b"9" * 5000 + b"}",
+        b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 65 + b"]" * 65 + b"}",
+        b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 100_000 + b"}",
+        b'{"tenantId":"acme","type":"nothing","payload":{"a":1,"a":2}}',
+    ],
+)
+async def test_a_body_that_could_not_be_read_again_is_refused(server: Server, body: bytes) -> None:
+    for path in ("/jobs", "/jobs/batch"):
+        answer = await server.http.post(path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, True, 0, -0.5, 2**53, -(2**53), 1e300, "", "\\u0000 in words", "\U0001f389", [], {}, {"": {"ü": [None]}}, [[[[1]]]], "x" * 200_000],
+)
+async def test_a_payload_that_is_accepted_comes_back_unchanged(server: Server, payload: Any) -> None:
+    answer = await server.http.post("/jobs", json=job(type="echo", payload=payload))
+    assert answer.status_code == 201, answer.text
+    done = await server.job_when(answer.json()["jobId"], "COMPLETED")
+    assert done["payload"] == payload
+    assert done["result"] == payload
+
+
+async def test_a_body_too_large_is_refused(server: Server) -> None:
+    answer = await server.http.post("/jobs", json=job(payload="x" * 300_000))
+    assert answer.status_code == 413
+    assert (await server.http.post("/jobs/batch", json={"jobs": [job()] * 10_001})).status_code == 422
+
+
+async def test_a_repeated_idempotency_key_brings_back_the_first_job(server: Server) -> None:
+    first = await server.http.post("/jobs", json=job(payload={"a": 1, "b": 2}), headers={"Idempotency-Key": "order-7"})
+    again = await server.http.post("/jobs", json=job(payload={"b": 2, "a": 1}, idempotencyKey="order-7"))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    other = await server.http.post("/jobs", json=job(payload={"a": 2}, idempotencyKey="order-7"))
+    assert other.status_code == 409
+    assert other.json()["errors"][0]["field"] == "idempotencyKey"
+    elsewhere = await server.http.post("/jobs", json=job(tenantId="other", payload={"a": 2}, idempotencyKey="order-7"))
+    assert elsewhere.status_code == 201
+
+
+async def test_the_same_key_many_times_at_once_makes_one_job(server: Server, db: asyncpg.Connection) -> None:
+    answers = await asyncio.gather(*[server.http.post("/jobs", json=job(idempotencyKey="once")) for _ in range(50)])
+    assert sorted({answer.status_code for answer in answers}) == [200, 201]
+    assert len({answer.json()["jobId"] for answer in answers}) == 1
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 1
+
+
+async def test_a_batch_with_keys_is_repeated_whole_or_refused_whole(server: Server, db: asyncpg.Connection) -> None:
+    jobs = [job(payload={"n": n}, idempotencyKey=f"k{n}") for n in range(5)]
+    first = await server.http.post("/jobs/batch", json={"jobs": jobs})
+    again = await server.http.post("/jobs/batch", json={"jobs": [*jobs, job(idempotencyKey="k5")]})
+    assert again.status_code == 201
+    assert again.json()["jobIds"][:5] == first.json()["jobIds"]
+    conflict = await server.http.post("/jobs/batch", json={"jobs": [job(idempotencyKey="new"), job(payload=1, idempotencyKey="k0")]})
+    assert conflict.status_code == 409
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 6
+
+
+async def test_lists_are_paged_newest_first_and_filtered(server: Server) -> None:
+    ids = await server.submit([job(type="echo" if n % 2 else "nothing", payload=n) for n in range(25)])
+    await server.submit([job(tenantId="other")])
+    seen, cursor, pages = [], None, 0
+    while True:
+        params = {"tenantId": "acme", "limit": 10} | ({"cursor": cursor} if cursor else {})
+        page = (await server.http.get("/jobs", params=params)).json()
+        assert all("payload" not in one for one in page["jobs"])
+        seen += [one["id"] for one in page["jobs"]]
+        pages += 1
+        if (cursor := page["nextCursor"]) is None:
+            break
+    assert seen == ids[::-1]
+    assert pages == 3
+    await server.job_when(ids[-1], "COMPLETED")
+    echoes = (await server.http.get("/jobs", params={"tenantId": "acme", "type": "echo", "limit": 500})).json()["jobs"]
+    assert [one["id"] for one in echoes] == ids[1::2][::-1]
+    assert (await server.http.get("/jobs", params={"tenantId": "acme", "status": "FAILED"})).json() == {"jobs": [], "nextCursor": None}
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({}, "tenantId"),
+        ({"tenantId": "a", "limit": "501"}, "limit"),
+        ({"tenantId": "a", "status": "DONE"}, "status"),
+        ({"tenantId": "a", "cursor": "zzz"}, "cursor"),
+        ({"tenantId": "a", "offset": "5"}, "offset"),
+    ],
+)
+async def test_a_wrong_query_is_named(server: Server, params: dict[str, str], field: str) -> None:
+    answer = await server.http.get("/jobs", params=params)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_an_unknown_job_is_404(server: Server) -> None:
+    for path in (f"/jobs/{uuid4()}", "/jobs/nonsense", "/nowhere"):
+        answer = await server.http.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert (await server.http.post(f"/jobs/{uuid4()}/cancel", json={})).status_code == 404
+    assert (await server.http.put("/jobs", json={})).status_code == 405
+
+
+async def test_a_waiting_job_is_cancelled_and_retried(server: Server) -> None:
+    (job_id,) = await server.submit([job(delayMs=3_600_000)])
+    cancelled = await server.http.post(f"/jobs/{job_id}/cancel", json={})
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "CANCELLED")
+    assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).status_code == 409
+    retried = await server.http.post(f"/jobs/{job_id}/retry", json={})
+    assert retried.json()["status"] == "PENDING"
+    done = await server.job_when(job_id, "COMPLETED")
+    assert done["version"] == 5
+    conflict = await server.http.post(f"/jobs/{job_id}/retry", json={})
+    assert conflict.status_code == 409
+    assert "COMPLETED" in conflict.json()["detail"]
+
+
+async def test_a_running_job_that_is_cancelled_stays_cancelled(server: Server) -> None:
+    (job_id,) = await server.submit([job(type="sleep", payload={"delayMs": 300})])
+    await server.job_when(job_id, "RUNNING")
+    assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).json()["status"] == "CANCELLED"
+    (later,) = await server.submit([job(type="sleep", payload={"delayMs": 400})])
+    await server.job_when(later, "COMPLETED")  # by then the cancelled run has ended, too, and its result came to nothing
+    assert (await server.job(job_id))["status"] == "CANCELLED"
+
+
+async def test_a_delayed_job_waits_for_its_time(server: Server) -> None:
+    (delayed,) = await server.submit([job(delayMs=600)])
+    (at,) = await server.submit([job(runAt="2020-01-01T00:00:00+02:00")])
+    assert (await server.job_when(at, "COMPLETED"))["runAt"] == "2019-12-31T22:00:00.000000Z"
+    done = await server.job_when(delayed, "COMPLETED")
+    assert done["startedAt"] >= done["runAt"] > done["createdAt"]
+
+
+async def test_lower_priorities_run_first(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+    from conftest import serving  # noqa: PLC0415
+
+    async with serving(database_url, redis_url, role="api") as api:
+        await api.submit([job(priority=priority) for priority in (5, -5, 0)] * 4)
+    async with serving(database_url, redis_url, role="worker", batch_size=1, slots=1):
+        await eventually(lambda: db.fetchval("SELECT bool_and(status = 'COMPLETED') FROM jobs"))
+
+
+async def test_jobs_inserted_by_sql_run(server: Server, db: asyncpg.Connection) -> None:
+    job_id = await db.fetchval("""SELECT monoq_submit('acme', 'echo', '{"by": "sql"}')""")
+    assert (await server.job_when(str(job_id), "COMPLETED"))["result"] == {"by": "sql"}
+    plain = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('acme', 'nothing') RETURNING id")
+    await server.job_when(str(plain), "COMPLETED")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await db.execute("SELECT monoq_submit('no spaces please', 'echo')")
+
+
+async def test_health_says_what_it_found(server: Server) -> None:
+    answer = await server.http.get("/health")
+    assert (answer.status_code, json.loads(answer.text)) == (200, {"status": "ok", "database": "ok", "queue": "ok"})
+
+
+async def test_tenants_are_counted_apart(server: Server) -> None:
+    await server.submit([job(delayMs=3_600_000), job(delayMs=3_600_000), job(tenantId="b", delayMs=3_600_000)])
+    tenants = (await server.http.get("/tenants")).json()["tenants"]
+    assert {tenant["id"]: tenant["counts"]["PENDING"] for tenant in tenants} == {"acme": 2, "b": 1}

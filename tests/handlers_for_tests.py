@@ -1,0 +1,95 @@
+"""One handler that does what its payload says, and a few with a policy of their own."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from monoq import App, Backoff, Cancel, Fail, JobContext, Retry, Snooze
+
+app = App()
+QUICK = Backoff(base=0.01, max=0.05)
+
+
+class Act(BaseModel):
+    """What to do: the fault is an argument."""
+
+    do: str
+    times: int = 10**6  # do it in the first so many attempts, then succeed
+    value: Any = None
+    ledger: str | None = None
+
+
+def _act(what: Act, ctx: JobContext) -> Any:
+    if what.ledger:
+        with Path(what.ledger).open("a") as ledger:
+            ledger.write(f"{ctx.job_id} {ctx.attempt}\n")
+    if ctx.attempt > what.times:
+        return {"attempt": ctx.attempt}
+    match what.do:
+        case "return":
+            return what.value
+        case "context":
+            return {"jobId": ctx.job_id, "tenantId": ctx.tenant_id, "attempt": ctx.attempt, "thread": threading.current_thread().name}
+        case "raise":
+            raise RuntimeError(what.value)
+        case "exit":
+            raise SystemExit(3)
+        case "retry":
+            raise Retry("not yet", delay=0.01)
+        case "snooze":
+            raise Snooze(0.05)
+        case "cancel":
+            return Cancel("no longer wanted")
+        case "fail":
+            return Fail("no use")
+        case "nan":
+            return float("nan")
+        case "nul":
+            return "a\x00b"
+        case "object":
+            return object()
+        case "deep":
+            value: Any = 0
+            for _ in range(200):
+                value = [value]
+            return value
+        case "huge error":
+            raise RuntimeError("x" * 10_000_000)
+        case "surrogate error":
+            raise RuntimeError("half a pair: \ud800, and NUL: \x00")
+        case "bad error":
+            raise Unspeakable
+    raise AssertionError(what.do)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@app.handler("act", max_attempts=3, backoff=QUICK)
+async def act(payload: Act, ctx: JobContext) -> Any:
+    return _act(payload, ctx)
+
+
+@app.handler("act-in-thread", max_attempts=3, backoff=QUICK)
+def act_in_thread(payload: Act, ctx: JobContext) -> Any:
+    return _act(payload, ctx)
+
+
+@app.handler("slow", timeout=0.2, max_attempts=2, backoff=QUICK)
+async def slow() -> None:
+    await asyncio.sleep(3600)
+
+
+@app.handler("block", timeout=30)
+def block(payload: float) -> None:
+    time.sleep(payload)
+
+
+@app.handler
+async def nothing() -> None: ...
