@@ -115,7 +115,23 @@ async def test_a_body_that_could_not_be_read_again_is_refused(server: Server, bo
 
 @pytest.mark.parametrize(
     "payload",
-    [None, True, 0, -0.5, 2**53, -(2**53), 1e300, "", "\\u0000 in words", "\U0001f389", [], {}, {"": {"ü": [None]}}, [[[[1]]]], "x" * 200_000],
+    [
+        None,
+        True,
+        0,
+        -0.5,
+        2**53,
+        -(2**53),
+        1e300,
+        "",
+        "\\u0000 in words",
+        "\U0001f389",
+        [],
+        {},
+        {"": {"ü": [None]}},
+        [[[[1]]]],
+        "x" * 200_000,
+    ],
 )
 async def test_a_payload_that_is_accepted_comes_back_unchanged(server: Server, payload: Any) -> None:
     answer = await server.http.post("/jobs", json=job(type="echo", payload=payload))
@@ -238,7 +254,7 @@ async def test_a_delayed_job_waits_for_its_time(server: Server) -> None:
 
 
 async def test_lower_priorities_run_first(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
-    from conftest import serving  # noqa: PLC0415
+    from conftest import serving
 
     async with serving(database_url, redis_url, role="api") as api:
         await api.submit([job(priority=priority) for priority in (5, -5, 0)] * 4)

@@ -46,7 +46,7 @@ async def test_a_snooze_does_not_count_as_an_attempt(server: Server) -> None:
     async def snoozed_often() -> bool:
         return bool((await server.job(job_id))["version"] >= 7)
 
-    from conftest import eventually  # noqa: PLC0415
+    from conftest import eventually
 
     await eventually(snoozed_often)
     job = (await server.http.post(f"/jobs/{job_id}/cancel", json={})).json()
@@ -81,7 +81,9 @@ async def test_any_error_text_can_be_stored_and_read(server: Server, do: str) ->
 async def test_a_bad_row_does_not_spoil_its_batch(server: Server) -> None:
     bad = [{"do": do} for do in ("nul", "deep", "huge error", "surrogate error", "bad error", "exit")]
     good = [{"do": "return", "value": n} for n in range(50)]
-    ids = await server.submit([{"tenantId": "acme", "type": "act", "payload": act} for pair in zip(bad * 9, good, strict=False) for act in pair])
+    ids = await server.submit(
+        [{"tenantId": "acme", "type": "act", "payload": act} for pair in zip(bad * 9, good, strict=False) for act in pair]
+    )
     for job_id in ids[1::2]:
         await server.job_when(job_id, "COMPLETED")
     for job_id in ids[0::2]:

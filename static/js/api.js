@@ -1,0 +1,80 @@
+// The page's only fetch: one function per call of the HTTP contract. It must never retry, cache or touch the page.
+
+import { parseExactly, print } from "./json.js";
+
+const TIMEOUT_MS = 10_000;
+
+/** An answer that is not 2xx, or none at all (status 0). `errors` are the fields it names: [{field, message}]. */
+export class Problem extends Error {
+  constructor(status, detail, errors = []) {
+    super(detail);
+    this.status = status;
+    this.errors = errors;
+  }
+
+  /** Whether the same request may succeed later. */
+  get passes() {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+export const listTenants = async () => (await get("/tenants")).tenants;
+
+export const listTypes = async () => (await get("/types")).types;
+
+export const readCounts = async (tenantId, signal) => (await get("/stats", { tenantId }, signal)).counts;
+
+/** A page, newest first: {jobs, nextCursor}. */
+export const listJobs = (query, signal) => get("/jobs", query, signal);
+
+/** A job with payload, result and errors, whose numbers are as they were written. */
+export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
+
+export const cancelJob = (id) => request("POST", `${jobPath(id)}/cancel`, { body: "{}", parse: parseExactly });
+
+export const retryJob = (id) => request("POST", `${jobPath(id)}/retry`, { body: "{}", parse: parseExactly });
+
+/** The new job's id. A repeat with the same key creates no second job. */
+export async function createJob(job, idempotencyKey) {
+  const answer = await request("POST", "/jobs", { body: print(job), headers: { "Idempotency-Key": idempotencyKey } });
+  return answer.jobId;
+}
+
+const jobPath = (id) => `/jobs/${encodeURIComponent(id)}`;
+
+function get(path, query = {}, signal = undefined) {
+  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return request("GET", given.length ? `${path}?${new URLSearchParams(given)}` : path, { signal });
+}
+
+async function request(method, path, { body, headers = {}, signal, parse = JSON.parse }) {
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  let response, text;
+  try {
+    response = await fetch(path, {
+      method,
+      body,
+      headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    });
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(0, deadline.aborted ? "the server took too long" : "the server does not answer");
+  }
+  if (!response.ok) throw problemOf(response, text);
+  try {
+    return parse(text);
+  } catch {
+    throw new Problem(response.status, "the answer is not JSON");
+  }
+}
+
+function problemOf(response, text) {
+  try {
+    const { title, detail, errors } = JSON.parse(text);
+    return new Problem(response.status, String(detail || title), Array.isArray(errors) ? errors : []);
+  } catch {
+    return new Problem(response.status, `the server answered ${response.status} ${response.statusText}`.trim());
+  }
+}

@@ -1,0 +1,217 @@
+// One job with all that is known of it, live. It must never show an older version after a newer one, and never act without a click.
+
+import * as api from "./api.js";
+import { clock, duration, runMs, shortId } from "./format.js";
+import { oncePerFrame } from "./frame.js";
+import { print } from "./json.js";
+import { atMostEvery } from "./pace.js";
+import { isOver, mayCancel, mayRetry } from "./status.js";
+
+const INTERVAL_MS = 300; // between reads while the job changes
+const SWEEP_MS = 3_000; // progress is not in the stream, and a message may be lost
+const LONGEST_TEXT = 100_000; // characters of a payload that are shown
+
+export function createDetails({ panel, templates, store, url }) {
+  const parts = Object.fromEntries(Array.from(panel.querySelectorAll("[data-part]"), (part) => [part.dataset.part, part]));
+  const title = panel.querySelector("h2");
+  const pace = atMostEvery(INTERVAL_MS, read);
+  const paint = oncePerFrame(paintNow);
+  let id = null;
+  let full = null; // the newest answer that had payload, result and errors
+
+  async function read(signal) {
+    if (id === null) return false;
+    try {
+      take(await api.readJob(id, signal));
+    } catch (error) {
+      if (signal.aborted) return false;
+      showProblem(error.status === 404 ? `There is no job ${id}.` : `The job could not be read: ${error.message}`);
+      return error.passes;
+    }
+    return false;
+  }
+
+  function take(job) {
+    if (full === null || job.version >= full.version) full = job;
+    store.merge([job]);
+    showProblem("");
+    paint();
+  }
+
+  /** The answer, with what was heard since. */
+  function current() {
+    const heard = store.get(id);
+    return heard && heard.version > full.version ? { ...full, ...heard } : full;
+  }
+
+  async function act(action) {
+    const asked = id;
+    parts.cancel.disabled = parts.retry.disabled = true;
+    try {
+      const job = await action(asked);
+      if (asked === id) take(job);
+      else store.merge([job]);
+    } catch (error) {
+      if (asked !== id) return;
+      showProblem(error.message);
+      pace.ask();
+    }
+    paint();
+  }
+
+  function paintNow() {
+    if (full === null) return;
+    const job = current();
+    parts.body.hidden = false;
+    put(parts.status, job.status);
+    parts.status.dataset.status = job.status;
+    panel.dataset.status = job.status;
+    parts.cancel.disabled = !mayCancel(job.status);
+    parts.retry.disabled = !mayRetry(job.status);
+    paintFacts(job);
+    paintProgress(job);
+    put(parts.payload, shortened(print(job.payload, 2)));
+    const hasResult = job.status === "COMPLETED" && full.status === "COMPLETED";
+    parts["result-section"].hidden = !hasResult;
+    if (hasResult) put(parts.result, shortened(print(job.result, 2)));
+    paintTimeline(job);
+  }
+
+  function paintFacts(job) {
+    const due = job.status === "PENDING" && job.runAt && Date.parse(job.runAt) > Date.now() ? clock(job.runAt) : "";
+    const facts = [
+      ["Id", "id", job.id],
+      ["Tenant", "tenant", job.tenantId],
+      ["Type", "type", job.type],
+      ["Attempts", "attempts", job.maxAttempts ? `${job.attempts} of ${job.maxAttempts}` : String(job.attempts)],
+      ["Priority", "priority", job.priority ? String(job.priority) : ""],
+      ["Due", "due", due],
+      ["Created", "created", clock(job.createdAt), job.createdAt],
+      ["Started", "started", clock(job.startedAt), job.startedAt],
+      ["Finished", "finished", clock(job.finishedAt), job.finishedAt],
+      ["Took", "took", duration(runMs(job))],
+      ["Worker", "worker", job.status === "RUNNING" && job.workerId !== null ? String(job.workerId) : ""],
+    ].filter(([, , text]) => text);
+    keyed(parts.facts, facts, templates.fact, ([, key]) => key, (element, [name, key, text, title]) => {
+      const [term, description] = element.children;
+      put(term, name);
+      put(description, text);
+      description.title = title ?? "";
+      description.dataset.testid = `details-${key}`;
+    }); // prettier-ignore
+  }
+
+  function paintProgress(job) {
+    const known = job.progress !== null && job.progress !== undefined;
+    parts["progress-section"].hidden = !known;
+    if (!known) return;
+    const isShare = typeof job.progress === "number" && job.progress >= 0 && job.progress <= 1;
+    parts["progress-bar"].hidden = !isShare;
+    if (isShare) parts["progress-bar"].value = job.progress;
+    put(parts.progress, isShare ? `${Math.round(job.progress * 100)} %` : shortened(print(job.progress, 2)));
+  }
+
+  function paintTimeline(job) {
+    keyed(parts.timeline, momentsOf(job), templates.moment, (moment) => moment.key, (element, { kind, at, what, why }) => {
+      const [time, title, text] = element.children;
+      element.dataset.kind = kind;
+      put(time, clock(at));
+      time.dateTime = at ?? "";
+      time.title = at ?? "";
+      put(title, what);
+      put(text, why ?? "");
+      text.hidden = !why;
+    }); // prettier-ignore
+  }
+
+  function showProblem(text) {
+    put(parts.problem, text);
+  }
+
+  store.onChange((ids) => {
+    if (id === null || !ids.includes(id)) return;
+    paint();
+    if (full === null || store.get(id).version > full.version) pace.ask();
+  });
+
+  setInterval(() => {
+    if (id === null || document.hidden) return;
+    if (full !== null && current().status === "RUNNING") paint(); // its duration grows
+  }, 1_000);
+  setInterval(() => {
+    if (id !== null && !document.hidden && (full === null || !isOver(full.status))) pace.ask();
+  }, SWEEP_MS);
+
+  parts.cancel.addEventListener("click", () => act(api.cancelJob));
+  parts.retry.addEventListener("click", () => act(api.retryJob));
+  parts.close.addEventListener("click", () => url.set({ job: null }));
+
+  return {
+    /** Shows this job; null closes the panel. */
+    open(wanted) {
+      if (wanted === id) return;
+      id = wanted;
+      full = null;
+      panel.hidden = id === null;
+      parts.body.hidden = true;
+      put(parts.status, "");
+      delete panel.dataset.status;
+      showProblem("");
+      pace.restart();
+      if (id === null) return;
+      put(title, `Job ${shortId(id)}`);
+      panel.scrollTop = 0;
+      panel.focus({ preventScroll: true });
+    },
+
+    /** After a reconnect. */
+    refresh: () => id !== null && pace.ask(),
+  };
+}
+
+/** What happened to the job, oldest first. */
+function momentsOf(job) {
+  const moments = [{ key: "created", kind: "created", at: job.createdAt, what: "Created" }];
+  for (const { attempt, error, at } of Array.isArray(job.errors) ? job.errors : []) {
+    moments.push({ key: `${attempt}|${at}`, kind: "failed", at, what: `Attempt ${attempt} failed`, why: shortened(String(error ?? "")) });
+  }
+  if (job.status === "PENDING" && job.runAt && Date.parse(job.runAt) > Date.now()) {
+    moments.push({ key: "due", kind: "pending", at: job.runAt, what: job.attempts ? "Next attempt is due" : "Due" });
+  } else if (job.status === "PENDING") moments.push({ key: "waiting", kind: "pending", at: job.updatedAt, what: "Waiting for a worker" });
+  if (job.status === "RUNNING") moments.push({ key: "running", kind: "running", at: job.startedAt, what: `Attempt ${job.attempts} is running` });
+  if (job.status === "COMPLETED") {
+    moments.push({ key: "started", kind: "running", at: job.startedAt, what: `Attempt ${job.attempts} started` });
+    moments.push({ key: "over", kind: "completed", at: job.finishedAt, what: "Completed" });
+  }
+  if (job.status === "FAILED") moments.push({ key: "over", kind: "failed", at: job.finishedAt, what: "Failed for good", why: lastWord(job) });
+  if (job.status === "CANCELLED") moments.push({ key: "over", kind: "cancelled", at: job.finishedAt, what: "Cancelled", why: lastWord(job) });
+  return moments;
+}
+
+/** The job's own error, unless its last attempt has said it already. */
+function lastWord(job) {
+  const last = Array.isArray(job.errors) ? job.errors.at(-1) : undefined;
+  return job.error && job.error !== last?.error ? shortened(job.error) : "";
+}
+
+/** Brings the children in line with the items, by key, in place. */
+function keyed(parent, items, template, keyOf, paint) {
+  const byKey = new Map(Array.from(parent.children, (element) => [element.dataset.key, element]));
+  items.forEach((item, index) => {
+    const key = String(keyOf(item));
+    const element = byKey.get(key) ?? template.content.firstElementChild.cloneNode(true);
+    byKey.delete(key);
+    element.dataset.key = key;
+    paint(element, item);
+    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
+  });
+  for (const element of byKey.values()) element.remove();
+}
+
+function shortened(text) {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}\n… ${text.length - LONGEST_TEXT} more characters` : text;
+}
+
+function put(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}

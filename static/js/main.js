@@ -1,0 +1,114 @@
+// The composition: builds each part once and tells it of what concerns it. The only module that knows them all; it must hold no behaviour of its own.
+
+import { createConnection } from "./connection.js";
+import { createCounts } from "./counts.js";
+import { createDetails } from "./details.js";
+import { createForm } from "./form.js";
+import { installKeyboard } from "./keyboard.js";
+import { createNotice } from "./notice.js";
+import { createPanels } from "./panels.js";
+import { createSnapshot } from "./snapshot.js";
+import { createSocket } from "./socket.js";
+import { createStore } from "./store.js";
+import { createTable } from "./table.js";
+import { createTenants } from "./tenants.js";
+import { createThroughput } from "./throughput.js";
+import { createTypes } from "./types.js";
+import { createUrl } from "./url.js";
+import { createView } from "./view.js";
+
+const SWEEP_MS = 10_000; // a message is a hint, this is the truth
+const byId = (id) => document.getElementById(id);
+
+const url = createUrl();
+const store = createStore();
+const view = createView(store);
+store.spare(view.lists);
+const notice = createNotice(byId("notice"));
+const connection = createConnection(byId("connection"));
+const throughput = createThroughput(byId("throughput"));
+const types = createTypes(byId("types"));
+const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
+const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count") });
+const snapshot = createSnapshot({ store, view, notice, onRead: () => table.paint() });
+const table = createTable({
+  store,
+  view,
+  url,
+  snapshot,
+  elements: { body: byId("rows"), empty: byId("empty"), more: byId("more"), shown: byId("shown"), template: byId("row") },
+});
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
+const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
+const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close") });
+
+const socket = createSocket({
+  onState: connection.show,
+  onSubscribed() {
+    notice.clear("No live updates");
+    snapshot.restart(); // after SUBSCRIBED, so that nothing falls between the list and the stream
+    counts.restart();
+    details.refresh();
+  },
+  onUpdates(updates) {
+    throughput.add(store.merge(updates.map(({ jobId, ...update }) => ({ id: jobId, ...update }))));
+    counts.ask();
+  },
+  onError: (message) => notice.report("No live updates", new Error(message)),
+});
+
+let before = { job: null }; // what was shown last
+
+function show(wanted) {
+  const tenantChanged = wanted.tenant !== before.tenant;
+  if (tenantChanged) {
+    tenants.show(wanted.tenant);
+    form.setTenant(wanted.tenant, before.tenant);
+    counts.blank();
+    counts.restart();
+    throughput.clear();
+    socket.watch(wanted.tenant);
+  }
+  if (tenantChanged || wanted.status !== before.status || wanted.type !== before.type) {
+    byId("type-filter").value = wanted.type ?? "";
+    counts.mark();
+    view.setFilter({ tenantId: wanted.tenant, status: wanted.status, type: wanted.type });
+    snapshot.restart();
+    table.paint();
+  }
+  if (wanted.job !== before.job) {
+    details.open(wanted.job);
+    panels.show();
+    table.mark(wanted.job);
+    if (wanted.job === null) table.focus(before.job);
+  }
+  before = wanted;
+}
+
+url.onChange((wanted) => (wanted.tenant ? show(wanted) : chooseTenant()));
+
+async function chooseTenant() {
+  url.set({ tenant: await tenants.first() }, { replace: true });
+}
+
+byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
+installKeyboard({ onSearch: tenants.focus, onEscape: panels.close });
+addEventListener("pageshow", (event) => event.persisted && wake());
+addEventListener("online", wake);
+document.addEventListener("visibilitychange", wake);
+setInterval(sweep, SWEEP_MS);
+
+function wake() {
+  if (!document.hidden) socket.check();
+  sweep();
+}
+
+function sweep() {
+  if (document.hidden || !url.shown.tenant) return;
+  snapshot.ask();
+  counts.ask();
+}
+
+types.read().then(form.start, (error) => notice.report("The job types could not be read", error));
+if (url.shown.tenant) show(url.shown);
+else chooseTenant();

@@ -1,0 +1,22 @@
+// One line for what the page could not do by itself. It must never hide a failure, nor show one that is over.
+
+export function createNotice(element) {
+  const reports = new Map();
+
+  function paint() {
+    const text = Array.from(reports, ([what, why]) => `${what}: ${why}`).join(" · ");
+    if (element.textContent !== text) element.textContent = text;
+    element.hidden = text === "";
+  }
+
+  return {
+    report(what, error) {
+      const named = (error.errors ?? []).map(({ field, message }) => `${field}: ${message}`).join("; ");
+      reports.set(what, named || error.message);
+      paint();
+    },
+    clear(what) {
+      if (reports.delete(what)) paint();
+    },
+  };
+}

@@ -1,0 +1,38 @@
+// Reads the list as the server has it now: at the start, after every (re)connect, and as a sweep behind the socket, whose messages
+// may be lost. It must never overwrite what was heard while it read: all goes through the store, by version.
+
+import * as api from "./api.js";
+import { atMostEvery } from "./pace.js";
+
+const INTERVAL_MS = 1_000;
+const MOST_AT_ONCE = 500;
+const FAILURE = "The list could not be read";
+
+export function createSnapshot({ store, view, notice, onRead }) {
+  /** From the top, through the cursor, as far as the view goes: while jobs stream in, a cursor kept from earlier would leave a gap. */
+  async function read(signal) {
+    const { filter, limit } = view;
+    const moment = store.moment();
+    const ids = [];
+    let cursor = null;
+    try {
+      do {
+        const page = await api.listJobs({ ...filter, limit: Math.min(limit - ids.length, MOST_AT_ONCE), cursor }, signal);
+        store.merge(page.jobs);
+        ids.push(...page.jobs.map((job) => job.id));
+        cursor = page.nextCursor;
+      } while (cursor !== null && ids.length < limit);
+    } catch (error) {
+      if (signal.aborted) return false;
+      notice.report(FAILURE, error);
+      return error.passes;
+    }
+    if (signal.aborted) return false;
+    notice.clear(FAILURE);
+    view.confirm(ids, cursor !== null, moment);
+    onRead();
+    return false;
+  }
+
+  return atMostEvery(INTERVAL_MS, read);
+}

@@ -1,0 +1,153 @@
+// The table of jobs: one keyed row per job of the view, changed in place. It must never be rebuilt, and never be painted more than once a frame.
+
+import { clock, count, duration, firstLine, runMs, shortId } from "./format.js";
+import { oncePerFrame } from "./frame.js";
+
+const MOST_REMEMBERED = 10_000; // changes between two frames; after more of them all rows are looked at
+const MOST_FADING = 10; // rows that leave in one frame; more go at once
+
+export function createTable({ store, view, url, snapshot, elements: { body, empty, more, shown, template } }) {
+  const rows = new Map(); // job id → its row
+  const changed = new Set(); // ids since the last frame
+  let overrun = false; // too many of them: a tab that nobody sees has no frames
+  const paint = oncePerFrame(paintNow);
+
+  function paintNow() {
+    if (overrun) view.rebuild();
+    else view.update(Array.from(changed));
+    removeRows();
+    insertRows();
+    for (const id of overrun ? rows.keys() : changed) if (rows.has(id)) paintRow(rows.get(id), store.get(id));
+    changed.clear();
+    overrun = false;
+    paintAround();
+    if (view.thin) snapshot.ask();
+  }
+
+  function removeRows() {
+    const listed = new Set(view.ids);
+    const leaving = Array.from(rows.keys()).filter((id) => !listed.has(id));
+    for (const id of leaving) {
+      const { element } = rows.get(id);
+      rows.delete(id);
+      if (leaving.length > MOST_FADING) element.remove();
+      else fade(element);
+    }
+  }
+
+  /** Rows never move: their order is that of their ids. So one walk puts the new ones in place. */
+  function insertRows() {
+    let next = body.firstElementChild;
+    for (const id of view.ids) {
+      while (next?.hasAttribute("data-leaving")) next = next.nextElementSibling;
+      const row = rows.get(id);
+      if (row && row.element === next) {
+        next = next.nextElementSibling;
+        continue;
+      }
+      const made = createRow(id);
+      rows.set(id, made);
+      paintRow(made, store.get(id));
+      body.insertBefore(made.element, next);
+    }
+  }
+
+  function createRow(id) {
+    const element = template.content.firstElementChild.cloneNode(true);
+    const [status, type, link, attempts, created, updated, took, note] = Array.from(element.children, (cell) => cell.firstElementChild ?? cell);
+    element.dataset.jobId = id;
+    link.textContent = shortId(id);
+    link.title = id;
+    link.href = url.address({ status: null, type: null, job: id });
+    return { element, status, type, attempts, created, updated, took, note };
+  }
+
+  function paintRow(row, job) {
+    if (row.element.dataset.status !== job.status) row.element.dataset.status = job.status;
+    put(row.status, job.status);
+    put(row.type, job.type, job.type);
+    put(row.attempts, String(job.attempts ?? ""), job.maxAttempts ? `of at most ${job.maxAttempts}` : "");
+    put(row.created, clock(job.createdAt), job.createdAt);
+    put(row.updated, clock(job.updatedAt), job.updatedAt);
+    put(row.took, duration(runMs(job)));
+    const note = noteOf(job);
+    put(row.note, firstLine(note), String(note).slice(0, 1_000));
+  }
+
+  function paintAround() {
+    more.hidden = !view.growable;
+    more.disabled = false;
+    put(shown, view.ids.length ? `${count(view.ids.length)} shown, newest first` : "");
+    empty.hidden = view.ids.length > 0 || !view.known;
+    const { tenantId, status, type } = view.filter;
+    put(empty, `No ${[status, type].filter(Boolean).join(" ")} jobs of ${tenantId}.`.replace(/ {2,}/g, " "));
+  }
+
+  function paintRunning() {
+    for (const [id, row] of rows) {
+      const job = store.get(id);
+      if (job?.status === "RUNNING") put(row.took, duration(runMs(job)));
+    }
+  }
+
+  store.onChange((ids) => {
+    if (changed.size > MOST_REMEMBERED) {
+      overrun = true;
+      changed.clear();
+    }
+    if (!overrun) for (const id of ids) changed.add(id);
+    paint();
+  });
+
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    const aside = event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0; // a new tab: the link's own work
+    if (!row?.dataset.jobId || aside || getSelection().toString()) return;
+    event.preventDefault();
+    url.set({ job: row.dataset.jobId });
+  });
+
+  more.addEventListener("click", () => {
+    more.disabled = true;
+    view.grow();
+    snapshot.restart();
+  });
+
+  setInterval(oncePerFrame(paintRunning), 1_000);
+
+  return {
+    paint,
+
+    /** Marks the row whose details are open. */
+    mark(jobId) {
+      body.querySelector("[aria-current]")?.removeAttribute("aria-current");
+      rows.get(jobId)?.element.setAttribute("aria-current", "true");
+    },
+
+    /** Back to the row that led away. */
+    focus: (jobId) => rows.get(jobId)?.element.querySelector("a").focus({ preventScroll: true }),
+  };
+}
+
+function noteOf(job) {
+  if (job.status === "RUNNING") return job.workerId === null || job.workerId === undefined ? "" : `worker ${job.workerId}`;
+  if (job.status === "PENDING" && job.runAt && Date.parse(job.runAt) > Date.now()) {
+    return `due ${clock(job.runAt)}${job.error ? ` · ${job.error}` : ""}`;
+  }
+  return job.error ?? "";
+}
+
+/** Takes a row out of the list, gently: it is no longer anybody's row. */
+function fade(element) {
+  delete element.dataset.testid;
+  delete element.dataset.jobId;
+  element.dataset.leaving = "";
+  element.setAttribute("aria-hidden", "true");
+  element.addEventListener("animationend", () => element.remove());
+  setTimeout(() => element.remove(), 1_000); // no animation runs where motion is reduced, or in a hidden tab
+}
+
+function put(node, text, title = "") {
+  if (node.textContent !== text) node.textContent = text;
+  if (node.title !== (title ?? "")) node.title = title ?? "";
+}

@@ -1,0 +1,53 @@
+// Which tenant the page shows, and which others there are. It must never choose another tenant than the one in the URL.
+
+import * as api from "./api.js";
+import { count } from "./format.js";
+
+const FALLBACK = "tenant-1";
+
+export function createTenants({ form, input, datalist, url }) {
+  async function read() {
+    const tenants = await api.listTenants();
+    datalist.replaceChildren(
+      ...tenants.map(({ id, counts }) => {
+        const option = document.createElement("option");
+        option.value = id;
+        option.label = `${count(counts.PENDING ?? 0)} pending, ${count(counts.RUNNING ?? 0)} running`;
+        return option;
+      }),
+    );
+    return tenants;
+  }
+
+  function choose() {
+    const wanted = input.value.trim();
+    if (wanted) url.set({ tenant: wanted, job: null });
+    else input.value = url.shown.tenant ?? "";
+  }
+
+  input.addEventListener("change", choose);
+  input.addEventListener("focus", () => {
+    input.select();
+    read().catch(() => {}); // the list of others is a convenience
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    choose();
+  });
+
+  return {
+    /** On a first visit, when the URL names none: the first one known. */
+    async first() {
+      try {
+        return (await read())[0]?.id ?? FALLBACK;
+      } catch {
+        return FALLBACK;
+      }
+    },
+    show(tenant) {
+      input.value = tenant;
+      document.title = `${tenant} · monoq`;
+    },
+    focus: () => input.focus(),
+  };
+}

@@ -1,0 +1,188 @@
+"""The command line and whole processes, started as a user would."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from conftest import eventually
+
+MONOQ = [sys.executable, "-m", "monoq"]
+HERE = Path(__file__).parent.parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**settings: str) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(HERE)} | settings
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
+    with (cwd / f"log-{time.monotonic_ns()}").open("w+") as out:
+        process = subprocess.Popen([*MONOQ, *arguments], cwd=cwd, env=environment(**settings), stdout=out, stderr=out, text=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            finally:
+                process.kill()
+                out.seek(0)
+                print(out.read())
+
+
+async def healthy(port: int) -> None:
+    async def answers() -> bool:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            try:
+                return (await http.get(f"http://127.0.0.1:{port}/health")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+    await eventually(answers, timeout=60)
+
+
+def call(*arguments: str, cwd: Path, code: int = 0, **settings: str) -> str:
+    done = subprocess.run(
+        [*MONOQ, *arguments], cwd=cwd, env=environment(**settings), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds_the_data(tmp_path: Path) -> None:
+    port = str(free_port())
+    settings = {"MONOQ_PORT": port, "MONOQ_APP": "handlers_for_tests:app"}
+    with running("serve", "--role=api", cwd=tmp_path, **settings):
+        await healthy(int(port))
+        with running("serve", "--role=worker", cwd=tmp_path, **settings):
+            shown = await asyncio.to_thread(call, "submit", "acme", "act", '{"do": "context"}', "--wait", cwd=tmp_path, **settings)
+        job_id = shown.split()[0]
+        assert json.loads(shown[len(job_id) :])["status"] == "COMPLETED"
+        assert job_id in await asyncio.to_thread(call, "jobs", "list", "acme", "--json", cwd=tmp_path, **settings)
+    assert not list((tmp_path / ".monoq" / "run").glob("*.sock"))
+    with running("serve", cwd=tmp_path, **settings):
+        await healthy(int(port))
+        assert '"COMPLETED"' in await asyncio.to_thread(call, "jobs", "show", job_id, cwd=tmp_path, **settings)
+        assert "COMPLETED" in await asyncio.to_thread(call, "jobs", "retry", job_id, cwd=tmp_path, code=1, **settings)
+        assert await asyncio.to_thread(call, "health", cwd=tmp_path, **settings) == "ok\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"MONOQ_BATCH_SIZE": "0"}, "MONOQ_BATCH_SIZE"),
+        ({"BATCH_SIZE": "many"}, "MONOQ_BATCH_SIZE"),
+        ({"PORT": "99999"}, "MONOQ_PORT"),
+        ({"MONOQ_ROLE": "boss"}, "MONOQ_ROLE"),
+        ({"MONOQ_LEASE": "1"}, "MONOQ_LEASE must be at least three times MONOQ_BEAT"),
+        ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
+        ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
+        ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
+        ({"MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "PostgreSQL cannot be reached"),
+        ({"MONOQ_DATA_DIR": "/proc/nowhere"}, "MONOQ_DATA_DIR"),
+        ({"MONOQ_HOST": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
+    ],
+)
+async def test_a_wrong_setting_ends_the_start_with_one_line_and_exit_code_2(
+    tmp_path: Path, database_url: str, redis_url: str, settings: dict[str, str], said: str
+) -> None:
+    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
+    if "MONOQ_DATA_DIR" in settings:
+        urls = {}
+    output = await asyncio.to_thread(call, "serve", cwd=tmp_path, code=2, **(urls | settings))
+    assert said in output
+    assert len(output.strip().splitlines()) == 1, output
+
+
+async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path: Path, database_url: str, redis_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
+        output = await asyncio.to_thread(call, "serve", "--port", port, cwd=tmp_path, code=2, **urls)
+    assert output.strip() == f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
+
+
+async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
+    tmp_path: Path, own_engines: object, database_url: str, redis_url: str
+) -> None:
+    admin = await asyncpg.connect(database_url)
+    await admin.execute("DROP DATABASE IF EXISTS bare")
+    await admin.execute("CREATE DATABASE bare TEMPLATE template0")
+    bare = re.sub(r"/test_[0-9_]+\?", "/bare?", database_url)
+    urls = {"MONOQ_DATABASE_URL": bare, "MONOQ_REDIS_URL": redis_url}
+    assert "monoq migrate" in await asyncio.to_thread(call, "serve", cwd=tmp_path, code=2, **urls)
+    assert "FAIL" in await asyncio.to_thread(call, "check", cwd=tmp_path, code=1, **urls)
+    migrations = [subprocess.Popen([*MONOQ, "migrate"], cwd=tmp_path, env=environment(**urls), stdout=subprocess.PIPE) for _ in range(20)]
+    outputs = [(await asyncio.to_thread(process.communicate))[0].decode() for process in migrations]
+    assert [process.returncode for process in migrations] == [0] * 20
+    assert sum(output.startswith("applied") for output in outputs) == 1
+    assert "ok   PostgreSQL answers, the schema is current" in await asyncio.to_thread(call, "check", cwd=tmp_path, **urls)
+    await admin.execute("DROP DATABASE bare")
+    await admin.close()
+
+
+async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
+    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    quick, endless = (
+        await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 700}')"""),
+        await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 3000000}')"""),
+    )
+    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_SHUTDOWN_TIMEOUT": "3"}
+    with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
+        await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert await asyncio.to_thread(worker.wait, 10) == 0
+        assert time.monotonic() - began < 4
+    rows = {row["id"]: row for row in await db.fetch("SELECT id, status, attempts, claim, errors FROM jobs")}
+    assert rows[quick]["status"] == "COMPLETED"
+    assert (rows[endless]["status"], rows[endless]["attempts"], rows[endless]["claim"], rows[endless]["errors"]) == ("PENDING", 0, 1, "[]")
+
+
+async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+    await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 3000000}')""")
+    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_SHUTDOWN_TIMEOUT": "60"}
+    with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
+        await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
+        worker.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)  # two signals at once would be one
+        worker.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(worker.wait, 5) != 0
+
+
+def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
+    root = HERE.parent
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    target = tmp_path / "site"
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
+    code = "from monoq.app import package_dir; print(package_dir('static'), package_dir('migrations'))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)}, capture_output=True, text=True, check=True
+    )
+    static, migrations = map(Path, found.stdout.split())
+    assert static.is_relative_to(target)
+    assert (migrations / "0001_jobs.sql").exists()

@@ -1,0 +1,98 @@
+"""The JSON codec: what it lets in can be read again by everyone."""
+
+import json
+import math
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monoq import codec
+from monoq.errors import InvalidJson
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def storable(value: Any) -> bool:
+    try:
+        codec.dumps(value)
+    except InvalidJson:
+        return False
+    return True
+
+
+@given(plain)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    if storable(value):
+        assert codec.loads(codec.dumps(value)) == value
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed_or_refused(junk: bytes) -> None:
+    try:
+        codec.loads(junk)
+    except InvalidJson:
+        pass
+
+
+@given(st.text(), st.integers(1, 50))
+def test_any_text_can_be_cleaned(text: str, limit: int) -> None:
+    cleaned = codec.clean_text(text, limit)
+    assert len(cleaned) <= limit
+    assert "\x00" not in cleaned
+    cleaned.encode()
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\udfff" * 3])
+def test_hostile_texts_are_cleaned(text: str) -> None:
+    codec.clean_text(text).encode()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_json_cannot_say_becomes_null(value: float) -> None:
+    assert codec.dumps(value) == "null"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", {"\x00": 1}, 2**53 + 1, 2**70, object(), b"bytes", {1: 2}, "\ud800"])
+def test_values_without_a_form_are_refused(value: Any) -> None:
+    with pytest.raises(InvalidJson):
+        codec.dumps(value)
+
+
+def test_depth_is_bounded() -> None:
+    def nested(depth: int) -> Any:
+        return [] if depth == 1 else [nested(depth - 1)]
+
+    codec.dumps(nested(codec.MAX_DEPTH))
+    with pytest.raises(InvalidJson):
+        codec.dumps(nested(codec.MAX_DEPTH + 1))
+    with pytest.raises(InvalidJson):
+        codec.loads("[" * 100_000)
+
+
+async def test_postgres_returns_what_was_stored(db: asyncpg.Connection) -> None:
+    values: list[Any] = []
+
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @given(plain)
+    def collect(value: Any) -> None:
+        if storable(value):
+            values.append(value)
+
+    collect()
+    values += [1e17, 1e300, -1.5e-300, 2**53, "\\u0000", "\U0001f389", {"": ""}]
+    for value in values:
+        stored = await db.fetchval("SELECT $1::jsonb", codec.dumps(value))
+        assert codec.read(stored) == value
+        assert json.loads(stored) == value
+
+
+def test_a_row_that_was_put_in_around_the_codec_is_shown_as_text() -> None:
+    assert codec.read("9" * 5000).startswith("999")
+    assert codec.read("[" * 2000 + "]" * 2000).startswith("[[[")

@@ -1,0 +1,36 @@
+"""What the documents promise to be complete is complete."""
+
+import re
+from pathlib import Path
+
+from monoq.config import Settings, env_names
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_setting_is_in_the_readme_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(MONOQ_\w+)`[^|]*\| ([^|]*) \|", (ROOT / "README.md").read_text(), re.M))
+    for name, field in Settings.model_fields.items():
+        variable = env_names(name)[0]
+        assert variable in rows, f"{variable} is not in the README's table"
+        default = "" if field.default in (None, ()) else str(field.default)
+        assert rows[variable].strip("` ") == default, variable
+    assert len(rows) == len(Settings.model_fields)
+
+
+def test_the_code_map_names_every_module() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    for module in (ROOT / "monoq").rglob("*.py"):
+        if module.name != "__init__.py":
+            assert module.name in text, f"{module.relative_to(ROOT)} is not in ARCHITECTURE.md"
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    for module in (ROOT / "monoq").rglob("*.py"):
+        assert module.read_text().startswith('"""'), module
+
+
+def test_every_statement_has_a_file_and_every_file_a_user() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "monoq").rglob("*.py"))
+    used = set(re.findall(r'query\("(\w+)"\)', code))
+    assert used == {path.stem for path in (ROOT / "monoq/store/queries").glob("*.sql")}

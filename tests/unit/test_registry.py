@@ -1,0 +1,65 @@
+"""How handlers are declared and found."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from monoq import App, Backoff, JobContext
+from monoq.errors import ConfigError
+from monoq.registry import load_app
+
+
+class Email(BaseModel):
+    to: str
+
+
+def test_a_handler_is_declared_bare_or_with_a_policy_and_stays_callable() -> None:
+    app = App()
+
+    @app.handler
+    def bare(payload: dict) -> str:  # type: ignore[type-arg]
+        return "called"
+
+    @app.handler("send_email", max_attempts=5, timeout=30, backoff=Backoff(base=2))
+    async def send(payload: Email, ctx: JobContext) -> None: ...
+
+    assert bare({}) == "called"
+    handler = app.handlers["send_email"]
+    assert (handler.max_attempts, handler.timeout_s, handler.is_async, handler.takes_context) == (5, 30, True, True)
+    assert handler.parse('{"to": "a@b.c"}') == Email(to="a@b.c")
+    assert handler.schema()["required"] == ["to"]
+    with pytest.raises(ValidationError):
+        handler.parse("{}")
+
+
+def test_what_cannot_be_a_handler_is_refused() -> None:
+    app = App()
+    app.handler("twice")(lambda: None)
+    with pytest.raises(ConfigError, match="two handlers"):
+        app.handler("twice")(lambda: None)
+    with pytest.raises(ConfigError, match="must take"):
+        app.handler("many")(lambda a, b: None)
+    with pytest.raises(ConfigError, match="no name"):
+        app.handler("a b")(lambda: None)
+    with pytest.raises(ConfigError, match="max_attempts"):
+        app.handler("never", max_attempts=0)(lambda: None)
+
+
+def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop_jobs.py").write_text("import monoq\napp = monoq.App()\n")
+    (tmp_path / "broken_jobs.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert isinstance(load_app("shop_jobs:app"), App)
+    for path, said in [("broken_jobs:app", "ZeroDivisionError"), ("shop_jobs:nothing", "nothing"), ("shop_jobs", "expected")]:
+        with pytest.raises(ConfigError, match=said):
+            load_app(path)
+
+
+def test_backoff_grows_and_stays_within_its_bounds() -> None:
+    plain = Backoff(base=1, max=10, jitter=False)
+    assert [plain.delay(n) for n in range(1, 7)] == [1, 2, 4, 8, 10, 10]
+    assert all(5 <= Backoff(base=1, max=10).delay(1000) <= 10 for _ in range(100))
+    with pytest.raises(ValueError, match="base"):
+        Backoff(base=5, max=1)
