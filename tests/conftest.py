@@ -88,7 +88,7 @@ async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FAC
     last = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await fact()):
+            while not (last := await fact()):  # noqa: ASYNC110 - the fact is in another process
                 await asyncio.sleep(0.01)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")

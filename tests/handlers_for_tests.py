@@ -66,7 +66,7 @@ def _act(what: Act, ctx: JobContext) -> Any:
     raise AssertionError(what.do)
 
 
-class Unspeakable(Exception):
+class Unspeakable(Exception):  # noqa: N818
     def __str__(self) -> str:
         raise ValueError("no words")
 

@@ -1,0 +1,1 @@
+"""HTTP in: parse, call one thing, answer. It must hold no rule of its own."""

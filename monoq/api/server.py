@@ -55,7 +55,6 @@ class ApiServer(Service):
         self._config.graceful_timeout = min(3.0, grace_s / 2)
         self._config.shutdown_timeout = min(3.0, grace_s / 2)
         self._config.websocket_max_message_size = 2 * MAX_MESSAGE_BYTES
-        self._config.websocket_ping_interval = 20.0
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
@@ -77,12 +76,22 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _notice_dead_peers(listener)
         listener.bind(address)
         listener.listen(BACKLOG)  # whoever connects before all is up waits instead of being refused
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_HOST, MONOQ_PORT): {error.strerror or error}") from error
     return listener
+
+
+def _notice_dead_peers(listener: socket.socket) -> None:
+    """Accepted connections inherit this: the kernel asks a silent peer after 20 s and gives it up 30 s later. Hypercorn's own
+    pings look at no answer, and hold every closed WebSocket for one more interval."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if option := getattr(socket, name, None):  # not all of them exist everywhere
+            listener.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _refuse_compression() -> None:

@@ -23,6 +23,7 @@ Send = Callable[[Event], Awaitable[None]]
 MAX_PENDING = 20_000  # jobs with news that wait for one reader: two full batch submits; the texts are shared among sockets
 PACKED = 500  # updates in one UPDATES frame
 SEND_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 16 * 1024
 MESSAGES_PER_S = 10
 MAX_TENANTS = 100
@@ -99,10 +100,20 @@ class Socket:
             ended = await asyncio.gather(reading, writing, return_exceptions=True)
         for end in ended:
             if isinstance(end, Closed):
-                await self._send({"type": "websocket.close", "code": end.code, "reason": end.reason})
+                await self._say_goodbye(end)
                 return
             if isinstance(end, Exception) and not isinstance(end, OSError):
                 raise end
+
+    async def _say_goodbye(self, end: Closed) -> None:
+        """Closes, and reads on until the client is gone: the server's queue to us is bounded, and it waits while it is full."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._send({"type": "websocket.close", "code": end.code, "reason": end.reason})
+                while (await self._receive())["type"] != "websocket.disconnect":
+                    pass
+        except TimeoutError:
+            pass
 
     async def _read(self) -> None:
         second, count = 0.0, 0

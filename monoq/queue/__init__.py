@@ -1,0 +1,1 @@
+"""Redis: the runway of ids. All of it may vanish at any moment."""

@@ -1,0 +1,1 @@
+"""Postgres, the truth: one method per statement, one file per statement. It must decide nothing."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import asyncpg
 
-from monoq.errors import ConfigError, DatabaseUnavailable
+from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +88,8 @@ class Database:
                 server_settings=server_settings,
                 reset=_no_reset,
             )
-        except UNAVAILABLE as error:
-            raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}") from error
-        except (ValueError, asyncpg.PostgresError) as error:
-            raise ConfigError(f"MONOQ_DATABASE_URL: {_one_line(error)}") from error
+        except Exception as error:
+            raise connection_error(error) from error
         return cls(pool)
 
     async def close(self) -> None:
@@ -129,6 +127,13 @@ class Database:
         """Runs one statement; returns its first row."""
         async with self.connection() as connection:
             return await connection.fetchrow(sql, *args)
+
+
+def connection_error(error: Exception) -> MonoqError:
+    """Why a connection could not be opened, in our words: an outage, or a URL that cannot work."""
+    if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):  # the driver's error for a bad URL is both
+        return DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}")
+    return ConfigError(f"MONOQ_DATABASE_URL: {_one_line(error)}")
 
 
 async def _no_reset(connection: asyncpg.Connection) -> None:

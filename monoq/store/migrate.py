@@ -8,8 +8,8 @@ from pogo_core import error as pogo_error
 from pogo_core.util import migrate as pogo_migrate
 from pogo_core.util import sql as pogo_sql
 
-from monoq.errors import ConfigError, DatabaseUnavailable
-from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE
+from monoq.errors import ConfigError
+from monoq.store.database import CONNECT_TIMEOUT_S, connection_error
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,8 @@ async def _connect(url: str) -> asyncpg.Connection:
     try:
         settings = {"application_name": "monoq migrate", "search_path": "public"}
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
-    except UNAVAILABLE as error:
-        raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {error}") from error
-    except (ValueError, asyncpg.PostgresError) as error:
-        raise ConfigError(f"MONOQ_DATABASE_URL: {error}") from error
+    except Exception as error:
+        raise connection_error(error) from error
 
 
 async def _missing(connection: asyncpg.Connection, migrations: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""What runs in every process and forgives every loss: staging, rescue, counting. It must be safe to run any number of times at once."""

@@ -8,7 +8,7 @@ import { STATUSES } from "./status.js";
 
 const INTERVAL_MS = 1_000;
 const ALL = "ALL";
-const FAILURE = "The counts could not be read";
+const FAILURE = "No counts";
 
 export function createCounts({ url, notice, container, template }) {
   const buttons = new Map([ALL, ...STATUSES].map((status) => [status, createButton(status)]));

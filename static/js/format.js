@@ -3,13 +3,15 @@
 const DAY_MS = 86_400_000;
 const two = (number) => String(number).padStart(2, "0");
 
-/** 14:03:22, or with its date if that is not today. */
+/** 14:03:22 today, 11-24 14:03 this year, else 2025-11-24. */
 export function clock(iso) {
   if (!iso) return "";
   const at = new Date(iso);
-  const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  const isToday = new Date().toDateString() === at.toDateString();
-  return isToday ? time : `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
+  const now = new Date();
+  const date = `${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  if (at.getFullYear() !== now.getFullYear()) return `${at.getFullYear()}-${date}`;
+  const minutes = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  return at.toDateString() === now.toDateString() ? `${minutes}:${two(at.getSeconds())}` : `${date} ${minutes}`;
 }
 
 /** 12 ms, 3.0 s, 2 min 5 s, 3 h 4 min, 2 d 3 h. */

@@ -109,6 +109,6 @@ function sweep() {
   counts.ask();
 }
 
-types.read().then(form.start, (error) => notice.report("The job types could not be read", error));
+types.read().then(form.start, (error) => notice.report("No job types", error));
 if (url.shown.tenant) show(url.shown);
 else chooseTenant();

@@ -4,7 +4,9 @@ export function createNotice(element) {
   const reports = new Map();
 
   function paint() {
-    const text = Array.from(reports, ([what, why]) => `${what}: ${why}`).join(" · ");
+    const reasons = new Set(reports.values());
+    const affected = (reason) => Array.from(reports.keys()).filter((what) => reports.get(what) === reason);
+    const text = Array.from(reasons, (reason) => `${affected(reason).join(", ")}: ${reason}.`).join(" ");
     if (element.textContent !== text) element.textContent = text;
     element.hidden = text === "";
   }
