@@ -121,7 +121,7 @@ class Executor(Service):
             return Ending(Status.FAILED, error=f"the result is not JSON: {error}")
         except asyncio.CancelledError:
             if run.timed_out:
-                return _failed_attempt(run, f"timed out after {run.handler.timeout_s:g} s")
+                return _failed_attempt(run, f"timed out after {run.timeout_s:g} s")
             return RELEASED if self.stopping.is_set() else _failed_attempt(run, "cancelled")
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
             return _failed_attempt(run, _described(error))

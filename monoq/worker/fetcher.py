@@ -143,7 +143,7 @@ class Fetcher(Service):
 
     def _run(self, row: Row, worker_id: int, claimed_at: float) -> Run:
         handler: Handler = self._handlers[row["type"]]
-        timeout_ms = row["timeout_ms"]
+        timeout_s = handler.timeout_s if row["timeout_ms"] is None else row["timeout_ms"] / 1000
         return Run(
             id=row["id"],
             tenant_id=row["tenant_id"],
@@ -154,6 +154,7 @@ class Fetcher(Service):
             attempt=row["attempts"],
             max_attempts=row["max_attempts"] or handler.max_attempts,
             version=row["version"],
-            deadline=claimed_at + (handler.timeout_s if timeout_ms is None else timeout_ms / 1000),
+            deadline=claimed_at + timeout_s,
+            timeout_s=timeout_s,
             handler=handler,
         )

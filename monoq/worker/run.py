@@ -23,6 +23,7 @@ class Run:
     max_attempts: int
     version: int
     deadline: float
+    timeout_s: float
     handler: Handler
     task: "asyncio.Task[None] | None" = None
     timed_out: bool = False

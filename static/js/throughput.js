@@ -6,6 +6,7 @@ import { oncePerFrame } from "./frame.js";
 const SECONDS = 60;
 const WIDTH = 600;
 const HEIGHT = 100;
+const LEAST = 3; // one failure among thousands is still seen
 const SVG = "http://www.w3.org/2000/svg";
 
 export function createThroughput(figure) {
@@ -29,11 +30,11 @@ export function createThroughput(figure) {
     for (const second of seconds.keys()) if (second <= now - SECONDS) seconds.delete(second);
     const shown = bars.map((_, index) => seconds.get(now - SECONDS + 1 + index) ?? { completed: 0, failed: 0 });
     const highest = Math.max(...shown.map((second) => second.completed + second.failed));
-    const scale = HEIGHT / Math.max(highest, 1);
+    const scale = (HEIGHT - LEAST) / Math.max(highest, 1);
     shown.forEach((second, index) => {
-      const low = second.failed * scale;
+      const [low, high] = [second.failed, second.completed].map((jobs) => jobs && Math.max(jobs * scale, LEAST));
       place(bars[index].failed, HEIGHT - low, low);
-      place(bars[index].completed, HEIGHT - low - second.completed * scale, second.completed * scale);
+      place(bars[index].completed, HEIGHT - low - high, high);
     });
     const sum = (kind) => shown.reduce((total, second) => total + second[kind], 0);
     put(completed, count(sum("completed")));
