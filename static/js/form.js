@@ -17,7 +17,7 @@ export function createForm({ form, created, types, url, onCreated }) {
     if (payload.value !== example || !types.has(type.value)) return;
     example = print(types.example(type.value), 2);
     payload.value = example;
-    showErrors([]);
+    clearError(payload);
   }
 
   async function send(event) {
@@ -78,6 +78,11 @@ export function createForm({ form, created, types, url, onCreated }) {
     }
   }
 
+  function clearError(input) {
+    input.removeAttribute("aria-invalid");
+    errors.get(input.name).textContent = "";
+  }
+
   function showCreated(id, job) {
     const link = document.createElement("a");
     link.textContent = shortId(id);
@@ -91,14 +96,11 @@ export function createForm({ form, created, types, url, onCreated }) {
   }
 
   form.addEventListener("submit", send);
-  form.addEventListener("input", () => {
+  form.addEventListener("input", (event) => {
     key = newKey(); // another job is meant
+    clearError(event.target); // while typing, not on leaving: a line that goes away under the pointer would take a click with it
   });
   type.addEventListener("input", fillExample);
-  payload.addEventListener("change", () => {
-    const { problems } = read();
-    showErrors(problems.filter(({ field }) => field === "payload"));
-  });
   payload.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });

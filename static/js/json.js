@@ -1,4 +1,5 @@
-// JSON whose numbers stay as they were written: 12345678901234567890 and 1.0 would otherwise be rounded. It must never guess at bad JSON.
+// JSON whose numbers stay as they were written: a browser shows 1.0 as 1, and rounds 9007199254740993, which the server would refuse.
+// It must never guess at bad JSON.
 
 /** Like JSON.parse, where the browser can keep a number's text (JSON.rawJSON); elsewhere exactly JSON.parse. */
 export function parseExactly(text) {

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(MONOQ_\w+)`[^|]*\| ([^|]*) \|", (ROOT / "README.md").read_text(), re.M))
+    rows = dict(re.findall(r"^\| `(MONOQ_\w+)`[^|]*\|([^|]*)\|", (ROOT / "README.md").read_text(), re.M))
     for name, field in Settings.model_fields.items():
         variable = env_names(name)[0]
         assert variable in rows, f"{variable} is not in the README's table"
