@@ -45,7 +45,8 @@ CREATE TABLE jobs (
     version         int           NOT NULL DEFAULT 1,
     claim           int           NOT NULL DEFAULT 0,
     attempts        int           NOT NULL DEFAULT 0,
-    lost            int           NOT NULL DEFAULT 0,
+    lost            int           NOT NULL DEFAULT 0, -- from 1 on a suspect, which runs alone; at 3 it has killed its process once too often
+    deaths          int           NOT NULL DEFAULT 0, -- workers that died while it was in their hands
     max_attempts    attempt_limit, -- NULL: what the handler says
     timeout_ms      timeout_ms,    -- NULL: what the handler says
     priority        priority      NOT NULL DEFAULT 0, -- the lower runs first, within its tenant

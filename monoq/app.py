@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
+import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -29,10 +32,13 @@ from monoq.submit import Pusher, Submitter
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
+from monoq.upkeep.tail import Tail
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.worker import Worker
 
 log = logging.getLogger(__name__)
+
+HARD_STOP_S = 1.0
 
 
 def package_dir(name: str) -> Path:
@@ -56,16 +62,24 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, _asked_to_stop, stop)
+        loop.add_signal_handler(signum, _asked_to_stop, stop, settings.shutdown_timeout)
     async with build(settings, database_url, redis_url) as stages:
         return await supervise(stages, stop, settings.shutdown_timeout)
 
 
-def _asked_to_stop(stop: asyncio.Event) -> None:
+def _asked_to_stop(stop: asyncio.Event, grace_s: float) -> None:
     if stop.is_set():
-        raise SystemExit(130)
+        os._exit(130)  # whatever holds the process up, a second signal ends it
     log.info("stopping; a second signal forces it")
     stop.set()
+    _end_by_force_after(grace_s + HARD_STOP_S)
+
+
+def _end_by_force_after(seconds: float) -> None:
+    """A stop is bounded, whatever clients, handlers and their threads do: what is not written by then is rescued by others."""
+    timer = threading.Timer(seconds, os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
 @asynccontextmanager
@@ -79,16 +93,20 @@ async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncI
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url)
         stager = Stager(jobs=jobs, workers=workers, ready=ready)
-        taking: list[Service] = [stager, Rescuer(jobs=jobs, workers=workers, publisher=publisher), Counter(CountStore(database))]
+        taking: list[Service] = [
+            stager,
+            Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready),
+            Counter(CountStore(database)),
+        ]
         finishing: list[Service] = []
         if settings.role in ("api", "all"):
             database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-            server, *behind = _api(settings, app, database, ready, publisher, redis_url)
+            server, *behind = _api(settings, app, database, ready, publisher, database_url, redis_url)
             taking.append(server)
             finishing += behind
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(settings, app, JobStore(database), publisher, stager, database_url, redis_url)
+            worker, heartbeat = await _worker(settings, app, JobStore(database), ready, publisher, stager, database_url, redis_url)
             taking.append(worker)
             finishing.append(heartbeat)
         yield [taking, finishing, [publisher]]
@@ -102,7 +120,9 @@ async def _database(
     return database
 
 
-def _api(settings: Settings, app: App, database: Database, ready: Ready, publisher: Publisher, redis_url: str) -> list[Service]:
+def _api(
+    settings: Settings, app: App, database: Database, ready: Ready, publisher: Publisher, database_url: str, redis_url: str
+) -> list[Service]:
     hub = Hub()
     sockets = Sockets(hub)
     pusher = Pusher(ready)
@@ -127,26 +147,34 @@ def _api(settings: Settings, app: App, database: Database, ready: Ready, publish
         hosts=settings.allowed_hosts,
         grace_s=settings.shutdown_timeout,
     )
-    return [server, submitter, pusher, Subscriber(redis_url, hub)]
+    return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]
 
 
 async def _worker(
-    settings: Settings, app: App, jobs: JobStore, publisher: Publisher, stager: Stager, database_url: str, redis_url: str
+    settings: Settings, app: App, jobs: JobStore, ready: Ready, publisher: Publisher, stager: Stager, database_url: str, redis_url: str
 ) -> tuple[Worker, Heartbeat]:
     heartbeat = Heartbeat(
-        database_url=database_url, slots=settings.slots, types=list(app.handlers), lease_s=settings.lease, beat_s=settings.beat
+        database_url=database_url,
+        slots=settings.slots,
+        types=list(app.handlers),
+        lease_s=settings.lease,
+        beat_s=settings.beat,
+        watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
     worker = Worker(
         app=app,
         jobs=jobs,
         redis_url=redis_url,
+        ready=ready,
         publisher=publisher,
         heartbeat=heartbeat,
         stager=stager,
         batch_size=settings.batch_size,
         slots=settings.slots,
         threads=settings.threads,
+        children=settings.children,
+        child_command=[sys.executable, "-m", "monoq.child", settings.app or "", str(settings.child_memory)],
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

@@ -26,13 +26,17 @@ DEFAULT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler may know of its run. `attempt` counts from 1; `deadline` is on the clock of `time.monotonic`."""
+    """What a handler may know of its run. `attempt` counts from 1; `deadline` is on the clock of `time.monotonic`.
+
+    `claim` grows with each run of the job, whoever runs it: a fencing token for systems that the handler writes to.
+    """
 
     job_id: UUID
     tenant_id: str
     type: str
     attempt: int
     max_attempts: int
+    claim: int
     deadline: float
 
 
@@ -46,6 +50,7 @@ class Handler:
     takes_payload: bool
     takes_context: bool
     is_async: bool
+    isolated: bool
     max_attempts: int
     timeout_s: float
     backoff: Backoff
@@ -74,7 +79,7 @@ class App:
     def handler(self, name: F, /) -> F: ...
     @overload
     def handler(
-        self, name: str | None = None, /, *, max_attempts: int = ..., timeout: float = ..., backoff: Backoff = ...
+        self, name: str | None = None, /, *, max_attempts: int = ..., timeout: float = ..., backoff: Backoff = ..., isolated: bool = ...
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -85,18 +90,20 @@ class App:
         max_attempts: int = DEFAULT_MAX_ATTEMPTS,
         timeout: float = DEFAULT_TIMEOUT_S,
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
+        isolated: bool = False,
     ) -> Any:
         """Declares the handler of a job type: `@app.handler`, `@app.handler("name")` or with its policy; sync or async.
 
         The function takes the payload (annotated with a pydantic model, a dataclass or any type pydantic knows; plain JSON
         without annotation) and, if it asks for one, a JobContext. `max_attempts` counts all runs, the first included;
-        `timeout` is in seconds. The decorated function stays callable.
+        `timeout` is in seconds. An `isolated` handler runs in a child process, which is killed
+        at the timeout. The decorated function stays callable.
         """
         if callable(name):
             return self.handler()(name)
 
         def declare(function: F) -> F:
-            self.add(describe(function, name or function.__name__, max_attempts, timeout, backoff))
+            self.add(describe(function, name or function.__name__, max_attempts, timeout, backoff, isolated))
             return function
 
         return declare
@@ -120,7 +127,7 @@ class App:
         return iter(self.handlers.values())
 
 
-def describe(function: Callable[..., Any], name: str, max_attempts: int, timeout: float, backoff: Backoff) -> Handler:
+def describe(function: Callable[..., Any], name: str, max_attempts: int, timeout: float, backoff: Backoff, isolated: bool) -> Handler:
     """Reads a function's signature into a Handler; raises ConfigError for one that cannot be called as a handler."""
     if not re.fullmatch(TYPE_PATTERN, name):
         raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
@@ -140,6 +147,7 @@ def describe(function: Callable[..., Any], name: str, max_attempts: int, timeout
         takes_payload=bool(payloads),
         takes_context=bool(contexts),
         is_async=inspect.iscoroutinefunction(function),
+        isolated=isolated,
         max_attempts=max_attempts,
         timeout_s=timeout,
         backoff=backoff,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from monoq import failpoint
 from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, QueueUnavailable
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job falls no further
 LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
 RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
+ANSWER_WITHIN_S = 4.5  # whatever Postgres does
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
 
 
@@ -87,7 +89,11 @@ class Submitter(Service):
         request = _Request(jobs, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._arrived.set()
-        return await request.done
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await request.done
+        except TimeoutError:
+            raise DatabaseUnavailable("PostgreSQL did not answer in time; whether the jobs were stored is not known") from None
 
     def stop(self) -> None:
         super().stop()
@@ -118,7 +124,9 @@ class Submitter(Service):
         if not jobs:
             return
         try:
+            failpoint.hit("before_insert")
             submitted = await self._insert(jobs)
+            failpoint.hit("after_insert")
         except (IdempotencyConflict, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
             await self._refuse(group, error)
         except Exception as error:  # noqa: BLE001 - every caller must get an answer

@@ -123,7 +123,7 @@ class Server:
 @asynccontextmanager
 async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncIterator[Server]:
     """A monoq in this process: the same services as `monoq serve`, without its signals. Fails if one of them does not end well."""
-    flags = {"app": "handlers_for_tests:app", "port": 0, "shutdown_timeout": 5.0} | flags
+    flags = {"app": "handlers_for_tests:app", "port": 0, "shutdown_timeout": 5.0, "watchdog": 0.0} | flags
     settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
     stop = asyncio.Event()
     async with composition.build(settings, database_url, redis_url) as stages:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import orjson
 
-from monoq.live.wire import decode_message
+from monoq.live.wire import Change, decode_message
 
 REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 MB when full
 
@@ -44,13 +44,21 @@ class Hub:
 
     def deliver(self, message: bytes) -> None:
         """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for junk."""
-        tenant_id, changes = decode_message(message)
-        viewers = self._viewers.get(tenant_id)
+        changes = decode_message(message)
+        viewers = self._viewers.get(changes[0].tenant_id) if changes else None
         if not viewers:
             return
-        news = [(job_id, orjson.dumps(update).decode()) for job_id, version, update in changes if self._is_news(job_id, version)]
+        news = [(c.job_id, orjson.dumps(c.update()).decode()) for c in changes if self._is_news(c.job_id, c.version)]
         for viewer in tuple(viewers):
-            viewer.offer(tenant_id, news)
+            viewer.offer(changes[0].tenant_id, news)
+
+    def tell(self, change: Change) -> None:
+        """Hands on a change that was read from the table."""
+        viewers = self._viewers.get(change.tenant_id)
+        if viewers and self._is_news(change.job_id, change.version):
+            news = [(change.job_id, orjson.dumps(change.update()).decode())]
+            for viewer in tuple(viewers):
+                viewer.offer(change.tenant_id, news)
 
     def _is_news(self, job_id: str, version: int) -> bool:
         known = self._versions.get(job_id) or self._older_versions.get(job_id, 0)

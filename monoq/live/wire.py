@@ -23,6 +23,20 @@ class Change(NamedTuple):
     worker_id: int | None = None
     updated_at: datetime | None = None  # None: now
 
+    def update(self) -> dict[str, Any]:
+        """What a viewer is told."""
+        return {
+            "jobId": self.job_id,
+            "tenantId": self.tenant_id,
+            "type": self.type,
+            "status": self.status,
+            "attempts": self.attempts,
+            "version": self.version,
+            "error": self.error,
+            "workerId": self.worker_id,
+            "updatedAt": timestamp(self.updated_at),
+        }
+
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> "Change":
         """The change that led to a row as it is now."""
@@ -34,6 +48,7 @@ class Change(NamedTuple):
             type=row["type"],
             attempts=row["attempts"],
             error=row["error"],
+            worker_id=row.get("worker_id"),
             updated_at=row["updated_at"],
         )
 
@@ -60,27 +75,14 @@ def encode_messages(changes: Iterable[Change]) -> list[bytes]:
     ]
 
 
-def decode_message(message: bytes) -> tuple[str, list[tuple[str, int, dict[str, Any]]]]:
-    """A message as its tenant and one (job id, version, update for viewers) per change; InvalidJson for junk on the channel."""
+def decode_message(message: bytes) -> list[Change]:
+    """The changes of a message; InvalidJson for junk on the channel."""
     try:
         told = orjson.loads(message)
-        tenant_id, status, updated_at, worker_id = str(told["tenantId"]), Status(told["status"]), str(told["updatedAt"]), told["workerId"]
-        return tenant_id, [
-            (
-                job_id,
-                int(version),
-                {
-                    "jobId": job_id,
-                    "tenantId": tenant_id,
-                    "type": job_type,
-                    "status": status,
-                    "attempts": attempts,
-                    "version": version,
-                    "error": error,
-                    "workerId": worker_id,
-                    "updatedAt": updated_at,
-                },
-            )
+        tenant_id, status, worker_id = str(told["tenantId"]), Status(told["status"]), told["workerId"]
+        updated_at = datetime.fromisoformat(told["updatedAt"])
+        return [
+            Change(tenant_id, str(job_id), status, int(version), str(job_type), int(attempts), error, worker_id, updated_at)
             for job_id, version, job_type, attempts, error in told["jobs"]
         ]
     except (KeyError, TypeError, ValueError) as error:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from monoq.errors import QueueUnavailable
@@ -14,6 +16,7 @@ from monoq.queue.keys import QUEUE
 
 BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
 MIN_CAPACITY = 1000
+OVERFULL = 4  # a list this many times its capacity was not filled by us
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
@@ -23,8 +26,10 @@ class Ready:
 
     def __init__(self, url: str) -> None:
         self.capacity = MIN_CAPACITY
+        self.refused = False  # whether the last push failed: then the list is no help, though popping from it may work
         self._redis = connect(url)
-        self._push = self._redis.register_script((Path(__file__).parent / "push_ready.lua").read_text())
+        self._push = _script(self._redis, "push_ready")
+        self._list = _script(self._redis, "list_ready")
 
     @property
     def low_water(self) -> int:
@@ -33,64 +38,56 @@ class Ready:
 
     async def push(self, ids: Iterable[UUID]) -> int:
         """Appends ids as far as there is room; returns how many went in. Raises QueueUnavailable."""
-        try:
-            return int(await self._push([QUEUE], [self.capacity, *map(str, ids)]))
-        except ResponseError as error:
-            await self._heal(error)
-            raise QueueUnavailable(str(error)) from error
-        except UNAVAILABLE as error:
-            raise QueueUnavailable(str(error)) from error
+        self.refused = True
+        appended = int(await self._call(self._push([QUEUE], [self.capacity, *map(str, ids)])))
+        self.refused = False
+        return appended
 
     async def length(self) -> int:
-        """How many ids wait in the list. Raises QueueUnavailable."""
-        try:
-            return int(await self._redis.llen(QUEUE))
-        except ResponseError as error:
-            await self._heal(error)
+        """How many entries the list has; one that is far too long is dropped. Raises QueueUnavailable."""
+        length = int(await self._call(self._redis.llen(QUEUE)))
+        if length > OVERFULL * self.capacity:
+            await self._call(self._redis.unlink(QUEUE))
             return 0
-        except UNAVAILABLE as error:
-            raise QueueUnavailable(str(error)) from error
+        return length
 
     async def listed(self) -> list[str]:
-        """The ids in the list, junk left out. Raises QueueUnavailable."""
-        try:
-            return well_formed(await self._redis.lrange(QUEUE, 0, 2 * self.capacity))
-        except UNAVAILABLE as error:
-            raise QueueUnavailable(str(error)) from error
+        """The ids in the list. Raises QueueUnavailable."""
+        return well_formed(await self._call(self._list([QUEUE], [OVERFULL * self.capacity])))
 
     async def ping(self) -> None:
         """Raises QueueUnavailable unless Redis answers."""
-        try:
-            await self._redis.ping()
-        except UNAVAILABLE as error:
-            raise QueueUnavailable(str(error) or type(error).__name__) from error
+        await self._call(self._redis.ping())
 
     async def close(self) -> None:
         """Closes the connections."""
         await self._redis.aclose()
 
-    async def _heal(self, error: ResponseError) -> None:
-        """A key of another type in our place is not ours to keep: the list is a cache, so it is dropped and filled again."""
-        if "WRONGTYPE" in str(error):
-            await self._redis.delete(QUEUE)
+    async def _call(self, call: Any) -> Any:
+        try:
+            return await call
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):  # not ours to keep: the list is a cache, so it is dropped and filled again
+                await self._call(self._redis.unlink(QUEUE))
+            raise QueueUnavailable(str(error)) from error
+        except UNAVAILABLE as error:
+            raise QueueUnavailable(str(error) or type(error).__name__) from error
 
 
 class Popper:
     """Takes ids off the list, on a connection of its own: one per fetching lane, never shared, never cancelled."""
 
     def __init__(self, url: str) -> None:
-        self._redis = connect(url, timeout_s=BLOCK_S + 1.0, connections=1)
+        self._redis = connect(url, timeout_s=BLOCK_S + 0.8, connections=1)
+        self._pop = _script(self._redis, "pop_ready")
 
     async def pop(self, most: int) -> tuple[list[str], int]:
-        """Up to `most` ids at once, junk dropped, and how many are left in the list; never waits. Raises QueueUnavailable."""
+        """Up to `most` ids at once, and how many entries are left; never waits. Raises QueueUnavailable."""
         try:
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.lpop(QUEUE, most)
-            pipeline.llen(QUEUE)
-            popped, left = await pipeline.execute()
+            left, *popped = await self._pop([QUEUE], [most])
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
-        return well_formed(popped or ()), left
+        return well_formed(popped), int(left)
 
     async def wait_for_one(self) -> list[str]:
         """Waits up to BLOCK_S for an id, and pops it. Raises QueueUnavailable."""
@@ -107,4 +104,8 @@ class Popper:
 
 def well_formed(raw: Iterable[Any]) -> list[str]:
     """Those of `raw` that are UUIDs, each once; anyone can push anything into the list."""
-    return list(dict.fromkeys(item.decode() for item in raw if len(item) == 36 and _UUID(item)))
+    return list(dict.fromkeys(item.decode() for item in raw if _UUID(item)))
+
+
+def _script(redis: "Redis", name: str) -> AsyncScript:
+    return redis.register_script((Path(__file__).parent / f"{name}.lua").read_text())

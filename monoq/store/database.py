@@ -19,7 +19,8 @@ Plans = Literal["pinned", "fresh"]
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 4.0
-ACQUIRE_TIMEOUT_S = 2.0
+ACQUIRE_TIMEOUT_S = 1.5
+TRIES = 3
 
 # What tells of an outage rather than of a bad statement. Such a statement may or may not have been committed.
 UNAVAILABLE = (
@@ -120,13 +121,18 @@ class Database:
 
     async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]:
         """Runs one statement, one transaction; returns its rows."""
-        async with self.connection() as connection:
-            return await connection.fetch(sql, *args)  # type: ignore[no-any-return]
+        for _ in range(TRIES):
+            try:
+                async with self.connection() as connection:
+                    return await connection.fetch(sql, *args)  # type: ignore[no-any-return]
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
+                log.warning("a statement is sent again: %s", _one_line(error))  # it was rolled back whole
+        raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")
 
     async def fetchrow(self, sql: str, /, *args: Any) -> Row | None:
         """Runs one statement; returns its first row."""
-        async with self.connection() as connection:
-            return await connection.fetchrow(sql, *args)
+        rows = await self.fetch(sql, *args)
+        return rows[0] if rows else None
 
 
 def connection_error(error: Exception) -> MonoqError:

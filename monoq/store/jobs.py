@@ -7,6 +7,7 @@ from uuid import UUID
 
 from monoq.job import NewJob, Status
 from monoq.store.database import Queryable, Row, query
+from monoq.store.workers import WORKER_LOCKS
 
 
 class JobStore:
@@ -35,7 +36,7 @@ class JobStore:
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, error. As with complete_jobs, stale rows are missing."""
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Stale rows are missing."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
     async def select_due_jobs(self, limit: int, listed: Sequence[str], types: Sequence[str] | None) -> list[UUID]:
@@ -44,7 +45,11 @@ class JobStore:
 
     async def rescue_jobs(self, limit: int) -> Sequence[Row]:
         """Frees jobs of lost workers; returns them as they are now."""
-        return await self._database.fetch(query("rescue_jobs"), limit)
+        return await self._database.fetch(query("rescue_jobs"), limit, WORKER_LOCKS)
+
+    async def list_running(self, worker_id: int) -> Sequence[Row]:
+        """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows."""
+        return await self._database.fetch(query("list_running"), worker_id)
 
     async def get_job(self, job_id: UUID) -> Row | None:
         """One job with payload, result and errors."""

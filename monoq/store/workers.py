@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from monoq.store.database import Queryable, Row, query
 
+WORKER_LOCKS = 0x6D6F6E71  # "monq": the class of the advisory locks that live workers hold on their ids
+
 
 class WorkerStore:
     """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its own."""

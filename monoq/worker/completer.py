@@ -8,6 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+import asyncpg
+
+from monoq import failpoint
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
@@ -18,6 +21,8 @@ from monoq.store.jobs import JobStore
 from monoq.worker.run import Ending, Run
 
 log = logging.getLogger(__name__)
+
+Part = Sequence[tuple[Run, Ending]]
 
 FLUSH_JOBS = 1000  # endings in one statement, at most
 LINGER_S = 0.002  # how long endings wait for company while other jobs run; alone they do not wait
@@ -66,16 +71,19 @@ class Completer(Service):
             if batch:
                 await self._write(batch)
 
-    async def _write(self, batch: Sequence[tuple[Run, Ending]]) -> None:
+    async def _write(self, batch: Part) -> None:
         by_worker: dict[tuple[int, bool], list[tuple[Run, Ending]]] = defaultdict(list)
         for run, ending in batch:
             by_worker[run.worker_id, ending.status is Status.COMPLETED].append((run, ending))
         for (worker_id, completed), part in by_worker.items():
+            failpoint.hit("before_finish")
             rows = await self._until_answered(worker_id, completed, part)
+            failpoint.hit("after_finish")
             self._publish(part, rows)
             self._settled([run for run, _ in part])
 
-    async def _until_answered(self, worker_id: int, completed: bool, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+    async def _until_answered(self, worker_id: int, completed: bool, part: Part) -> Sequence[Row]:
+        """The rows that were written. An outage is waited out; as the write may have got through before it, it counts no stale rows."""
         down_since: float | None = None
         while True:
             try:
@@ -86,6 +94,8 @@ class Completer(Service):
                     log.warning("%d results wait for PostgreSQL: %s", len(part), error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError) as error:
+                return await self._by_halves(worker_id, completed, part, error)
             if down_since is not None:
                 log.warning("results are written again after %.1f s", time.monotonic() - down_since)
             elif missing := len(part) - len(rows):
@@ -93,23 +103,36 @@ class Completer(Service):
                 log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
             return rows
 
-    async def _complete(self, worker_id: int, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+    async def _by_halves(self, worker_id: int, completed: bool, part: Part, error: Exception) -> Sequence[Row]:
+        """One row that Postgres refuses must not block the others; alone, it fails with a message that can be stored."""
+        if len(part) > 1:
+            middle = len(part) // 2
+            return [
+                *await self._until_answered(worker_id, completed, part[:middle]),
+                *await self._until_answered(worker_id, completed, part[middle:]),
+            ]
+        log.error("PostgreSQL refuses how job %s ended: %s", part[0][0].id, error)
+        refused = Ending(Status.FAILED, error="how it ended could not be stored")
+        return await self._until_answered(worker_id, False, [(part[0][0], refused)])
+
+    async def _complete(self, worker_id: int, part: Part) -> Sequence[Row]:
         return await self._jobs.complete_jobs(
             [run.id for run, _ in part], [run.claim for run, _ in part], [ending.result for _, ending in part], worker_id
         )
 
-    async def _end(self, worker_id: int, part: Sequence[tuple[Run, Ending]]) -> Sequence[Row]:
+    async def _end(self, worker_id: int, part: Part) -> Sequence[Row]:
         columns = (
             [run.id for run, _ in part],
             [run.claim for run, _ in part],
             [ending.status.value for _, ending in part],
             [ending.delay_ms for _, ending in part],
             [ending.attempts_back for _, ending in part],
+            [ending.lost for _, ending in part],
             [ending.error for _, ending in part],
         )
         return await self._jobs.end_runs(columns, worker_id)
 
-    def _publish(self, part: Sequence[tuple[Run, Ending]], rows: Sequence[Row]) -> None:
+    def _publish(self, part: Part, rows: Sequence[Row]) -> None:
         ends: dict[UUID, tuple[Run, Ending]] = {run.id: (run, ending) for run, ending in part}
 
         def changes() -> "list[Change]":

@@ -1,32 +1,29 @@
-"""Runs handlers and turns what happened into an Ending. It must never do IO of its own, and never let a handler's error escape."""
+"""Runs jobs side by side and keeps their deadlines. It must never do IO of its own, and never wait for a handler that will not stop."""
 
 import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-
-from monoq import codec
-from monoq.errors import InvalidJson
-from monoq.job import Status
-from monoq.outcome import Cancel, Fail, Outcome, Retry, Snooze
-from monoq.registry import JobContext
 from monoq.service import Service
+from monoq.worker.call import end_of, timed_out
 from monoq.worker.run import RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1  # how exactly deadlines are kept
 BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
+STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop; less than the 5 s after which others rescue its job
+MAX_STUBBORN = 100  # handlers that ignore their cancellation: beyond it this process is no good any more
 
 
 class Executor(Service):
-    """Runs jobs on the event loop, plain functions in threads; each run's end goes to `ended`.
+    """Runs jobs on the event loop, plain functions in threads, suspects and isolated types elsewhere; each end goes to `ended`.
 
     There is no task per job: a runner takes one job after the other, and before it starts one it makes sure that another
     runner stands by. The one standing by gets to run only if the handler waits for something, so handlers that never do
@@ -35,11 +32,14 @@ class Executor(Service):
 
     name = "executor"
 
-    def __init__(self, *, threads: int, ended: Callable[[Run, Ending], None]) -> None:
+    def __init__(self, *, threads: int, isolated: Callable[[Run], Awaitable[Ending]], ended: Callable[[Run, Ending], None]) -> None:
         super().__init__()
+        self.last_tick = time.monotonic()
+        self._isolated = isolated
         self._ended = ended
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="handler")
         self._free_threads = threads
+        self._stubborn = 0
         self._waiting: deque[Run] = deque()
         self._running: dict[UUID, Run] = {}
         self._standby: asyncio.Task[None] | None = None
@@ -55,6 +55,11 @@ class Executor(Service):
         """Whether jobs wait for a thread: to claim more of them would only take them from other workers."""
         return self._free_threads <= 0
 
+    @property
+    def oldest_deadline(self) -> float:
+        """The earliest deadline of what runs, on the monotonic clock; may be asked by another thread."""
+        return min((run.deadline for run in list(self._running.values())), default=float("inf"))
+
     def start(self, runs: Iterable[Run]) -> None:
         """Takes claimed jobs to run; returns at once."""
         self._waiting.extend(runs)
@@ -63,23 +68,40 @@ class Executor(Service):
     async def run(self) -> None:
         """Keeps deadlines until `stop`."""
         while not self.stopping.is_set():
-            now = time.monotonic()
-            for run in [run for run in self._running.values() if run.deadline <= now and not run.timed_out]:
-                run.timed_out = True
-                if run.task:
-                    run.task.cancel()
+            self.last_tick = now = time.monotonic()
+            for run in [run for run in self._running.values() if run.deadline <= now]:
+                if not run.timed_out:
+                    run.timed_out = True
+                    _cancel(run)
+                elif run.deadline + STUBBORN_S <= now:
+                    self._give_up(run)
             await self.pause(TICK_S)
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def abandon(self, run: Run) -> bool:
+        """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether it was running."""
+        if self._running.pop(run.id, None) is not run:
+            return False
+        _cancel(run)
+        return True
 
     def release_all(self) -> None:
         """Gives back every job in hand, attempt not charged: the grace of a stop is over."""
         while self._waiting:
             self._ended(self._waiting.popleft(), RELEASED)
         for run in list(self._running.values()):
-            if self._running.pop(run.id, None):
-                self._ended(run, RELEASED)
-                if run.task:
-                    run.task.cancel()
+            del self._running[run.id]
+            self._ended(run, RELEASED)
+            _cancel(run)
+
+    def _give_up(self, run: Run) -> None:
+        """Its job goes on without it; the handler itself cannot be stopped from here."""
+        del self._running[run.id]
+        self._ended(run, timed_out(run))
+        self._stubborn += 1
+        log.error("the handler of %s ignores its cancellation; job %s goes on without it", run.type, run.id)
+        if self._stubborn > MAX_STUBBORN:
+            raise RuntimeError(f"more than {MAX_STUBBORN} handlers ignore their cancellation: this process must be replaced")
 
     def _stand_by(self) -> None:
         if self._waiting and self._standby is None:
@@ -97,8 +119,9 @@ class Executor(Service):
             self._stand_by()
             run.task = me
             self._running[run.id] = run
-            ending = await self._end_of(run)
-            if self._running.pop(run.id, None) is not None:  # else it was given up meanwhile, and its ending was written
+            ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
+            if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
+                del self._running[run.id]
                 self._ended(run, ending)
             if me.cancelling() or run.timed_out:
                 self._stand_by()
@@ -107,69 +130,22 @@ class Executor(Service):
                 await asyncio.sleep(0)
                 breath = time.monotonic() + BREATH_S
 
-    async def _end_of(self, run: Run) -> Ending:
-        try:
-            outcome = await self._call(run)
-            if isinstance(outcome, Outcome):
-                return _asked_ending(run, outcome)
-            return Ending(Status.COMPLETED, result=None if outcome is None else codec.dumps(outcome))
-        except Outcome as outcome:
-            return _asked_ending(run, outcome)
-        except ValidationError as error:
-            return Ending(Status.FAILED, error=codec.clean_text(f"the payload does not fit its handler: {error}"))
-        except InvalidJson as error:
-            return Ending(Status.FAILED, error=f"the result is not JSON: {error}")
-        except asyncio.CancelledError:
-            if run.timed_out:
-                return _failed_attempt(run, f"timed out after {run.timeout_s:g} s")
-            return RELEASED if self.stopping.is_set() else _failed_attempt(run, "cancelled")
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
-            return _failed_attempt(run, _described(error))
+    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        loop = asyncio.get_running_loop()
 
-    async def _call(self, run: Run) -> Any:
-        handler = run.handler
-        args: list[Any] = []
-        if handler.takes_payload:
-            args.append(handler.parse(run.payload))
-        if handler.takes_context:
-            args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.deadline))
-        if handler.is_async:
-            return await handler.function(*args)
+        def free_thread(_: "Future[Any]") -> None:
+            with suppress(RuntimeError):  # the loop is gone: the process ends
+                loop.call_soon_threadsafe(self._thread_is_free)
+
         self._free_threads -= 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, handler.function, *args)
-        finally:
-            self._free_threads += 1
+        future = self._threads.submit(function, *args)
+        future.add_done_callback(free_thread)  # when the function has really returned, which no cancellation brings about
+        return await asyncio.wrap_future(future)
+
+    def _thread_is_free(self) -> None:
+        self._free_threads += 1
 
 
-def _asked_ending(run: Run, outcome: Outcome) -> Ending:
-    match outcome:
-        case Snooze(delay=delay):
-            return Ending(Status.PENDING, delay_ms=_milliseconds(delay), attempts_back=1)
-        case Retry(delay=delay):
-            return _failed_attempt(run, str(outcome), delay)
-        case Cancel():
-            return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
-        case Fail():
-            return Ending(Status.FAILED, error=codec.clean_text(str(outcome)))
-        case _:
-            return Ending(Status.FAILED, error=codec.clean_text(f"unknown outcome {outcome!r}"))
-
-
-def _failed_attempt(run: Run, error: str, delay: float | None = None) -> Ending:
-    """A failed attempt runs again after its backoff; the last one is the end."""
-    error = codec.clean_text(error)
-    if run.attempt >= run.max_attempts:
-        return Ending(Status.FAILED, error=error)
-    return Ending(Status.PENDING, error=error, delay_ms=_milliseconds(run.handler.backoff.delay(run.attempt) if delay is None else delay))
-
-
-def _described(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - its own __str__ may fail, too
-        return type(error).__name__
-
-
-def _milliseconds(seconds: float) -> int:
-    return int(min(max(seconds, 0.0), 366 * 86_400.0) * 1000)
+def _cancel(run: Run) -> None:
+    if run.task:
+        run.task.cancel()

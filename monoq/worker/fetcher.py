@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
+from monoq import failpoint
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.queue.ready import Popper
+from monoq.queue.ready import Popper, Ready
 from monoq.registry import App, Handler
 from monoq.service import Service
 from monoq.store.database import Row
@@ -24,7 +26,9 @@ log = logging.getLogger(__name__)
 
 LANES = 2  # batches being fetched at once: while one is claimed, the next is popped
 FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
-RETRY_S = 0.25  # pause after Redis or Postgres was away
+RETRY_S = 0.25  # pause after Postgres was away
+IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
+SPREAD = 4  # a direct claim chooses among this many times what it wants, so that workers seldom want the same
 
 
 class Slots:
@@ -38,6 +42,9 @@ class Slots:
 
     def __len__(self) -> int:
         return len(self._in_hand)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(list(self._in_hand.values()))
 
     @property
     def free(self) -> int:
@@ -83,6 +90,7 @@ class Fetcher(Service):
         app: App,
         jobs: JobStore,
         redis_url: str,
+        ready: Ready,
         publisher: Publisher,
         heartbeat: Heartbeat,
         executor: Executor,
@@ -95,6 +103,8 @@ class Fetcher(Service):
         self._timeouts_ms = {handler.name: int(handler.timeout_s * 1000) for handler in app}
         self._jobs = jobs
         self._redis_url = redis_url
+        self._ready = ready
+        self._listened_at = time.monotonic()
         self._publisher = publisher
         self._heartbeat = heartbeat
         self._executor = executor
@@ -117,11 +127,11 @@ class Fetcher(Service):
                     continue
                 runs: Sequence[Run] = ()
                 try:
-                    ids, left = await popper.pop(asked)
-                    self._stager.list_is(left)
-                    if ids or (ids := await popper.wait_for_one()):
+                    if ids := await self._next_ids(popper, asked):
+                        failpoint.hit("after_pop")
                         runs = await self._claim(ids)
-                except (QueueUnavailable, DatabaseUnavailable) as error:
+                        failpoint.hit("after_claim")
+                except DatabaseUnavailable as error:
                     log.debug("nothing fetched: %s", error)
                     await self.pause(RETRY_S)
                 finally:
@@ -129,6 +139,25 @@ class Fetcher(Service):
                 self._executor.start(runs)
         finally:
             await popper.close()
+
+    async def _next_ids(self, popper: Popper, most: int) -> Sequence[str]:
+        """From the list; from Postgres itself when the list is out of reach, takes no ids, or has been empty for a while."""
+        try:
+            ids, left = await popper.pop(most)
+            self._stager.list_is(left)
+            if ids or (ids := await popper.wait_for_one()):
+                self._listened_at = time.monotonic()
+                return ids
+            if not self._ready.refused and time.monotonic() - self._listened_at < IDLE_S:
+                return ()
+        except QueueUnavailable as error:
+            log.debug("claiming directly: %s", error)
+        self._listened_at = time.monotonic()
+        ids = [str(job_id) for job_id in await self._jobs.select_due_jobs(SPREAD * most, (), list(self._timeouts_ms))]
+        if not ids:
+            await self.pause(RETRY_S)
+        # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.
+        return random.sample(ids, most) if len(ids) > most else ids
 
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
@@ -154,6 +183,7 @@ class Fetcher(Service):
             attempt=row["attempts"],
             max_attempts=row["max_attempts"] or handler.max_attempts,
             version=row["version"],
+            lost=row["lost"],
             deadline=claimed_at + timeout_s,
             timeout_s=timeout_s,
             handler=handler,

@@ -2,31 +2,41 @@
 It must share nothing with the loop it vouches for: own thread, own loop, own connection."""
 
 import asyncio
+import faulthandler
 import logging
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 
 from monoq.errors import DatabaseUnavailable
 from monoq.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
+from monoq.store.workers import WORKER_LOCKS
 
 log = logging.getLogger(__name__)
+
+PROVED = 0.7  # share of the lease after a good beat in which new work may start: a claim made then is surely within it
+HUNG_S = 5.0  # how long after the oldest deadline a loop may be stuck before the process is ended
 
 
 class Heartbeat(Service):
     """The worker's row: registered at `register`, renewed every `beat_s` seconds, removed at `stop`.
 
-    `worker_id` is new for every start of a process, and whenever the lease ran out: an id is never used again.
+    `worker_id` is new for every start of a process, and whenever the lease ran out: an id is never used again. The connection
+    holds an advisory lock on it, which the kernel of a killed process gives up at once.
+
+    The thread also ends a process that cannot be saved: one whose loop is stuck past its oldest deadline, and, by a timer in C,
+    one in which C code keeps the interpreter so long (`watchdog_s`; 0: never) that even this thread cannot run.
     """
 
     name = "heartbeat"
 
-    def __init__(self, *, database_url: str, slots: int, types: Sequence[str], lease_s: float, beat_s: float) -> None:
+    def __init__(self, *, database_url: str, slots: int, types: Sequence[str], lease_s: float, beat_s: float, watchdog_s: float) -> None:
         super().__init__()
         self.worker_id = 0
         self._database_url = database_url
@@ -34,6 +44,8 @@ class Heartbeat(Service):
         self._types = list(types)
         self._lease_s = lease_s
         self._beat_s = beat_s
+        self._watchdog_s = watchdog_s
+        self._stuck_since: Callable[[], float] | None = None
         self._last_beat = 0.0
         self._registered = threading.Event()
         self._finish = threading.Event()
@@ -42,8 +54,12 @@ class Heartbeat(Service):
 
     @property
     def lease_is_proved(self) -> bool:
-        """Whether new work may start: the last good beat is so recent that the lease must still be valid."""
-        return time.monotonic() - self._last_beat < 0.7 * self._lease_s
+        """Whether new work may start."""
+        return time.monotonic() - self._last_beat < PROVED * self._lease_s
+
+    def watch(self, stuck_since: Callable[[], float]) -> None:
+        """Tells the thread how to see since when (monotonic) the loop is stuck past a deadline; inf: it is not."""
+        self._stuck_since = stuck_since
 
     async def register(self) -> None:
         """Starts the thread; returns when the worker has an id. Raises DatabaseUnavailable."""
@@ -68,16 +84,27 @@ class Heartbeat(Service):
             self._failure = error
         finally:
             self._registered.set()
+            faulthandler.cancel_dump_traceback_later()
 
     async def _beat_until_stopped(self) -> None:
         connection: asyncpg.Connection | None = None
+        locked = 0
+        down_since: float | None = None
         while not self._finish.is_set():
+            self._end_a_hung_process()
             try:
                 if connection is None or connection.is_closed():
-                    connection = await self._connect()
+                    connection, locked = await self._connect(), 0
                 await self._beat(connection)
+                if locked != self.worker_id and await connection.fetchval(query("lock_worker"), WORKER_LOCKS, self.worker_id):
+                    locked = self.worker_id
+                if down_since is not None:
+                    log.warning("the heart beats again after %.1f s", time.monotonic() - down_since)
+                    down_since = None
             except UNAVAILABLE as error:
-                log.warning("a heartbeat failed: %s", error)
+                if down_since is None:
+                    down_since = time.monotonic()
+                    log.warning("a heartbeat failed: %s", error)
                 if connection is not None:
                     connection.terminate()
                 connection = None
@@ -106,3 +133,12 @@ class Heartbeat(Service):
         self.worker_id = await connection.fetchval(query("register_worker"), name, self._slots, self._types, self._lease_s)
         self._last_beat = sent
         self._registered.set()
+
+    def _end_a_hung_process(self) -> None:
+        if not self._watchdog_s:
+            return
+        faulthandler.dump_traceback_later(self._watchdog_s, exit=True)  # armed anew at each pass: it fires only if none comes
+        if self._stuck_since and time.monotonic() - self._stuck_since() > HUNG_S:
+            sys.stderr.write("monoq: the event loop is stuck past a job's deadline; ending this process\n")
+            faulthandler.dump_traceback(all_threads=True)
+            os._exit(70)  # EX_SOFTWARE; nothing gentler can be relied on

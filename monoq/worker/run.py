@@ -22,6 +22,7 @@ class Run:
     attempt: int
     max_attempts: int
     version: int
+    lost: int
     deadline: float
     timeout_s: float
     handler: Handler
@@ -30,13 +31,17 @@ class Run:
 
 
 class Ending(NamedTuple):
-    """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`; `error` goes into the history."""
+    """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`; `error` goes into the history.
+
+    `lost` is 1 if the run took its own process with it.
+    """
 
     status: Status
     result: str | None = None
     error: str | None = None
     delay_ms: int = 0
     attempts_back: int = 0
+    lost: int = 0
 
 
 RELEASED = Ending(Status.PENDING, attempts_back=1)

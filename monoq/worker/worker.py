@@ -1,18 +1,25 @@
 """One worker: fetcher → executor → completer around the jobs in hand, and their orderly end. It must never drop a job it holds."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 
 from monoq.live.publisher import Publisher
+from monoq.queue.ready import Ready
 from monoq.registry import App
 from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
+from monoq.worker.auditor import Auditor
+from monoq.worker.children import Children
 from monoq.worker.completer import Completer
 from monoq.worker.executor import Executor
 from monoq.worker.fetcher import Fetcher, Slots
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.run import Run
 
 RELEASE_AFTER = 0.7  # share of the shutdown time that running jobs get; the rest is for writing down what became of them
+QUIET_S = 2.0  # a loop that ticks more often than this is not stuck
 
 
 class Worker(Service):
@@ -26,23 +33,29 @@ class Worker(Service):
         app: App,
         jobs: JobStore,
         redis_url: str,
+        ready: Ready,
         publisher: Publisher,
         heartbeat: Heartbeat,
         stager: Stager,
         batch_size: int,
         slots: int,
         threads: int,
+        children: int,
+        child_command: Sequence[str],
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(slots)
+        self._children = Children(command=child_command, size=children)
         self._completer = Completer(jobs=jobs, publisher=publisher, idle=lambda: self._executor.idle, settled=self._slots.settle)
-        self._executor = Executor(threads=threads, ended=self._completer.add)
+        self._executor = Executor(threads=threads, isolated=self._children.run, ended=self._completer.add)
+        self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
         self._fetcher = Fetcher(
             app=app,
             jobs=jobs,
             redis_url=redis_url,
+            ready=ready,
             publisher=publisher,
             heartbeat=heartbeat,
             executor=self._executor,
@@ -50,21 +63,38 @@ class Worker(Service):
             stager=stager,
             batch_size=batch_size,
         )
+        heartbeat.watch(self._stuck_since)
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as parts:
-            fetching = parts.create_task(self._fetcher.run(), name="fetcher")
-            parts.create_task(self._executor.run(), name="executor")
-            parts.create_task(self._completer.run(), name="completer")
-            await self.stopping.wait()
-            self._fetcher.stop()
-            await fetching
-            await self._finish_or_release()
-            self._executor.stop()
-            self._completer.stop()
+        try:
+            async with asyncio.TaskGroup() as parts:
+                fetching = parts.create_task(self._fetcher.run(), name="fetcher")
+                parts.create_task(self._executor.run(), name="executor")
+                parts.create_task(self._completer.run(), name="completer")
+                parts.create_task(self._auditor.run(), name="auditor")
+                await self.stopping.wait()
+                self._fetcher.stop()
+                self._auditor.stop()
+                await fetching
+                await self._finish_or_release()
+                self._executor.stop()
+                self._completer.stop()
+        finally:
+            await self._children.close()
 
     async def _finish_or_release(self) -> None:
         end = asyncio.get_running_loop().time() + self._grace_s
         while len(self._slots) and (left := end - asyncio.get_running_loop().time()) > 0:
             await self._slots.wait(left)
         self._executor.release_all()
+
+    def _abandon(self, run: Run) -> None:
+        """Its job was cancelled, or rescued and given to another: its slot is free as soon as the run is stopped."""
+        if self._executor.abandon(run):
+            self._slots.settle([run])
+
+    def _stuck_since(self) -> float:
+        """Asked by the heartbeat's thread: when the loop missed the first deadline it could not keep; inf while it ticks."""
+        if time.monotonic() - self._executor.last_tick < QUIET_S:
+            return float("inf")
+        return self._executor.oldest_deadline

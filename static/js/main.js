@@ -9,6 +9,7 @@ import { createNotice } from "./notice.js";
 import { createPanels } from "./panels.js";
 import { createSnapshot } from "./snapshot.js";
 import { createSocket } from "./socket.js";
+import { createSteps } from "./steps.js";
 import { createStore } from "./store.js";
 import { createTable } from "./table.js";
 import { createTenants } from "./tenants.js";
@@ -40,6 +41,7 @@ const table = createTable({
 });
 const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
 const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
+const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close") });
 
 const socket = createSocket({
@@ -51,7 +53,7 @@ const socket = createSocket({
     details.refresh();
   },
   onUpdates(updates) {
-    throughput.add(store.merge(updates.map(({ jobId, ...update }) => ({ id: jobId, ...update }))));
+    steps.take(updates.map(({ jobId, ...update }) => ({ id: jobId, ...update })));
     counts.ask();
   },
   onError: (message) => notice.report("No live updates", new Error(message)),

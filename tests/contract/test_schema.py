@@ -69,7 +69,7 @@ async def test_statements_over_arrays_of_ids_use_the_primary_key(db: asyncpg.Con
     for shown in (
         await plan(db, "claim_jobs", ids, 1, ["b"], [1000]),
         await plan(db, "complete_jobs", ids, ones, [None] * 1000, 1),
-        await plan(db, "end_runs", ids, ones, ["FAILED"] * 1000, [0] * 1000, [0] * 1000, [None] * 1000, 1),
+        await plan(db, "end_runs", ids, ones, ["FAILED"] * 1000, [0] * 1000, [0] * 1000, [0] * 1000, [None] * 1000, 1),
     ):
         assert "jobs_pkey" in shown, shown
         assert "jobs_running" not in shown, shown

@@ -1,5 +1,5 @@
 -- A page of a tenant's jobs, newest first (ids are version 7, so their order is the order of creation), below the id $4.
-SELECT id, tenant_id, type, status::text, attempts, max_attempts, priority, run_at, error, progress, version, worker_id,
+SELECT id, tenant_id, type, status::text, attempts, lost, max_attempts, priority, run_at, error, progress, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
 WHERE tenant_id = $1

@@ -1,20 +1,32 @@
--- Frees the jobs of workers whose lease ran out or whose row is gone, and runs far past their deadline: back to PENDING,
--- or FAILED once they were lost three times. Guarded, one statement: any number of rescuers may run it at once.
-UPDATE jobs
-SET status = CASE WHEN jobs.lost + 1 >= 3 THEN 'FAILED'::job_status ELSE 'PENDING' END,
-    version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
-    finished_at = CASE WHEN jobs.lost + 1 >= 3 THEN now() END,
-    worker_id = NULL, deadline_at = NULL, lost = jobs.lost + 1,
-    error = 'the worker was lost',
-    errors = errors || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(), 'workerId', stranded.worker_id)
-FROM (
+-- Frees the jobs of dead workers: lease run out, or row gone, or (within a second or two) beats missed while the advisory lock that
+-- a live worker's connection holds is free. A lost connection alone frees nothing, nor do missed beats alone. Frees runs far past
+-- their deadline, too. Guarded, one statement: any number of rescuers may run it at once.
+-- Who was with a dead worker becomes a suspect (lost = 1) and gets its attempt back; it FAILED only after ten such deaths.
+-- $1: how many at once. $2: the class of the workers' advisory locks.
+WITH dead AS MATERIALIZED (
+    SELECT id FROM workers
+    WHERE CASE WHEN expires_at < now() THEN true
+               WHEN beat_at < now() - interval '1.5 s' THEN pg_try_advisory_xact_lock($2::int, (id % 2147483647)::int)
+               ELSE false END
+), stranded AS MATERIALIZED (
     SELECT jobs.id, jobs.worker_id
     FROM jobs LEFT JOIN workers ON workers.id = jobs.worker_id
     WHERE jobs.status = 'RUNNING'
-      AND (workers.id IS NULL OR workers.expires_at < now() OR jobs.deadline_at < now() - interval '5 s')
+      AND (workers.id IS NULL OR workers.id IN (SELECT id FROM dead) OR jobs.deadline_at < now() - interval '5 s')
     ORDER BY jobs.id
     LIMIT $1
     FOR UPDATE OF jobs SKIP LOCKED
-) AS stranded
+)
+UPDATE jobs
+SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING' END,
+    version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
+    finished_at = CASE WHEN deaths + 1 >= 10 THEN now() END,
+    worker_id = NULL, deadline_at = NULL,
+    lost = greatest(lost, 1), deaths = deaths + 1,
+    attempts = greatest(attempts - 1, 0),
+    error = 'the worker was lost',
+    errors = CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
+             || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(), 'workerId', stranded.worker_id)
+FROM stranded
 WHERE jobs.id = stranded.id
 RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status::text, jobs.attempts, jobs.version, jobs.error, jobs.updated_at

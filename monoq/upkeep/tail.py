@@ -1,0 +1,76 @@
+"""Reads again, every second, what changed for the tenants watched here, so that a lost message heals by itself. It, and not
+pub/sub, is the guarantee; it must use only horizons that no crash can take back."""
+
+import logging
+import time
+
+import asyncpg
+
+from monoq.live.hub import Hub
+from monoq.live.wire import Change
+from monoq.service import Service
+from monoq.store.database import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, FRESH_PLANS, UNAVAILABLE, query
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 1.0
+
+
+class Tail(Service):
+    """One connection of its own.
+
+    After a crash Postgres hands out again the transaction ids that were not on disk; a change with such an id would lie below a
+    horizon read before the crash and be missed. So a horizon is used only once a later commit of this same connection was flushed;
+    if the connection breaks before that, the horizon is forgotten and the older one kept.
+    """
+
+    name = "tail"
+
+    def __init__(self, database_url: str, hub: Hub) -> None:
+        super().__init__()
+        self._database_url = database_url
+        self._hub = hub
+        self._durable: str | None = None  # snapshots, as text
+        self._pending: str | None = None
+
+    async def run(self) -> None:
+        connection: asyncpg.Connection | None = None
+        down_since: float | None = None
+        while not self.stopping.is_set():
+            try:
+                if connection is None or connection.is_closed():
+                    self._pending = None
+                    connection = await self._connect()
+                await self._read(connection)
+                if down_since is not None:
+                    log.warning("changes are read again after %.1f s", time.monotonic() - down_since)
+                    down_since = None
+            except UNAVAILABLE as error:
+                if down_since is None:
+                    down_since = time.monotonic()
+                    log.warning("changes cannot be read: %s", error)
+                if connection is not None:
+                    connection.terminate()
+                connection = None
+            await self.pause(PERIOD_S)
+        if connection is not None:
+            await connection.close(timeout=1)
+
+    async def _read(self, connection: asyncpg.Connection) -> None:
+        await connection.fetch(query("make_horizon_durable"))
+        self._durable, self._pending = self._pending or self._durable, None
+        tenants = self._hub.tenants
+        if self._durable is None or not tenants:
+            self._pending = await connection.fetchval(query("read_snapshot"))
+            return
+        rows = await connection.fetch(query("read_changes"), tenants, self._durable)
+        self._pending = rows[0]["snapshot"]
+        for row in rows:
+            if row["id"] is not None:
+                self._hub.tell(Change.of_row(row))
+
+    async def _connect(self) -> asyncpg.Connection:
+        settings = FRESH_PLANS | {"application_name": "monoq tail", "synchronous_commit": "on", "statement_timeout": "4000"}
+        return await asyncpg.connect(
+            self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings
+        )

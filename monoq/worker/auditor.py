@@ -1,0 +1,63 @@
+"""Compares what this worker holds with what Postgres says it runs, and settles the difference. It must act on Postgres' word only."""
+
+import logging
+from collections.abc import Callable, Iterable
+from uuid import UUID
+
+from monoq.errors import DatabaseUnavailable
+from monoq.job import Status
+from monoq.service import Service
+from monoq.store.jobs import JobStore
+from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.run import Run
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 2.0
+
+
+class Auditor(Service):
+    """Finds claims whose answer was lost (Postgres says RUNNING, nobody here knows) and releases them; finds runs whose job was
+    cancelled or rescued meanwhile, and stops them."""
+
+    name = "auditor"
+
+    def __init__(
+        self, *, jobs: JobStore, heartbeat: Heartbeat, in_hand: Callable[[], Iterable[Run]], abandon: Callable[[Run], object]
+    ) -> None:
+        super().__init__()
+        self._jobs = jobs
+        self._heartbeat = heartbeat
+        self._in_hand = in_hand
+        self._abandon = abandon
+        self._unknown: set[tuple[UUID, int]] = set()
+
+    async def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                await self._audit()
+            except DatabaseUnavailable as error:
+                log.debug("no audit: %s", error)
+            await self.pause(PERIOD_S)
+
+    async def _audit(self) -> None:
+        worker_id = self._heartbeat.worker_id
+        held = list(self._in_hand())  # before the question: what is claimed later is no difference
+        running = {(row["id"], row["claim"]) for row in await self._jobs.list_running(worker_id)}
+        for run in held:
+            if run.worker_id != worker_id or (run.id, run.claim) not in running:
+                self._abandon(run)
+        known = {(run.id, run.claim) for run in self._in_hand()}
+        # Its answer may still be on the way: only what is unknown twice in a row is given back.
+        unknown = running - known - {(run.id, run.claim) for run in held}
+        await self._release(unknown & self._unknown, worker_id)
+        self._unknown = unknown
+
+    async def _release(self, lost: set[tuple[UUID, int]], worker_id: int) -> None:
+        if not lost:
+            return
+        log.warning("%d claims whose answer was lost are given back", len(lost))
+        n = len(lost)
+        ids, claims = zip(*lost, strict=True)
+        columns = (ids, claims, [Status.PENDING.value] * n, [0] * n, [1] * n, [0] * n, [None] * n)
+        await self._jobs.end_runs(columns, worker_id)

@@ -1,0 +1,86 @@
+"""Calls a handler and turns whatever happens into an Ending. It must do no IO of its own and let nothing escape."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from monoq import codec
+from monoq.errors import InvalidJson
+from monoq.job import Status
+from monoq.outcome import Cancel, Outcome, Retry, Snooze
+from monoq.registry import JobContext
+from monoq.worker.run import RELEASED, Ending, Run
+
+MAX_DELAY_S = 366 * 86_400.0
+
+InThread = Callable[..., Awaitable[Any]]
+
+
+async def end_of(run: Run, in_thread: InThread) -> Ending:
+    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`."""
+    try:
+        outcome = await _call(run, in_thread)
+        if isinstance(outcome, Outcome):
+            return _asked_ending(run, outcome)
+        return Ending(Status.COMPLETED, result=None if outcome is None else codec.dumps(outcome))
+    except Outcome as outcome:
+        return _asked_ending(run, outcome)
+    except ValidationError as error:
+        return Ending(Status.FAILED, error=codec.clean_text(f"the payload does not fit its handler: {error}"))
+    except InvalidJson as error:
+        return Ending(Status.FAILED, error=codec.clean_text(f"the result is not JSON: {error}"))
+    except asyncio.CancelledError:
+        return timed_out(run) if run.timed_out else RELEASED
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
+        return failed_attempt(run, _described(error))
+
+
+def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int = 0) -> Ending:
+    """A failed attempt runs again after its backoff; the last one is the end."""
+    error = codec.clean_text(error)
+    if run.attempt >= run.max_attempts:
+        return Ending(Status.FAILED, error=error, lost=lost)
+    delay_s = run.handler.backoff.delay(run.attempt) if delay_s is None else delay_s
+    return Ending(Status.PENDING, error=error, delay_ms=_milliseconds(delay_s), lost=lost)
+
+
+def timed_out(run: Run) -> Ending:
+    """The attempt took too long."""
+    return failed_attempt(run, f"timed out after {run.timeout_s:g} s")
+
+
+async def _call(run: Run, in_thread: InThread) -> Any:
+    handler = run.handler
+    args: list[Any] = []
+    if handler.takes_payload:
+        args.append(handler.parse(run.payload))
+    if handler.takes_context:
+        args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
+    if handler.is_async:
+        return await handler.function(*args)
+    return await in_thread(handler.function, *args)
+
+
+def _asked_ending(run: Run, outcome: Outcome) -> Ending:
+    match outcome:
+        case Snooze(delay=delay):
+            return Ending(Status.PENDING, delay_ms=_milliseconds(delay), attempts_back=1)
+        case Retry(delay=delay):
+            return failed_attempt(run, str(outcome), delay)
+        case Cancel():
+            return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
+        case _:  # Fail, and whatever a subclass may mean
+            return Ending(Status.FAILED, error=codec.clean_text(str(outcome)))
+
+
+def _described(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - its own __str__ may fail, too
+        return type(error).__name__
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(min(max(seconds, 0.0), MAX_DELAY_S) * 1000)

@@ -1,0 +1,93 @@
+"""Handlers that write a ledger: one line when they start, one when they end. O_APPEND keeps lines whole, whoever dies."""
+
+import asyncio
+import ctypes
+import os
+import re
+import signal
+import time
+from typing import Any
+
+from pydantic import BaseModel
+
+from monoq import App, Backoff, JobContext
+
+app = App()
+_ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+QUICK = Backoff(base=0.05, max=0.2)
+
+
+class Work(BaseModel):
+    ms: int = 0
+    fail: bool = False  # in the first attempt
+
+
+def note(ctx: JobContext, event: str) -> None:
+    os.write(_ledger, f"{ctx.job_id} {event} {ctx.claim} {os.getpid()}\n".encode())
+
+
+@app.handler("work", max_attempts=5, backoff=QUICK)
+async def work(payload: Work, ctx: JobContext) -> Any:
+    note(ctx, "start")
+    if payload.ms:
+        await asyncio.sleep(payload.ms / 1000)
+    if payload.fail and ctx.attempt == 1:
+        raise RuntimeError("the first attempt fails")
+    note(ctx, "end")
+    return {"claim": ctx.claim}
+
+
+@app.handler("segfault", timeout=30, backoff=QUICK)
+async def segfault(payload: Any, ctx: JobContext) -> None:
+    note(ctx, "start")
+    ctypes.string_at(0)
+
+
+@app.handler("exit", timeout=30, backoff=QUICK)
+async def exit_process(payload: Any, ctx: JobContext) -> None:
+    note(ctx, "start")
+    os._exit(9)
+
+
+@app.handler("block-loop", timeout=60)
+async def block_loop(payload: float, ctx: JobContext) -> None:
+    note(ctx, "start")
+    time.sleep(payload)
+    note(ctx, "end")
+
+
+@app.handler("hold-gil", timeout=5, max_attempts=2, backoff=QUICK)
+async def hold_gil(payload: Any, ctx: JobContext) -> None:
+    note(ctx, "start")
+    re.fullmatch("(a+)+$", "a" * 40 + "b")
+
+
+@app.handler("stubborn", timeout=0.5, max_attempts=1)
+async def stubborn(payload: Any, ctx: JobContext) -> None:
+    note(ctx, "start")
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+
+@app.handler("isolated", timeout=2, max_attempts=1, isolated=True)
+def isolated(payload: str, ctx: JobContext) -> Any:
+    note(ctx, "start")
+    match payload:
+        case "hang":
+            time.sleep(3600)
+        case "fork":
+            if os.fork() == 0:
+                time.sleep(3600)
+            time.sleep(3600)
+        case "flood":
+            os.write(1, b"x" * 1_000_000)
+            return "x" * 20_000_000
+        case "kill parent":
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(3600)
+        case "memory":
+            return len(bytearray(8 << 30))
+    return payload

@@ -1,0 +1,63 @@
+"""A TCP proxy in front of an engine's socket: it can cut, delay, and swallow, either way. It understands nothing of what passes."""
+
+import asyncio
+import contextlib
+from typing import Literal
+
+Way = Literal["up", "down"]  # to the engine, from the engine
+
+
+class Proxy:
+    """Listens on a loopback port; `delay_s` and `swallow` may be changed at any time."""
+
+    def __init__(self, unix_socket: str) -> None:
+        self.port = 0
+        self.delay_s = 0.0
+        self.swallow: set[Way] = set()
+        self.refuse = False
+        self._unix_socket = unix_socket
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> "Proxy":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Breaks every connection."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
+            writer.transport.abort()
+            return
+        try:
+            up_reader, up_writer = await asyncio.open_unix_connection(self._unix_socket)
+        except OSError:
+            writer.transport.abort()
+            return
+        for one, other, way in ((reader, up_writer, "up"), (up_reader, writer, "down")):
+            task = asyncio.create_task(self._pass_on(one, other, way))  # type: ignore[arg-type]
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        self._writers |= {writer, up_writer}
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                if way not in self.swallow:
+                    writer.write(data)
+                    await writer.drain()
+        writer.transport.abort()
+        self._writers.discard(writer)
