@@ -1,6 +1,7 @@
 """Handlers that write a ledger: one line when they start, one when they end. O_APPEND keeps lines whole, whoever dies."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import re
@@ -52,7 +53,7 @@ async def exit_process(payload: Any, ctx: JobContext) -> None:
 @app.handler("block-loop", timeout=60)
 async def block_loop(payload: float, ctx: JobContext) -> None:
     note(ctx, "start")
-    time.sleep(payload)
+    time.sleep(payload)  # noqa: ASYNC251 - the fault
     note(ctx, "end")
 
 
@@ -66,10 +67,8 @@ async def hold_gil(payload: Any, ctx: JobContext) -> None:
 async def stubborn(payload: Any, ctx: JobContext) -> None:
     note(ctx, "start")
     while True:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            pass
 
 
 @app.handler("isolated", timeout=2, max_attempts=1, isolated=True)

@@ -10,12 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import httpx
@@ -108,7 +107,9 @@ class World:
         port = free_port()
         urls = {"MONOQ_DATABASE_URL": self.database_url, "MONOQ_REDIS_URL": self.redis_url, "MONOQ_PORT": str(port)}
         env = os.environ | urls | self.settings | settings
-        member = Member(role, [sys.executable, "-m", "monoq", "serve", f"--role={role}"], env, self.folder / f"{role}-{next(_names)}.log", port)
+        member = Member(
+            role, [sys.executable, "-m", "monoq", "serve", f"--role={role}"], env, self.folder / f"{role}-{next(_names)}.log", port
+        )
         member.start()
         self.members.append(member)
         return member
@@ -149,7 +150,9 @@ class World:
         return list(answer.json()["jobIds"])
 
     async def submit_sql(self, job_type: str, payload: str, times: int = 1) -> list[Any]:
-        rows = await self.fetch("SELECT monoq_submit('acme', $1, $2::jsonb) AS id FROM generate_series(1, $3::int)", job_type, payload, times)
+        rows = await self.fetch(
+            "SELECT monoq_submit('acme', $1, $2::jsonb) AS id FROM generate_series(1, $3::int)", job_type, payload, times
+        )
         return [row["id"] for row in rows]
 
     async def all_ended(self, timeout: float = 60) -> None:
@@ -158,6 +161,17 @@ class World:
     async def running_on(self, member: Member) -> int:
         sql = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
         return int(await self.value(sql, str(member.pid)))
+
+    async def busy_worker(self) -> Member:
+        """A worker that is running something."""
+
+        async def busy() -> Member | None:
+            for member in self.workers:
+                if await self.running_on(member):
+                    return member
+            return None
+
+        return cast(Member, await eventually(busy))
 
     async def is_up(self, member: Member) -> None:
         if member.role == "api":
@@ -181,13 +195,11 @@ class World:
         return psutil.Process(int((self.folder / "redis.pid").read_text()))
 
     def kill_postgres(self) -> None:
-        for process in self.postgres_processes()[::-1]:
+        processes = self.postgres_processes()
+        for process in processes[::-1]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        end = time.monotonic() + 10
-        while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in self.postgres_processes()):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        psutil.wait_procs(processes, timeout=10)
 
     def freeze_postgres(self) -> None:
         for process in self.postgres_processes()[::-1]:

@@ -1,0 +1,1 @@
+"""Real processes are broken on purpose; what the guide of faults promises must hold."""

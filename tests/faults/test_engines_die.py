@@ -1,0 +1,270 @@
+"""Redis and PostgreSQL vanish, freeze, fill up and lie; jobs go on, and every request is answered."""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from conftest import eventually
+
+from faults.proxy import Proxy
+from faults.world import World, world
+
+JOB = {"tenantId": "acme", "type": "work"}
+
+
+class Load:
+    """Posts jobs one after the other, from a few clients at once; keeps every answer's status and time."""
+
+    def __init__(self, broken: World) -> None:
+        self._broken = broken
+        self._stop = asyncio.Event()
+        self.acknowledged: list[str] = []
+        self.statuses: list[int] = []
+        self.slowest_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Load":
+        self._tasks = [asyncio.create_task(self._post()) for _ in range(4)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _post(self) -> None:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            while not self._stop.is_set():
+                began = time.monotonic()
+                answer = await http.post(f"{self._broken.apis[0].url}/jobs", json=JOB)
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+                self.statuses.append(answer.status_code)
+                if answer.status_code == 201:
+                    self.acknowledged.append(answer.json()["jobId"])
+                await asyncio.sleep(0.005)
+
+    async def more(self, count: int) -> None:
+        """Returns when that many more jobs have been acknowledged."""
+        wanted = len(self.acknowledged) + count
+        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= wanted), timeout=60)
+
+
+async def all_acknowledged_are_done(broken: World, load: Load) -> None:
+    await broken.all_ended()
+    done = {str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")}
+    assert set(load.acknowledged) <= done
+
+
+async def completed(broken: World) -> int:
+    return int(await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED'"))
+
+
+async def test_a_wiped_redis_costs_less_than_a_second(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=1) as broken:
+        await broken.submit_sql("work", "{}", 100_000)
+        await eventually(lambda: completed(broken))
+        for _ in range(5):
+            await broken.cache("FLUSHALL")
+            before, wiped = await completed(broken), time.monotonic()
+
+            async def goes_on(before: int = before) -> bool:
+                return await completed(broken) > before + 1000
+
+            await eventually(goes_on)
+            assert time.monotonic() - wiped < 2
+        await broken.all_ended(120)
+        assert len(broken.executions()) == 200_000
+
+
+@pytest.mark.parametrize("fault", ["killed", "frozen"])
+async def test_without_redis_jobs_are_accepted_and_run(tmp_path: Path, fault: str) -> None:
+    async with world(tmp_path, apis=1, workers=2) as broken:
+        async with Load(broken) as load:
+            await load.more(100)
+            if fault == "killed":
+                broken.kill_redis()
+            else:
+                broken.redis_process().suspend()
+            await load.more(300)
+
+            async def catches_up() -> bool:
+                return await completed(broken) >= len(load.acknowledged) - 100
+
+            await eventually(catches_up)
+            health = (await broken.http.get(f"{broken.apis[0].url}/health")).json()
+            assert health["status"] == "degraded"
+            if fault == "killed":
+                await asyncio.to_thread(broken.redis.start)
+            else:
+                broken.redis_process().resume()
+            await load.more(100)
+        assert set(load.statuses) == {201}
+        assert load.slowest_s < 1.5
+        await all_acknowledged_are_done(broken, load)
+        await eventually(lambda: _ok(broken))
+        assert len(broken.workers) == 2
+
+
+async def _ok(broken: World) -> bool:
+    return bool((await broken.http.get(f"{broken.apis[0].url}/health")).json()["status"] == "ok")
+
+
+@pytest.mark.parametrize("fault", ["full", "wrong type", "junk"])
+async def test_a_redis_that_refuses_or_lies_does_no_harm(tmp_path: Path, fault: str) -> None:
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        (finished,) = await broken.submit([JOB])
+        await broken.all_ended()
+        if fault == "full":
+            await broken.cache("CONFIG", "SET", "maxmemory", "1")
+        elif fault == "wrong type":
+            await broken.cache("SET", "job_queue", "x")
+        else:
+            junk: list[Any] = [
+                b"\xff\x00",
+                "x" * 1_000_000,
+                "0" * 36,
+                "",
+                finished,
+                finished,
+                *["11111111-1111-7111-8111-111111111111"] * 1000,
+            ]
+            await broken.cache("RPUSH", "job_queue", *junk)
+        async with Load(broken) as load:
+            await load.more(200)
+        await all_acknowledged_are_done(broken, load)
+        assert set(load.statuses) == {201}
+        assert len(broken.executions()) == 2 * (len(load.acknowledged) + 1)
+        if fault == "full":
+            await broken.cache("CONFIG", "SET", "maxmemory", "0")
+        await broken.submit([JOB] * 10)
+        await broken.all_ended()
+        await eventually(lambda: _empty(broken))
+
+
+async def _empty(broken: World) -> bool:
+    return bool(await broken.cache("EXISTS", "job_queue") == 0)
+
+
+async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=2) as broken:
+        await broken.submit_sql("work", '{"ms": 2500}', 20)
+        await broken.busy_worker()
+        async with Load(broken) as load:
+            await load.more(100)
+            for _ in range(2):
+                await asyncio.to_thread(broken.kill_postgres)
+                await eventually(lambda: asyncio.sleep(0, 503 in load.statuses))
+                await asyncio.to_thread(broken.postgres.start)
+                started = time.monotonic()
+                await load.more(1)
+                assert time.monotonic() - started < 3
+                await load.more(100)
+        assert set(load.statuses) == {201, 503}
+        assert load.slowest_s < 5.5
+        await all_acknowledged_are_done(broken, load)
+        assert all(member.alive for member in broken.members)
+        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
+
+
+async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        async with Load(broken) as load:
+            await load.more(50)
+            broken.freeze_postgres()
+            frozen = time.monotonic()
+            statuses: list[int] = []
+            slowest = 0.0
+            while time.monotonic() - frozen < 12:
+                for path in ("/health", "/jobs?tenantId=acme", "/stats?tenantId=acme"):
+                    began = time.monotonic()
+                    statuses.append((await broken.http.get(f"{broken.apis[0].url}{path}")).status_code)
+                    slowest = max(slowest, time.monotonic() - began)
+            broken.thaw_postgres()
+            await load.more(50)
+        assert set(statuses) == {503}
+        assert slowest < 5
+        assert load.slowest_s < 5
+        assert set(load.statuses) <= {201, 503}
+        await all_acknowledged_are_done(broken, load)
+        assert all(member.alive for member in broken.members)
+
+
+async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        async with Load(broken) as load:
+            await load.more(50)
+            await broken.fetch("ALTER SYSTEM SET default_transaction_read_only = on")
+            await broken.fetch("SELECT pg_reload_conf()")
+            await eventually(lambda: asyncio.sleep(0, 503 in load.statuses))
+            connection = await broken.connect()
+            await connection.execute("SET default_transaction_read_only = off")
+            await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            await connection.execute("SELECT pg_reload_conf()")
+            await connection.close()
+            await load.more(50)
+        assert set(load.statuses) == {201, 503}
+        await all_acknowledged_are_done(broken, load)
+        assert all(member.alive for member in broken.members)
+
+
+async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=2) as broken:
+        await broken.submit_sql("work", '{"ms": 3000}', 20)
+        await broken.busy_worker()
+        async with Load(broken) as load:
+            for _ in range(12):
+                await broken.fetch(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
+                )
+                await load.more(30)
+        await all_acknowledged_are_done(broken, load)
+        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
+        assert all(member.alive for member in broken.members)
+
+
+async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        await broken.submit([JOB] * 10)
+        await broken.all_ended()
+        held: list[asyncpg.Connection] = []
+        theirs = "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq worker')"
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                held.append(await broken.connect())
+        await held[0].execute(f"SELECT pg_terminate_backend(pid) {theirs}")
+        await eventually(lambda: held[0].fetchval(f"SELECT count(*) = 0 {theirs}"))
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                held.append(await broken.connect())
+        answer = await broken.http.post(f"{broken.apis[0].url}/jobs", json=JOB)
+        assert answer.status_code == 503
+        for connection in held:
+            await connection.close()
+        await eventually(lambda: _accepted(broken))
+        await broken.all_ended()
+        assert all(member.alive for member in broken.members)
+
+
+async def _accepted(broken: World) -> bool:
+    return (await broken.http.post(f"{broken.apis[0].url}/jobs", json=JOB)).status_code == 201
+
+
+async def test_a_redis_behind_a_black_hole_costs_no_answer(tmp_path: Path) -> None:
+    async with world(tmp_path) as broken, Proxy(str(broken.redis._socket)) as proxy:
+        broken.redis_url = f"redis://127.0.0.1:{proxy.port}"
+        for role in ("api", "worker"):
+            await broken.is_up(broken.member(role))
+        async with Load(broken) as load:
+            await load.more(100)
+            proxy.swallow = {"up", "down"}
+            await load.more(300)
+            proxy.swallow = set()
+            proxy.cut()
+            await load.more(50)
+        assert set(load.statuses) == {201}
+        assert load.slowest_s < 1.5
+        await all_acknowledged_are_done(broken, load)

@@ -1,0 +1,238 @@
+"""Workers and APIs are killed, frozen and stopped; jobs go on."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+from conftest import eventually
+
+from faults.proxy import Proxy
+from faults.world import World, world
+
+
+async def trusted(broken: World) -> None:
+    """Rescuers trust themselves only after 5 s of unbroken contact: until then nothing is to be timed."""
+    await eventually(lambda: broken.value("SELECT now() - min(started_at) > interval '5.5 s' FROM workers"))
+
+
+async def test_a_killed_workers_jobs_run_again_within_three_seconds(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=2) as broken:
+        await trusted(broken)
+        await broken.submit_sql("work", '{"ms": 1000}', 200)
+        victim = await broken.busy_worker()
+        victim.kill()
+        killed = time.monotonic()
+
+        async def freed() -> bool:
+            return await broken.running_on(victim) == 0
+
+        await eventually(freed)
+        assert time.monotonic() - killed < 4  # the aim is 3 s; how often it is met is the benchmark's to say
+        await broken.all_ended()
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND attempts = 1") == 200
+
+
+@pytest.mark.parametrize("failpoint", ["after_pop", "after_claim", "before_finish", "after_finish"])
+async def test_a_worker_that_dies_at_this_point_loses_nothing(tmp_path: Path, failpoint: str) -> None:
+    async with world(tmp_path, workers=1, apis=1) as broken:
+        victim = broken.member("worker", MONOQ_FAILPOINT=f"{failpoint}:kill9")
+        await broken.is_up(victim)
+        ids: list[str] = []
+        while victim.alive:
+            ids += await broken.submit([{"tenantId": "acme", "type": "work"} for _ in range(20)])
+        await broken.all_ended()
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED'") == len(ids)
+        ends = Counter(job_id for job_id, event, _ in broken.executions() if event == "end")
+        assert set(ends) == set(ids)
+        assert max(ends.values()) <= 2
+
+
+@pytest.mark.parametrize(("failpoint", "stored"), [("before_insert", 0), ("after_insert", 1)])
+async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_is_not_stored(
+    tmp_path: Path, failpoint: str, stored: int
+) -> None:
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        victim = broken.member("api", MONOQ_FAILPOINT=f"{failpoint}:kill9")
+        await broken.is_up(victim)
+        job = {"tenantId": "acme", "type": "work", "idempotencyKey": str(uuid4())}
+        with pytest.raises(httpx.HTTPError):
+            await broken.submit([job], victim)
+        assert await broken.value("SELECT count(*) FROM jobs") == stored
+        (job_id,) = (await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": [job]})).json()["jobIds"]
+        await broken.all_ended()
+        assert [str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs")] == [job_id]
+
+
+@pytest.mark.parametrize("watchdog", ["0", "8"])
+async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(tmp_path: Path, watchdog: str) -> None:
+    async with world(tmp_path, workers=2, MONOQ_LEASE="4", MONOQ_WATCHDOG=watchdog) as broken:
+        await trusted(broken)
+        await broken.submit_sql("work", '{"ms": 500}', 12)
+        victim = await broken.busy_worker()
+        victim.freeze()
+        frozen = time.monotonic()
+        await broken.all_ended()
+        assert time.monotonic() - frozen < 4 + 4  # lease, a look, the job itself
+        before = await broken.fetch("SELECT id, status, claim, version, result FROM jobs ORDER BY id")
+        victim.thaw()
+        if watchdog == "0":
+            await broken.submit_sql("work", "{}", 20)  # by the time these are done, the thawed worker has had its say
+            await eventually(lambda: broken.value("SELECT count(*) FILTER (WHERE status = 'COMPLETED') = 32 FROM jobs"))
+            assert victim.alive
+            assert (
+                await broken.value("SELECT count(*) FROM workers WHERE name LIKE '%:' || $1 AND expires_at > now()", str(victim.pid)) == 1
+            )
+        ids = [row["id"] for row in before]
+        after = await broken.fetch("SELECT id, status, claim, version, result FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id", ids)
+        assert after == before
+
+
+async def test_a_claim_whose_answer_is_lost_is_given_back(tmp_path: Path) -> None:
+    async with world(tmp_path) as broken, Proxy(str(broken.postgres._sockets / ".s.PGSQL.5432")) as proxy:
+        beat_direct = {"MONOQ_DATABASE_URL": f"postgresql://monoq@127.0.0.1:{proxy.port}/monoq"}
+        worker = broken.member("worker", **beat_direct)
+        await broken.is_up(worker)
+        await broken.submit_sql("work", '{"ms": 1}')
+        await broken.all_ended()
+        proxy.delay_s = 0.05
+        await broken.submit_sql("work", '{"ms": 1}', 30)
+        await eventually(lambda: broken.value("SELECT count(*) FROM jobs WHERE status = 'RUNNING'"))
+        proxy.cut()
+        proxy.delay_s = 0
+        await broken.all_ended(30)
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED'") == 31
+
+
+async def test_a_child_dies_with_its_worker(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=1) as broken:
+        worker = broken.workers[0]
+        await broken.submit_sql("isolated", '"hang"')
+        await eventually(lambda: asyncio.sleep(0, [event for _, event, _ in broken.executions() if event == "start"]))
+        children = psutil.Process(worker.pid).children(recursive=True)
+        assert children
+        worker.kill()
+        await eventually(lambda: asyncio.sleep(0, not any(child.is_running() for child in children)), timeout=2)
+
+
+@pytest.mark.parametrize("poison", ["segfault", "exit"])
+async def test_a_job_that_kills_its_process_fails_after_three_runs_and_no_other_does(tmp_path: Path, poison: str) -> None:
+    async with world(tmp_path, workers=2) as broken:
+        await trusted(broken)
+        mates = await broken.submit_sql("work", '{"ms": 300}', 50)
+        (job_id,) = await broken.submit_sql(poison, "null")
+        began = time.monotonic()
+        alive: list[int] = []
+
+        async def ended() -> bool:
+            for member in list(broken.members):
+                if not member.alive:
+                    broken.members.remove(member)
+                    broken.member("worker")  # as a service manager does
+            alive.append(len(broken.workers))
+            return bool(await broken.value("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"))
+
+        await eventually(ended, timeout=60)
+        assert time.monotonic() - began < 30
+        (row,) = await broken.fetch("SELECT status, lost, error FROM jobs WHERE id = $1", job_id)
+        assert (row["status"], row["lost"]) == ("FAILED", 3)
+        assert "its process died" in row["error"]
+        starts = [claim for one, event, claim in broken.executions() if one == str(job_id)]
+        assert len(starts) == 3
+        assert await broken.value("SELECT count(*) FROM jobs WHERE id = ANY ($1::uuid[]) AND status = 'COMPLETED'", mates) == 50
+
+
+async def test_a_handler_that_blocks_the_loop_does_not_look_dead(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=2, MONOQ_LEASE="2") as broken:
+        await trusted(broken)
+        await broken.submit_sql("block-loop", "6")
+        await broken.submit_sql("work", '{"ms": 10}', 20)
+        await broken.all_ended()
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND deaths = 0") == 21
+        assert all(claim == 1 for _, _, claim in broken.executions())
+
+
+async def test_code_that_never_lets_go_of_the_interpreter_is_ended_and_its_job_runs_apart(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=2, MONOQ_LEASE="6", MONOQ_WATCHDOG="3") as broken:
+        await trusted(broken)
+        (job_id,) = await broken.submit_sql("hold-gil", "null")
+        await broken.all_ended(60)
+        (row,) = await broken.fetch("SELECT status, error, lost FROM jobs WHERE id = $1", job_id)
+        assert (row["status"], row["error"]) == ("FAILED", "timed out after 5 s")
+        assert sum(not member.alive for member in broken.members) == 1
+        assert any("most recent call first" in member.said() for member in broken.members)
+
+
+async def test_a_handler_that_ignores_its_cancellation_loses_its_job(tmp_path: Path) -> None:
+    async with world(tmp_path, workers=1) as broken:
+        (job_id,) = await broken.submit_sql("stubborn", "null")
+        await broken.all_ended(30)
+        (row,) = await broken.fetch("SELECT status, error FROM jobs WHERE id = $1", job_id)
+        assert (row["status"], row["error"]) == ("FAILED", "timed out after 0.5 s")
+        await broken.submit_sql("work", "{}", 10)
+        await broken.all_ended()
+        assert len(broken.workers) == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [("hang", "timed out"), ("fork", "timed out"), ("flood", "its process died"), ("memory", "MemoryError"), ("fine", None)],
+)
+async def test_an_isolated_job_is_bounded(tmp_path: Path, payload: str, said: str | None) -> None:
+    async with world(tmp_path, workers=1) as broken:
+        (job_id,) = await broken.submit_sql("isolated", f'"{payload}"')
+        await broken.all_ended(30)
+        (row,) = await broken.fetch("SELECT status, error FROM jobs WHERE id = $1", job_id)
+        assert row["status"] == ("FAILED" if said else "COMPLETED")
+        assert said is None or said in row["error"]
+        children = psutil.Process(broken.workers[0].pid).children(recursive=True)
+        assert len(children) <= 1
+        assert all(child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+async def test_sigterm_ends_every_role_within_its_grace_whatever_its_clients_do(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=1, MONOQ_SHUTDOWN_TIMEOUT="4") as broken:
+        api, worker = broken.members
+        await broken.submit_sql("work", '{"ms": 600000}', 20)
+        await broken.submit_sql("stubborn", "null")
+        await eventually(lambda: broken.running_on(worker))
+        handshake = (
+            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        half_a_request = (
+            f"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"
+        )
+        clients = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(4)]
+        for (_, writer), text in zip(clients, (handshake, handshake, half_a_request, ""), strict=True):
+            writer.write(text.encode())
+        await clients[0][0].readuntil(b"\r\n\r\n")
+        began = time.monotonic()
+        api.send(signal.SIGTERM)
+        worker.send(signal.SIGTERM)
+        for member in (api, worker):
+            await asyncio.to_thread(member.process.wait, 15)
+        assert time.monotonic() - began < 4 + 1 + 1
+        for _, writer in clients:
+            writer.transport.abort()
+        rows = await broken.fetch("SELECT status, attempts FROM jobs WHERE type = 'work'")
+        assert {(row["status"], row["attempts"]) for row in rows} == {("PENDING", 0)}
+
+
+async def test_an_api_that_freezes_lets_the_other_serve_and_catches_up(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=2, workers=1) as broken:
+        one, other = broken.apis
+        one.freeze()
+        ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 50, other)
+        await broken.all_ended()
+        one.thaw()
+        await broken.is_up(one)
+        assert (await broken.http.get(f"{one.url}/jobs/{ids[0]}")).json()["status"] == "COMPLETED"
+        with contextlib.suppress(httpx.HTTPError):
+            await broken.submit([{"tenantId": "acme", "type": "work"}], one)

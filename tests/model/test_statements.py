@@ -1,0 +1,360 @@
+"""The real statements against a reference model in Python, driven by random sequences of steps, one after the other.
+
+What only shows when two of them run at once is in test_races.py.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monoq.store.database import PINNED_PLANS, query
+from monoq.store.workers import WORKER_LOCKS
+
+T = TypeVar("T")
+
+EXAMPLES = 100
+MIN_STEPS, MAX_STEPS = 25, 60
+TERMINAL = {"COMPLETED", "FAILED", "CANCELLED"}
+EDGES = {
+    "PENDING": {"RUNNING", "CANCELLED"},
+    "RUNNING": {"COMPLETED", "FAILED", "PENDING", "CANCELLED"},
+    "COMPLETED": set(),
+    "FAILED": set(),
+    "CANCELLED": set(),
+}
+RETRY_EDGES = {"FAILED": {"PENDING"}, "CANCELLED": {"PENDING"}}
+MAX_DEATHS = 10
+TYPES = ["a", "b"]
+IDS = [UUID(int=n) for n in range(1, 5)]
+
+COLUMNS = "id, status::text, claim, attempts, version, lost, deaths, worker_id"
+EVERYTHING = f"SELECT {COLUMNS}, changed_xid, finished_at IS NOT NULL AS finished, jsonb_array_length(errors) AS history FROM jobs"
+
+
+def step(name: str, **arguments: st.SearchStrategy[Any]) -> "st.SearchStrategy[tuple[str, dict[str, Any]]]":
+    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+
+
+NUMBERS = st.integers(0, 11)
+ASKED = st.one_of(st.just(IDS), st.lists(st.sampled_from([*IDS, UUID(int=99)]), min_size=1, max_size=4))
+WRITES = st.lists(st.tuples(NUMBERS, st.sampled_from([0, 0, 0, 0, -1, 1])), min_size=1, max_size=3)
+ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, error
+    st.sampled_from(["PENDING", "PENDING", "FAILED", "CANCELLED"]),
+    st.sampled_from([0, 0, 3_600_000]),
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.sampled_from([None, "bad"]),
+)
+CLAIM = step("claim_jobs", asked=ASKED, n=NUMBERS, types=st.sampled_from([TYPES, TYPES, TYPES[:1]]))
+RESCUE = step("rescue_jobs", limit=st.sampled_from([1, 1000, 1000]))
+STEPS = st.one_of(
+    CLAIM,
+    CLAIM,
+    CLAIM,
+    RESCUE,
+    RESCUE,
+    step("insert_jobs", ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4), job_type=st.sampled_from(TYPES)),
+    step("complete_jobs", writes=WRITES, n=NUMBERS),
+    step("end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3)),
+    step("cancel_job", job_id=st.sampled_from(IDS)),
+    step("retry_job", job_id=st.sampled_from(IDS)),
+    step("register_worker", locked=st.booleans()),
+    step("beat_worker", n=NUMBERS),
+    step("worker", n=NUMBERS, what=st.sampled_from(["expires", "is silent", "is cut", "is removed"])),
+    step("worker", n=NUMBERS, what=st.just("is silent")),
+    step("a_run_is_overdue", n=NUMBERS, deaths=st.sampled_from([None, MAX_DEATHS - 1])),
+)
+
+
+@dataclass
+class Job:
+    type: str
+    status: str = "PENDING"
+    claim: int = 0
+    attempts: int = 0
+    version: int = 1
+    lost: int = 0
+    deaths: int = 0
+    worker_id: int | None = None
+    due: bool = True
+    overdue: bool = False
+
+    def change(self, status: str) -> None:
+        self.status = status
+        self.version += 1
+        self.worker_id = None
+        self.overdue = False
+
+    def row(self) -> tuple[Any, ...]:
+        return self.status, self.claim, self.attempts, self.version, self.lost, self.deaths, self.worker_id
+
+
+@dataclass
+class Worker:
+    expired: bool = False
+    silent: bool = False  # its last beat is too long ago
+    locked: bool = False  # it holds its advisory lock
+
+    @property
+    def dead(self) -> bool:
+        return self.expired or (self.silent and not self.locked)
+
+
+@dataclass
+class Postgres:
+    """A database of the test, spoken to from ordinary code."""
+
+    runner: asyncio.Runner
+    db: asyncpg.Connection
+    workers_db: asyncpg.Connection  # holds the advisory locks of live workers
+    seen: dict[str, int] = field(default_factory=dict)  # how often each step did something
+
+    def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
+        return self._wait(self.db.fetch(sql, *args))
+
+    def run(self, name: str, *args: Any) -> list[asyncpg.Record]:
+        rows = self.fetch(query(name), *args)
+        if rows:
+            self.seen[name] = self.seen.get(name, 0) + 1
+        return rows
+
+    def lock(self, sql: str, *args: Any) -> Any:
+        return self._wait(self.workers_db.fetchval(sql, *args))
+
+    def _wait(self, answer: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(answer)
+
+
+class Statements:
+    """Each step is a statement or a fact of life; after each, the table must be as the model says."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self.postgres = postgres
+        self.jobs: dict[UUID, Job] = {}
+        self.workers: dict[int, Worker] = {}
+        self.gone: list[int] = []
+        self.runs: list[tuple[UUID, int, int]] = []  # every (id, claim, worker) ever handed out
+        self.before: dict[UUID, asyncpg.Record] = {}
+        self.retried: UUID | None = None
+        self.postgres.fetch("DELETE FROM jobs")
+        self.postgres.fetch("DELETE FROM workers")
+        self.postgres.lock("SELECT pg_advisory_unlock_all()")
+
+        self.insert_jobs(IDS[:3], TYPES[0])
+        self.register_worker(True)
+        self.register_worker(False)
+
+    # Statements
+
+    def insert_jobs(self, ids: list[UUID], job_type: str) -> None:
+        columns = ["t", job_type, "{}", 0, None, 0, None, None, None, None]
+        rows = self.postgres.run("insert_jobs", ids, *([value] * len(ids) for value in columns))
+        new = {job_id: Job(job_type) for job_id in ids if job_id not in self.jobs}
+        assert sorted(row["id"] for row in rows) == sorted(new)
+        self.jobs |= new
+
+    def register_worker(self, locked: bool) -> None:
+        (row,) = self.postgres.run("register_worker", "w", 1, TYPES, 10.0)
+        assert row["id"] not in self.workers
+        assert row["id"] not in self.gone
+        self.workers[row["id"]] = Worker(locked=locked)
+        if locked:
+            assert self.postgres.lock(query("lock_worker"), WORKER_LOCKS, row["id"])
+
+    def beat_worker(self, n: int) -> None:
+        worker_id = self._worker(n)
+        rows = self.postgres.run("beat_worker", worker_id, 10.0)
+        worker = self.workers.get(worker_id)
+        assert bool(rows) == (worker is not None and not worker.expired)
+        if worker and rows:
+            worker.silent = False
+
+    def claim_jobs(self, asked: list[UUID], n: int, types: list[str]) -> None:
+        worker_id = self._worker(n)
+        worker = self.workers.get(worker_id)
+        rows = self.postgres.run("claim_jobs", asked, worker_id, types, [60_000] * len(types))
+        claimed = set()
+        if worker and not worker.expired:
+            claimed = {i for i in asked if (j := self.jobs.get(i)) and j.status == "PENDING" and j.due and j.type in types}
+        assert sorted(row["id"] for row in rows) == sorted(claimed)
+        for row in rows:
+            job = self.jobs[row["id"]]
+            job.change("RUNNING")
+            job.claim += 1
+            job.attempts += 1
+            job.worker_id = worker_id
+            told = row["claim"], row["attempts"], row["version"], row["lost"]
+            assert told == (job.claim, job.attempts, job.version, job.lost)
+            self.runs.append((row["id"], job.claim, worker_id))
+
+    def complete_jobs(self, writes: list[tuple[int, int]], n: int) -> None:
+        ids, claims, worker_id = self._writes(writes, n)
+        rows = self.postgres.run("complete_jobs", ids, claims, ["1"] * len(ids), worker_id)
+        self._ended(rows, ids, claims, worker_id, ["COMPLETED"] * len(ids))
+
+    def end_runs(self, writes: list[tuple[int, int]], n: int, ends: list[tuple[str, int, int, int, str | None]]) -> None:
+        ids, claims, worker_id = self._writes(writes, n)
+        ends = ends[: len(ids)]
+        rows = self.postgres.run("end_runs", ids, claims, *(list(column) for column in zip(*ends, strict=True)), worker_id)
+        for job_id, end in zip(self._ended(rows, ids, claims, worker_id, [end[0] for end in ends]), ends, strict=True):
+            if job_id:
+                job = self.jobs[job_id]
+                job.attempts -= end[2]
+                job.lost += end[3]
+                job.due = job.due if job.status != "PENDING" else end[1] == 0
+
+    def rescue_jobs(self, limit: int) -> None:
+        def stranded(job: Job) -> bool:
+            worker = self.workers.get(job.worker_id or 0)
+            return job.status == "RUNNING" and (worker is None or worker.dead or job.overdue)
+
+        expected = sorted(job_id for job_id, job in self.jobs.items() if stranded(job))[:limit]
+        rows = self.postgres.run("rescue_jobs", limit, WORKER_LOCKS)
+        assert sorted(row["id"] for row in rows) == expected
+        for row in rows:
+            job = self.jobs[row["id"]]
+            job.deaths += 1
+            job.change("FAILED" if job.deaths >= MAX_DEATHS else "PENDING")
+            job.lost = max(job.lost, 1)
+            job.attempts = max(job.attempts - 1, 0)
+            assert (row["status"], row["attempts"], row["version"]) == (job.status, job.attempts, job.version)
+
+    def cancel_job(self, job_id: UUID) -> None:
+        job = self.jobs.get(job_id)
+        rows = self.postgres.run("cancel_job", job_id)
+        assert bool(rows) == (job is not None and job.status in {"PENDING", "RUNNING"})
+        if job and rows:
+            job.change("CANCELLED")
+
+    def retry_job(self, job_id: UUID) -> None:
+        job = self.jobs.get(job_id)
+        rows = self.postgres.run("retry_job", job_id)
+        assert bool(rows) == (job is not None and job.status in {"FAILED", "CANCELLED"})
+        if job and rows:
+            job.change("PENDING")
+            job.attempts = job.lost = job.deaths = 0
+            job.due = True
+            self.retried = job_id
+
+    # Facts of life
+
+    def worker(self, n: int, what: str) -> None:
+        if not self.workers:
+            return
+        worker_id = list(self.workers)[n % len(self.workers)]
+        worker = self.workers[worker_id]
+        if what == "expires":
+            self.postgres.fetch("UPDATE workers SET expires_at = now() - interval '1 ms' WHERE id = $1", worker_id)
+            worker.expired = True
+        elif what == "is silent":
+            self.postgres.fetch("UPDATE workers SET beat_at = now() - interval '2 s' WHERE id = $1", worker_id)
+            worker.silent = True
+        elif what == "is cut" and worker.locked:
+            assert self.postgres.lock("SELECT pg_advisory_unlock($1, ($2::bigint % 2147483647)::int)", WORKER_LOCKS, worker_id)
+            worker.locked = False
+        elif what == "is removed":
+            self.postgres.run("remove_worker", worker_id)
+            del self.workers[worker_id]
+            self.gone.append(worker_id)
+
+    def a_run_is_overdue(self, n: int, deaths: int | None) -> None:
+        running = [job_id for job_id, job in self.jobs.items() if job.status == "RUNNING"]
+        if not running:
+            return
+        job_id = running[n % len(running)]
+        job = self.jobs[job_id]
+        job.overdue = True
+        job.deaths = deaths or job.deaths
+        self.postgres.fetch("UPDATE jobs SET deadline_at = now() - interval '6 s', deaths = $2 WHERE id = $1", job_id, job.deaths)
+
+    # What must hold after each
+
+    def the_table_is_as_the_model_says(self) -> None:
+        now = {row["id"]: row for row in self.postgres.fetch(EVERYTHING)}
+        assert {job_id: tuple(row)[1:8] for job_id, row in now.items()} == {job_id: job.row() for job_id, job in self.jobs.items()}
+        for job_id, row in now.items():
+            assert row["finished"] == (row["status"] in TERMINAL)
+            if before := self.before.get(job_id):
+                self._check_change(before, row, retried=job_id == self.retried)
+        self.before = now
+        self.retried = None
+
+    @staticmethod
+    def _check_change(before: asyncpg.Record, after: asyncpg.Record, *, retried: bool) -> None:
+        """I2-I5, said without the model."""
+        changed = before["version"] != after["version"]
+        assert changed or tuple(before)[1:6] == tuple(after)[1:6], "a change without a new version"
+        assert after["version"] - before["version"] in {0, 1}
+        assert (after["changed_xid"] > before["changed_xid"]) == changed
+        claimed = changed and after["status"] == "RUNNING"
+        assert after["claim"] - before["claim"] == int(claimed)
+        if changed:
+            assert after["status"] in (RETRY_EDGES if retried else EDGES)[before["status"]]
+        assert after["history"] >= before["history"]
+
+    # Choices
+
+    def _worker(self, n: int) -> int:
+        known = [i for i, worker in self.workers.items() if n < 8 and not worker.expired] or [*self.workers, *self.gone]
+        return known[n % len(known)]
+
+    def _writes(self, writes: list[tuple[int, int]], n: int) -> tuple[list[UUID], list[int], int]:
+        """Ends of runs, each job once; half of the time of what runs now. Now and then under a claim or a worker that is not theirs."""
+        current = [(job_id, job.claim, job.worker_id) for job_id, job in self.jobs.items() if job.worker_id] if n < 6 else []
+        runs = current or self.runs or [(IDS[0], 1, self._worker(n))]
+        worker_id = runs[writes[0][0] % len(runs)][2] if n % 6 else self._worker(n)
+        chosen = {}
+        for pick, wrong in writes:
+            job_id, claim, _ = runs[pick % len(runs)]
+            chosen[job_id] = claim + wrong
+        return list(chosen), list(chosen.values()), worker_id
+
+    def _ended(
+        self, rows: list[asyncpg.Record], ids: list[UUID], claims: list[int], worker_id: int, statuses: list[str]
+    ) -> list[UUID | None]:
+        """For each write its job, or None where it must have been stale; the model's rows follow."""
+        accepted: list[UUID | None] = []
+        for job_id, claim, status in zip(ids, claims, statuses, strict=True):
+            job = self.jobs[job_id]
+            held = job.status == "RUNNING" and (job.claim, job.worker_id) == (claim, worker_id)
+            accepted.append(job_id if held else None)
+            if held:
+                job.change(status)
+        told = sorted((row["id"], row["version"]) for row in rows)
+        assert told == sorted((job_id, self.jobs[job_id].version) for job_id in accepted if job_id)
+        return accepted
+
+
+async def test_the_statements_do_what_the_model_says(database_url: str) -> None:
+    seen = await asyncio.to_thread(check, database_url)  # hypothesis calls ordinary functions, which need a loop of their own
+    print(seen)
+    assert set(seen) >= {"insert_jobs", "claim_jobs", "complete_jobs", "end_runs", "rescue_jobs", "cancel_job", "retry_job", "beat_worker"}
+
+
+def check(database_url: str) -> dict[str, int]:
+    """Runs the examples; returns how often each statement returned rows."""
+    server_settings = {**PINNED_PLANS, "synchronous_commit": "off"}
+    with asyncio.Runner() as runner:
+        connections = [runner.run(asyncpg.connect(database_url, server_settings=server_settings)) for _ in range(2)]
+        postgres = Postgres(runner, *connections)
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(st.lists(STEPS, min_size=MIN_STEPS, max_size=MAX_STEPS))
+        def examples(steps: list[tuple[str, dict[str, Any]]]) -> None:
+            statements = Statements(postgres)
+            for name, arguments in steps:
+                getattr(statements, name)(**arguments)
+                statements.the_table_is_as_the_model_says()
+
+        try:
+            examples()
+        finally:
+            for connection in connections:
+                runner.run(connection.close())
+    return postgres.seen
