@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     )
     slots: int = Field(2000, ge=1, le=100_000, description="jobs that a worker holds at once, at most")
     threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
-    children: int = Field(4, ge=1, le=64, description="child processes for isolated jobs and for those that a dead worker left behind")
+    children: int = Field(32, ge=1, le=1000, description="jobs at once that run in a process of their own: isolated ones, and suspects")
     child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")
     lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
     beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")

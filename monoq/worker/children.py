@@ -1,7 +1,8 @@
-"""Child processes that run one job at a time: suspects, which may kill their process, and isolated job types, which must be killable.
-A child must never outlive its worker, its deadline, or a job that misbehaved."""
+"""Child processes, one per job: for suspects, which may kill their process, and for isolated job types, which must be killable.
+A child must never outlive its worker, its deadline or its job."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -10,39 +11,51 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
 from monoq.job import Status
 from monoq.worker.call import failed_attempt, timed_out
-from monoq.worker.run import Ending, Run
+from monoq.worker.run import RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
 
 MAX_REPLY_BYTES = 8 * 1024 * 1024
-MAX_WAITING = 2  # jobs that may wait, per child; the others go back, for another worker or another moment
+MAX_WAITING = 4  # jobs that may wait, per child; the others go back, for another worker or another moment
 MAX_LOST = 3  # runs that took their process with them
+CODE_WITHIN_S = 1.0  # a child's socket closes a little before its exit code is known
 
 
-@dataclass(slots=True, eq=False)
-class _Child:
+@dataclass(eq=False)
+class _Nursery:
+    """The process that forks the children, and the exit codes it tells of."""
+
     process: asyncio.subprocess.Process
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
+    control: socket.socket
+    codes: dict[int, "asyncio.Future[int]"] = field(default_factory=dict)
+    listening: "asyncio.Task[None] | None" = None
+
+    def code_of(self, pid: int) -> "asyncio.Future[int]":
+        return self.codes.setdefault(pid, asyncio.get_running_loop().create_future())
+
+    async def listen(self, status: asyncio.StreamReader) -> None:
+        while line := await status.readline():
+            pid, code = map(int, line.split())
+            if not (told := self.code_of(pid)).done():
+                told.set_result(code)
 
 
 class Children:
-    """A few children, started when first needed and used again as long as they live. `command` takes the number of its socket last."""
+    """At most `size` children at once. `command` starts the nursery (monoq/nursery.py) and takes two descriptors last."""
 
     def __init__(self, *, command: Sequence[str], size: int) -> None:
         self._command = list(command)
         self._size = size
         self._free = asyncio.Semaphore(size)
         self._asked = 0
-        self._idle: list[_Child] = []
-        self._all: set[_Child] = set()
+        self._nursery: _Nursery | None = None
+        self._starting = asyncio.Lock()
 
     async def run(self, run: Run) -> Ending:
         """Runs a job alone in a child. If the child dies, the job has lost a run; the third time it has FAILED."""
@@ -53,61 +66,84 @@ class Children:
             async with self._free:
                 return await self._run_alone(run)
         except asyncio.CancelledError:
-            return timed_out(run) if run.timed_out else Ending(Status.PENDING, attempts_back=1)
+            return timed_out(run) if run.timed_out else RELEASED
+        except OSError as error:  # no process, no descriptor to be had: the job is not to blame
+            log.error("no child for job %s: %s", run.id, error)
+            return Ending(Status.PENDING, delay_ms=1000, attempts_back=1)
         finally:
             self._asked -= 1
 
     async def _run_alone(self, run: Run) -> Ending:
-        child = self._idle.pop() if self._idle else await self._start()
-        try:
-            child.writer.write(orjson.dumps(_request(run)) + b"\n")
-            reply = await child.reader.readline()
-            ending = Ending(**orjson.loads(reply)) if reply.endswith(b"\n") else None
-        except (OSError, ValueError) as error:  # also a reply that is too long
-            log.warning("the child that ran job %s is useless: %s", run.id, error)
-            ending = None
-        except BaseException:
-            await self._kill(child)
-            raise
-        if ending is None:
-            with suppress(TimeoutError):  # its socket closes a little before it has an exit code
-                async with asyncio.timeout(0.5):
-                    await child.process.wait()
-            return _died(run, await self._kill(child))
-        self._idle.append(child)
-        return ending._replace(status=Status(ending.status))
-
-    async def _start(self) -> _Child:
+        nursery = await self._living_nursery()
         ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(nursery.control, [b"."], [theirs.fileno()])
+        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_REPLY_BYTES)
+        pid = 0
+        try:
+            pid = int(await reader.readline() or 0)
+            writer.write(orjson.dumps(_request(run)) + b"\n")
+            reply = await reader.readline()
+            if reply.endswith(b"\n"):
+                ending = Ending(**orjson.loads(reply))
+                return ending._replace(status=Status(ending.status))
+            return _died(run, await self._code(nursery, pid))
+        except ValueError:  # the reply is longer than MAX_REPLY_BYTES
+            return Ending(Status.FAILED, error=f"the result is larger than {MAX_REPLY_BYTES} bytes")
+        except ConnectionError:
+            return _died(run, await self._code(nursery, pid))
+        finally:
+            writer.transport.abort()
+            nursery.codes.pop(pid, None)
+            if pid:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)  # and whatever the job may have started
+
+    async def _code(self, nursery: _Nursery, pid: int) -> int | None:
+        try:
+            async with asyncio.timeout(CODE_WITHIN_S):
+                return await nursery.code_of(pid)
+        except TimeoutError:
+            return None
+
+    async def _living_nursery(self) -> _Nursery:
+        async with self._starting:
+            if self._nursery is None or self._nursery.process.returncode is not None:
+                self._nursery = await self._start()
+            return self._nursery
+
+    async def _start(self) -> _Nursery:
+        ours, theirs = socket.socketpair()
+        read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 str(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
+                str(write_end),
+                pass_fds=(theirs.fileno(), write_end),
                 stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # its own group, so that it is killed with whatever it started
+                start_new_session=True,  # Ctrl-C in the terminal is for the worker, which ends its children itself
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         finally:
             theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_REPLY_BYTES)
-        child = _Child(process, reader, writer)
-        self._all.add(child)
-        return child
-
-    async def _kill(self, child: _Child) -> int:
-        """Kills the child and its group; returns its exit code (negative: the signal)."""
-        with suppress(ProcessLookupError):
-            os.killpg(child.process.pid, signal.SIGKILL)
-        child.writer.close()
-        self._all.discard(child)
-        return await child.process.wait()
+            os.close(write_end)
+        status = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(status), os.fdopen(read_end, "rb"))
+        nursery = _Nursery(process, ours)
+        nursery.listening = asyncio.create_task(nursery.listen(status), name="nursery")
+        return nursery
 
     async def close(self) -> None:
-        """Ends all children."""
-        for child in list(self._all):
-            await self._kill(child)
-        self._idle.clear()
+        """Ends the nursery, and with it every child."""
+        if self._nursery is None:
+            return
+        self._nursery.control.close()
+        with contextlib.suppress(ProcessLookupError):
+            self._nursery.process.kill()
+        await self._nursery.process.wait()
+        if self._nursery.listening:
+            await self._nursery.listening
 
 
 def _request(run: Run) -> dict[str, object]:
@@ -124,8 +160,8 @@ def _request(run: Run) -> dict[str, object]:
     }
 
 
-def _died(run: Run, code: int) -> Ending:
-    how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+def _died(run: Run, code: int | None) -> Ending:
+    how = "it did not say how" if code is None else f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
     error = f"its process died ({how})"
     if run.lost + 1 >= MAX_LOST:
         return Ending(Status.FAILED, error=error, lost=1)

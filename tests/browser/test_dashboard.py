@@ -124,7 +124,7 @@ async def test_a_job_created_by_clicking_is_seen_pending_running_and_completed_w
     await dashboard.page.evaluate(WATCH_STATUSES)
     await expect(dashboard.part("new-type")).to_have_value("sleep")
     assert json.loads(await dashboard.part("new-payload").input_value()) == {"delayMs": 3000}
-    await dashboard.part("new-delayMs").fill("1000")  # so long that it is surely painted as PENDING
+    await dashboard.part("new-delayMs").fill("2000")  # so long that it is surely painted as PENDING
     await dashboard.part("new-submit").click()
     await expect(dashboard.part("new-created")).to_contain_text("Created")
     row = dashboard.part("job-row")
@@ -157,9 +157,12 @@ async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(dashboard
 
 async def test_a_failed_job_tells_of_each_attempt_while_its_details_are_open(dashboard: Dashboard, server: Any) -> None:
     payload = {"do": "raise", "value": "no such mailbox"}
-    (job_id,) = await server.submit([{"tenantId": TENANT, "type": "act", "payload": payload, "delayMs": 1000}])
+    (job_id,) = await server.submit([{"tenantId": TENANT, "type": "act", "payload": payload, "delayMs": 3_600_000}])
     await dashboard.open_live(tenant=TENANT, job=job_id)
     await expect(dashboard.part("details-status")).to_have_text("PENDING")
+    for action in ("cancel", "retry"):  # a retried job is due at once
+        answer = await server.http.post(f"/jobs/{job_id}/{action}", json={})
+        assert answer.status_code == 200
     await expect(dashboard.part("details-status")).to_have_text("FAILED")
     moments = dashboard.part("details-timeline").locator("li")
     await expect(moments).to_contain_text(["Created", "Attempt 1 failed", "Attempt 2 failed", "Attempt 3 failed", "Failed"])
@@ -440,9 +443,7 @@ async def test_a_thousand_changes_a_second_leave_the_page_responsive(dashboard: 
                 frames += 1
                 if clicked.is_set() and frames >= least_frames:
                     ages.pop(min(ages))  # no more new jobs; those under way are completed
-                await asyncio.sleep(
-                    began + frames / frames_per_s - asyncio.get_running_loop().time()
-                )  # the load's pace, no wait for a fact
+                await asyncio.sleep(began + frames / frames_per_s - asyncio.get_running_loop().time())  # the load's pace
             return str(updates[-1]["jobId"])
 
         storming = asyncio.create_task(storm())

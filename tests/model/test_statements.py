@@ -41,33 +41,37 @@ def step(name: str, **arguments: st.SearchStrategy[Any]) -> "st.SearchStrategy[t
     return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
 
 
-NUMBERS = st.integers(0, 11)
+NUMBERS = st.sampled_from(range(12))
 ASKED = st.one_of(st.just(IDS), st.lists(st.sampled_from([*IDS, UUID(int=99)]), min_size=1, max_size=4))
-WRITES = st.lists(st.tuples(NUMBERS, st.sampled_from([0, 0, 0, 0, -1, 1])), min_size=1, max_size=3)
+WRITES = st.lists(st.tuples(NUMBERS, st.sampled_from([0] * 8 + [-1, 1])), min_size=1, max_size=3)
 ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, error
     st.sampled_from(["PENDING", "PENDING", "FAILED", "CANCELLED"]),
-    st.sampled_from([0, 0, 3_600_000]),
+    st.sampled_from([0, 0, 0, 3_600_000]),
     st.integers(0, 1),
     st.integers(0, 1),
     st.sampled_from([None, "bad"]),
 )
 CLAIM = step("claim_jobs", asked=ASKED, n=NUMBERS, types=st.sampled_from([TYPES, TYPES, TYPES[:1]]))
 RESCUE = step("rescue_jobs", limit=st.sampled_from([1, 1000, 1000]))
+COMPLETE = step("complete_jobs", writes=WRITES, n=NUMBERS)
+END = step("end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3))
+RETRY = step("retry_job", job_id=st.sampled_from(IDS))
 STEPS = st.one_of(
     CLAIM,
     CLAIM,
     CLAIM,
+    COMPLETE,
+    COMPLETE,
+    END,
+    END,
     RESCUE,
-    RESCUE,
+    RETRY,
+    RETRY,
     step("insert_jobs", ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4), job_type=st.sampled_from(TYPES)),
-    step("complete_jobs", writes=WRITES, n=NUMBERS),
-    step("end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3)),
     step("cancel_job", job_id=st.sampled_from(IDS)),
-    step("retry_job", job_id=st.sampled_from(IDS)),
     step("register_worker", locked=st.booleans()),
     step("beat_worker", n=NUMBERS),
     step("worker", n=NUMBERS, what=st.sampled_from(["expires", "is silent", "is cut", "is removed"])),
-    step("worker", n=NUMBERS, what=st.just("is silent")),
     step("a_run_is_overdue", n=NUMBERS, deaths=st.sampled_from([None, MAX_DEATHS - 1])),
 )
 
@@ -113,15 +117,14 @@ class Postgres:
     runner: asyncio.Runner
     db: asyncpg.Connection
     workers_db: asyncpg.Connection  # holds the advisory locks of live workers
-    seen: dict[str, int] = field(default_factory=dict)  # how often each step did something
+    seen: dict[str, int] = field(default_factory=dict)  # rows returned by each statement
 
     def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         return self._wait(self.db.fetch(sql, *args))
 
     def run(self, name: str, *args: Any) -> list[asyncpg.Record]:
         rows = self.fetch(query(name), *args)
-        if rows:
-            self.seen[name] = self.seen.get(name, 0) + 1
+        self.seen[name] = self.seen.get(name, 0) + len(rows)
         return rows
 
     def lock(self, sql: str, *args: Any) -> Any:
@@ -259,7 +262,7 @@ class Statements:
             assert self.postgres.lock("SELECT pg_advisory_unlock($1, ($2::bigint % 2147483647)::int)", WORKER_LOCKS, worker_id)
             worker.locked = False
         elif what == "is removed":
-            self.postgres.run("remove_worker", worker_id)
+            self.postgres.fetch(query("remove_worker"), worker_id)
             del self.workers[worker_id]
             self.gone.append(worker_id)
 
@@ -301,7 +304,7 @@ class Statements:
     # Choices
 
     def _worker(self, n: int) -> int:
-        known = [i for i, worker in self.workers.items() if n < 8 and not worker.expired] or [*self.workers, *self.gone]
+        known = [i for i, worker in self.workers.items() if n < 9 and not worker.expired] or [*self.workers, *self.gone]
         return known[n % len(known)]
 
     def _writes(self, writes: list[tuple[int, int]], n: int) -> tuple[list[UUID], list[int], int]:
@@ -334,11 +337,12 @@ class Statements:
 async def test_the_statements_do_what_the_model_says(database_url: str) -> None:
     seen = await asyncio.to_thread(check, database_url)  # hypothesis calls ordinary functions, which need a loop of their own
     print(seen)
-    assert set(seen) >= {"insert_jobs", "claim_jobs", "complete_jobs", "end_runs", "rescue_jobs", "cancel_job", "retry_job", "beat_worker"}
+    assert len(seen) == 9
+    assert min(seen.values()) >= EXAMPLES // 10, "some statements were hardly tried"
 
 
 def check(database_url: str) -> dict[str, int]:
-    """Runs the examples; returns how often each statement returned rows."""
+    """Runs the examples; returns how many rows each statement returned."""
     server_settings = {**PINNED_PLANS, "synchronous_commit": "off"}
     with asyncio.Runner() as runner:
         connections = [runner.run(asyncpg.connect(database_url, server_settings=server_settings)) for _ in range(2)]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pytest
-
 from explore import Exploration, Step, explore
 
 FAULTS = ("crash", "loss", "disconnect", "abort")
@@ -34,6 +33,9 @@ class Rules:
     durable: bool = True  # a cut is used only when the disk knows that its transaction ids are used up (rule 4)
     pending_over_crash: bool = False  # a cut not yet durable is kept when the connection is replaced
     rounds: str = "of tail reads"  # the next cut comes from the tail read itself; or "on their own": from reads of nothing else
+    watchers: str = (
+        "at once"  # a tail read learns who watches as it reads; or "before": just before; or "before, checked": and once more after
+    )
     cursor: str = "horizon"  # or "highest", "highest + 1", "next", "horizon of a later snapshot"
     page: str = "none"  # or "first", "last": whose horizon a replay in two pages leaves as the cursor
     inclusive: bool = True  # rows with changed_xid >= cursor, not >
@@ -71,12 +73,18 @@ class State(NamedTuple):
     messages: tuple[tuple[int, Row], ...]  # under way
     durable: Cut
     pending: Cut | None
+    watched: str  # by a tail read between asking who watches and reading: nobody, the client; else ""
     socket: str  # off, registered, replaying, replayed, on
     replay: tuple[int, Item] | None  # a replay between its two reads: a cursor, and the rows so far
     queue: tuple[Item, ...]
     known: tuple[Row, ...]  # to the client
     cursor: int  # the client's
     faults: tuple[int, ...]
+
+    @property
+    def listening(self) -> bool:
+        """Whether the client's socket is registered."""
+        return self.socket in {"registered", "replaying", "on"}
 
 
 class Stream:
@@ -88,7 +96,7 @@ class Stream:
         jobs = (Row(),) * (max(scenario.changes) + 1)
         txs = (("new", 0),) * len(scenario.changes)
         faults = tuple(scenario.faults.get(kind, 0) for kind in FAULTS)
-        self.initial = State(txs, jobs, 1, 1, (), Cut(1, 1), None, "off", None, (), jobs, 1, faults)
+        self.initial = State(txs, jobs, 1, 1, (), Cut(1, 1), None, "", "off", None, (), jobs, 1, faults)
 
     @staticmethod
     def good(s: State) -> bool:
@@ -139,8 +147,7 @@ class Stream:
     def _messages(self, s: State) -> Iterator[Step]:
         for n, (job, row) in enumerate(s.messages):
             rest = s._replace(messages=s.messages[:n] + s.messages[n + 1 :])
-            listening = s.socket in {"registered", "replaying", "on"}
-            heard = rest._replace(queue=(*s.queue, Item(((job, row),)))) if listening else rest
+            heard = rest._replace(queue=(*s.queue, Item(((job, row),)))) if s.listening else rest
             yield Step(f"the message of job {job}, version {row.version} arrives", heard)
 
     def _socket(self, s: State) -> Iterator[Step]:
@@ -206,17 +213,24 @@ class Stream:
             yield Step(f"round: {now.xmin} is the next cut", s._replace(durable=s.pending or s.durable, pending=now, disk_xid=s.next_xid))
         if self.rules.rounds == "of tail reads" and self.rules.durable and s.pending:
             yield Step("the horizon is made durable", s._replace(durable=s.pending, pending=None, disk_xid=s.next_xid))
-        if s.queue:
-            return  # what waits for the client need not be read again yet
-        listening = s.socket in {"registered", "replaying", "on"}
-        items = self._items(Item(self._rows(s, s.durable)), s.cursor, s.durable.xmin) if listening and s.socket == "on" else ()
-        if listening and s.socket != "on":
+        if self.rules.watchers != "at once" and not s.watched:
+            yield Step("a tail read asks who watches", s._replace(watched="the client" if s.listening else "nobody"))
+        elif not s.queue:  # what waits for the client need not be read again yet
+            yield from self._tail_read(s._replace(watched=""), now, s)
+
+    def _tail_read(self, s: State, now: Cut, before: State) -> Iterator[Step]:
+        told = before.watched == "the client" if before.watched else s.listening
+        items: tuple[Item, ...] = ()
+        if told and s.listening:
             rows = Item(self._rows(s, s.durable))
-            items = (rows,) if rows.rows else ()  # no cursor before its replay is through
+            # No cursor before its replay is through.
+            items = self._items(rows, s.cursor, s.durable.xmin) if s.socket == "on" else (rows,) if rows.rows else ()
         after = s._replace(queue=items)
-        if self.rules.rounds == "of tail reads":
+        if self.rules.watchers == "before, checked" and s.listening and not told:
+            after = after._replace(pending=None)  # this read was not for all who watch: the next one starts where it did
+        elif self.rules.rounds == "of tail reads":
             after = after._replace(pending=now if now != s.durable else None) if self.rules.durable else after._replace(durable=now)
-        if after != s:
+        if after != before:
             yield Step(f"tail read from {s.durable.xmin}", after)
 
     def _client(self, s: State) -> Iterator[Step]:
@@ -281,6 +295,11 @@ def test_the_rules_hold(cut: str, scenario: Scenario) -> None:
     assert not seen.broken, seen
 
 
+def test_a_tail_read_that_checks_who_joined_holds() -> None:
+    seen = run(Rules(watchers="before, checked"), QUIET)
+    assert not seen.broken, seen
+
+
 def test_a_replay_in_pages_holds() -> None:
     seen = run(Rules(page="first", durable=False), TWO)
     assert not seen.broken, seen
@@ -300,6 +319,7 @@ BROKEN = [
     ("compared by changed_xid", Rules(compare="changed_xid"), QUIET, "gap"),
     ("a horizon that is not durable", Rules(durable=False), CRASH, "gap"),
     ("a pending horizon kept over a crash", Rules(pending_over_crash=True), CRASH, "gap"),
+    ("who watches is asked before the tail read", Rules(watchers="before"), QUIET, "gap"),
     ("rounds faster than tail reads", Rules(rounds="on their own"), QUIET, "gap"),
 ]
 
