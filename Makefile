@@ -4,7 +4,8 @@ VENV   := .venv
 READY  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup run test lint format clean
+.PHONY: help setup run test soak lint format clean
+MINUTES ?= 30
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +24,9 @@ run: $(READY) ## API, worker and dashboard on embedded engines, until Ctrl-C (PO
 
 test: $(READY) ## all tests, on real engines
 	@$(VENV)/bin/python -m pytest
+
+soak: $(READY) ## a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
+	@cd tests && ../$(VENV)/bin/python -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY) ## style, types, import contracts
 	@$(VENV)/bin/ruff check .

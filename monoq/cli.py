@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from monoq.check import check_all
 from monoq.client import Client, RequestRefused, ServerUnreachable
 from monoq.config import Settings, env_names, load_settings
 from monoq.embedded import engines
-from monoq.errors import ConfigError, MonoqError
+from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError
 from monoq.store import migrate as schema
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -193,11 +194,21 @@ def _ask(url: str | None, call: Callable[[Client], Coroutine[Any, Any, Any]]) ->
 
 
 async def _current_schema(settings: Settings, database_url: str) -> None:
-    """Our own engine's schema is ours to migrate; somebody else's is only looked at."""
+    """Our own engine's schema is ours to migrate; somebody else's is only looked at. One that is restarting is waited for."""
     migrations = app.package_dir("migrations")
     if settings.database_url is None:
         await schema.migrate(database_url, migrations)
-    elif missing := await schema.missing_migrations(database_url, migrations):
+        return
+    end = time.monotonic() + settings.start_timeout
+    while True:
+        try:
+            missing = await schema.missing_migrations(database_url, migrations)
+            break
+        except DatabaseUnavailable:
+            if time.monotonic() > end:
+                raise
+            await asyncio.sleep(0.2)
+    if missing:
         raise ConfigError(f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`")
 
 

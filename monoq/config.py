@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
     beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
     watchdog: float = Field(8.0, ge=0, le=3600, description="seconds that C code may block the process before it is ended; 0: for ever")
+    start_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a start waits for a PostgreSQL that does not answer")
     shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 

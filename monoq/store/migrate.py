@@ -1,6 +1,8 @@
 """The schema: applies `migrations/` in order, under a lock, and says whether it is current. It must never change a row of a job."""
 
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -9,7 +11,7 @@ from pogo_core.util import migrate as pogo_migrate
 from pogo_core.util import sql as pogo_sql
 
 from monoq.errors import ConfigError
-from monoq.store.database import CONNECT_TIMEOUT_S, connection_error
+from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, connection_error
 
 log = logging.getLogger(__name__)
 
@@ -18,34 +20,36 @@ LOCK = 0x6D6F6E6F71  # "monoq": whoever holds this advisory lock migrates, the o
 
 async def migrate(url: str, migrations: Path) -> list[str]:
     """Brings the schema up to date; returns the names of what was applied. Any number of processes may call it at once."""
-    connection = await _connect(url)
-    try:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+    async with _connection(url) as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)  # given up with the connection
         missing = await _missing(connection, migrations)
         if missing:
-            await pogo_migrate.apply(connection, migrations, schema_name="public", logger=log)
+            try:
+                await pogo_migrate.apply(connection, migrations, schema_name="public", logger=log)
+            except pogo_error.BadMigrationError as error:
+                raise ConfigError(f"the schema could not be migrated: {error}: {error.__cause__}") from error
         return missing
-    except pogo_error.BadMigrationError as error:
-        raise ConfigError(f"the schema could not be migrated: {error}: {error.__cause__}") from error
-    finally:
-        await connection.close()  # and with it the lock
 
 
 async def missing_migrations(url: str, migrations: Path) -> list[str]:
     """The names of migrations that are not applied yet, in order; changes nothing."""
-    connection = await _connect(url)
-    try:
+    async with _connection(url) as connection:
         return await _missing(connection, migrations)
-    finally:
-        await connection.close()
 
 
-async def _connect(url: str) -> asyncpg.Connection:
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    settings = {"application_name": "monoq migrate", "search_path": "public"}
     try:
-        settings = {"application_name": "monoq migrate", "search_path": "public"}
-        return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
+        connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
     except Exception as error:
         raise connection_error(error) from error
+    try:
+        yield connection
+    except UNAVAILABLE as error:
+        raise connection_error(error) from error
+    finally:
+        connection.terminate()
 
 
 async def _missing(connection: asyncpg.Connection, migrations: Path) -> list[str]:

@@ -59,12 +59,15 @@ class Tail(Service):
     async def _read(self, connection: asyncpg.Connection) -> None:
         await connection.fetch(query("make_horizon_durable"))
         self._durable, self._pending = self._pending or self._durable, None
-        tenants = self._hub.tenants
-        if self._durable is None or not tenants:
-            self._pending = await connection.fetchval(query("read_snapshot"))
-            return
-        rows = await connection.fetch(query("read_changes"), tenants, self._durable)
-        self._pending = rows[0]["snapshot"]
+        asked = self._hub.tenants
+        if self._durable is None or not asked:
+            rows, snapshot = [], await connection.fetchval(query("read_snapshot"))
+        else:
+            rows = await connection.fetch(query("read_changes"), asked, self._durable)
+            snapshot = rows[0]["snapshot"]
+        if set(self._hub.tenants) <= set(asked):
+            self._pending = snapshot
+        # else somebody began to watch a tenant after the question was asked: the next one reaches back as far as this one
         for row in rows:
             if row["id"] is not None:
                 self._hub.tell(Change.of_row(row))

@@ -80,8 +80,9 @@ class Executor(Service):
 
     def abandon(self, run: Run) -> bool:
         """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether it was running."""
-        if self._running.pop(run.id, None) is not run:
+        if self._running.get(run.id) is not run:  # it has ended, and its job may be running here once more
             return False
+        del self._running[run.id]
         _cancel(run)
         return True
 

@@ -8,7 +8,7 @@ import { STATUSES } from "./status.js";
 
 const INTERVAL_MS = 1_000;
 const ALL = "ALL";
-const FAILURE = "No counts";
+const FAILURE = "counts";
 
 export function createCounts({ url, notice, container, template }) {
   const buttons = new Map([ALL, ...STATUSES].map((status) => [status, createButton(status)]));
@@ -21,7 +21,7 @@ export function createCounts({ url, notice, container, template }) {
       notice.clear(FAILURE);
     } catch (error) {
       if (signal.aborted) return false;
-      paint({});
+      if (!error.passes) paint({});
       notice.report(FAILURE, error);
       return error.passes;
     }

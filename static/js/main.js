@@ -47,16 +47,17 @@ const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("
 const socket = createSocket({
   onState: connection.show,
   onSubscribed() {
-    notice.clear("No live updates");
+    notice.clear("live updates");
     snapshot.restart(); // after SUBSCRIBED, so that nothing falls between the list and the stream
     counts.restart();
     details.refresh();
+    if (!types.known) readTypes();
   },
   onUpdates(updates) {
     steps.take(updates.map(({ jobId, ...update }) => ({ id: jobId, ...update })));
     counts.ask();
   },
-  onError: (message) => notice.report("No live updates", new Error(message)),
+  onError: (message) => notice.report("live updates", new Error(message)),
 });
 
 let before = { job: null }; // what was shown last
@@ -89,6 +90,16 @@ function show(wanted) {
 
 url.onChange((wanted) => (wanted.tenant ? show(wanted) : chooseTenant()));
 
+async function readTypes() {
+  try {
+    await types.read();
+    notice.clear("job types");
+    form.start();
+  } catch (error) {
+    notice.report("job types", error);
+  }
+}
+
 async function chooseTenant() {
   url.set({ tenant: await tenants.first() }, { replace: true });
 }
@@ -111,6 +122,6 @@ function sweep() {
   counts.ask();
 }
 
-types.read().then(form.start, (error) => notice.report("No job types", error));
+readTypes();
 if (url.shown.tenant) show(url.shown);
 else chooseTenant();

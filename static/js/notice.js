@@ -1,4 +1,4 @@
-// One line for what the page could not do by itself. It must never hide a failure, nor show one that is over.
+// One line for what could not be read, so that nobody takes old figures for new ones. It must never hide a failure, nor show one that is over.
 
 export function createNotice(element) {
   const reports = new Map();
@@ -6,7 +6,7 @@ export function createNotice(element) {
   function paint() {
     const reasons = new Set(reports.values());
     const affected = (reason) => Array.from(reports.keys()).filter((what) => reports.get(what) === reason);
-    const text = Array.from(reasons, (reason) => `${affected(reason).join(", ")}: ${reason}.`).join(" ");
+    const text = Array.from(reasons, (reason) => `Not up to date (${affected(reason).join(", ")}): ${reason}.`).join(" ");
     if (element.textContent !== text) element.textContent = text;
     element.hidden = text === "";
   }

@@ -6,7 +6,7 @@ import { atMostEvery } from "./pace.js";
 
 const INTERVAL_MS = 1_000;
 const MOST_AT_ONCE = 500;
-const FAILURE = "No list";
+const FAILURE = "list";
 
 export function createSnapshot({ store, view, notice, onRead }) {
   /** From the top, through the cursor, as far as the view goes: while jobs stream in, a cursor kept from earlier would leave a gap. */

@@ -18,6 +18,10 @@ export function createTypes(datalist) {
       );
     },
 
+    get known() {
+      return schemas.size > 0;
+    },
+
     get first() {
       return schemas.has("sleep") ? "sleep" : (schemas.keys().next().value ?? "");
     },

@@ -97,7 +97,7 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
-        ({"MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "PostgreSQL cannot be reached"),
+        ({"MONOQ_START_TIMEOUT": "0", "MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "PostgreSQL cannot be reached"),
         ({"MONOQ_DATA_DIR": "/proc/nowhere"}, "MONOQ_DATA_DIR"),
         ({"MONOQ_HOST": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
     ],

@@ -49,8 +49,10 @@ class Member:
     port: int = 0
     process: "subprocess.Popen[bytes]" = field(init=False)
     frozen: bool = False
+    asked: bool = False  # whether it was asked to stop
 
     def start(self) -> None:
+        self.asked = self.frozen = False
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, cwd=self.log.parent, env=self.env, stdout=log, stderr=log)
 

@@ -6,6 +6,6 @@ FROM seen LEFT JOIN LATERAL (
     SELECT id, tenant_id, type, status::text, attempts, version, error, worker_id, updated_at
     FROM jobs
     WHERE tenant_id = ANY ($1::text[])
-      AND changed_xid >= pg_snapshot_xmin($2::pg_snapshot)
-      AND NOT pg_visible_in_snapshot(changed_xid, $2::pg_snapshot)
+      AND changed_xid >= pg_snapshot_xmin($2::text::pg_snapshot)
+      AND NOT pg_visible_in_snapshot(changed_xid, $2::text::pg_snapshot)
 ) AS changed ON true

@@ -9,7 +9,7 @@ WITH dead AS MATERIALIZED (
                WHEN beat_at < now() - interval '1.5 s' THEN pg_try_advisory_xact_lock($2::int, (id % 2147483647)::int)
                ELSE false END
 ), stranded AS MATERIALIZED (
-    SELECT jobs.id, jobs.worker_id
+    SELECT jobs.id, jobs.claim, jobs.worker_id
     FROM jobs LEFT JOIN workers ON workers.id = jobs.worker_id
     WHERE jobs.status = 'RUNNING'
       AND (workers.id IS NULL OR workers.id IN (SELECT id FROM dead) OR jobs.deadline_at < now() - interval '5 s')
@@ -29,4 +29,7 @@ SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING'
              || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(), 'workerId', stranded.worker_id)
 FROM stranded
 WHERE jobs.id = stranded.id
+  -- A row that was rescued and claimed again while this statement waited for it is looked at anew, but against the worker row of
+  -- its old claim, which makes it look stranded. Its claim number tells.
+  AND jobs.claim = stranded.claim
 RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status::text, jobs.attempts, jobs.version, jobs.error, jobs.updated_at

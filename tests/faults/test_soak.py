@@ -1,0 +1,20 @@
+"""The soak, for a minute and a half. `make soak MINUTES=30` is the long one."""
+
+import random
+from pathlib import Path
+
+from rich.progress import Progress
+
+from faults.soak import broken_promises, soak
+
+MINUTES = 1.2  # of faults; with start, drain and judgement about 90 s
+
+
+async def test_under_faults_of_all_kinds_nothing_is_lost_and_nothing_is_taken_back(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    with Progress(disable=True) as progress:
+        result = await soak(tmp_path, MINUTES, seed, progress)
+    print(result)
+    assert broken_promises(result) == [], result
+    assert result["kills"] >= 10
+    assert result["jobs"] > 5000
