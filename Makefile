@@ -4,7 +4,7 @@ VENV   := .venv
 READY  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup run test soak lint format clean
+.PHONY: help setup run test soak measure lint format clean
 MINUTES ?= 30
 
 help: ## what there is
@@ -27,6 +27,9 @@ test: $(READY) ## all tests, on real engines
 
 soak: $(READY) ## a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
 	@cd tests && ../$(VENV)/bin/python -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+measure: $(READY) ## how long rescues and outages take (a few minutes; run nothing beside it)
+	@cd tests && ../$(VENV)/bin/python -m faults.measure
 
 lint: $(READY) ## style, types, import contracts
 	@$(VENV)/bin/ruff check .

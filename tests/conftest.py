@@ -52,7 +52,7 @@ async def database_url(own_engines: Engines) -> AsyncIterator[str]:
     template = own_engines.database_url or ""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = await asyncpg.connect(template.replace("/monoq?", "/postgres?"))
-    await admin.execute(f"CREATE DATABASE {name} TEMPLATE monoq STRATEGY file_copy")
+    await admin.execute(f"CREATE DATABASE {name} TEMPLATE monoq")
     yield template.replace("/monoq?", f"/{name}?")
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()

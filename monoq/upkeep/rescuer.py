@@ -14,7 +14,7 @@ from monoq.store.workers import WorkerStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.5
-TRUSTED_AFTER_S = 5.0  # of unbroken contact with Postgres: after an outage of its own everyone looks dead for a moment
+TRUSTED_AFTER = 0.5  # leases of unbroken contact with Postgres: after an outage of its own everyone looks dead for a moment
 BROKEN_S = 2.0  # a look that takes longer than this, or comes this late, breaks the contact
 BATCH = 1000
 PRUNE_EVERY = 1200  # periods: ten minutes
@@ -25,8 +25,9 @@ class Rescuer(Service):
 
     name = "rescuer"
 
-    def __init__(self, *, jobs: JobStore, workers: WorkerStore, publisher: Publisher, ready: Ready) -> None:
+    def __init__(self, *, jobs: JobStore, workers: WorkerStore, publisher: Publisher, ready: Ready, lease_s: float) -> None:
         super().__init__()
+        self._trusted_after_s = TRUSTED_AFTER * lease_s
         self._jobs = jobs
         self._workers = workers
         self._publisher = publisher
@@ -42,7 +43,7 @@ class Rescuer(Service):
                 if now - last_contact > BROKEN_S:
                     in_contact_since = now
                 last_contact = now
-                if now - in_contact_since >= TRUSTED_AFTER_S:
+                if now - in_contact_since >= self._trusted_after_s:
                     while await self._rescue() == BATCH:
                         pass
                 if period % PRUNE_EVERY == 0:

@@ -9,6 +9,7 @@ const MOST_FADING = 10; // rows that leave in one frame; more go at once
 export function createTable({ store, view, url, snapshot, elements: { body, empty, more, shown, template } }) {
   const rows = new Map(); // job id → its row
   const changed = new Set(); // ids since the last frame
+  let marked = null;
   let overrun = false; // too many of them: a tab that nobody sees has no frames
   const paint = oncePerFrame(paintNow);
 
@@ -56,6 +57,7 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
     const element = template.content.firstElementChild.cloneNode(true);
     const [status, type, link, attempts, created, updated, took, note] = Array.from(element.children, (cell) => cell.firstElementChild ?? cell);
     element.dataset.jobId = id;
+    if (id === marked) element.setAttribute("aria-current", "true");
     link.textContent = shortId(id);
     link.title = id;
     link.href = url.address({ status: null, type: null, job: id });
@@ -120,8 +122,9 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
 
     /** Marks the row whose details are open. */
     mark(jobId) {
-      body.querySelector("[aria-current]")?.removeAttribute("aria-current");
-      rows.get(jobId)?.element.setAttribute("aria-current", "true");
+      rows.get(marked)?.element.removeAttribute("aria-current");
+      marked = jobId;
+      rows.get(marked)?.element.setAttribute("aria-current", "true");
     },
 
     /** Back to the row that led away. */

@@ -49,7 +49,9 @@ function exampleOf(schema, depth = 0) {
       return [];
     case "null":
       return null;
-    default:
-      return depth > 3 ? {} : Object.fromEntries((schema.required ?? []).map((name) => [name, exampleOf(schema.properties?.[name] ?? {}, depth + 1)]));
+    default: {
+      const required = depth > 3 ? [] : (schema.required ?? []);
+      return Object.fromEntries(required.map((name) => [name, exampleOf(schema.properties?.[name] ?? {}, depth + 1)]));
+    }
   }
 }

@@ -341,7 +341,9 @@ def broken_promises(result: dict[str, Any]) -> list[str]:
 
 async def soak(folder: Path, minutes: float, seed: int, progress: Progress) -> dict[str, Any]:
     """Runs it in a folder; returns what was found."""
-    async with world(folder, apis=2, workers=3, MONOQ_SLOTS="200", MONOQ_BATCH_SIZE="50", MONOQ_LOG_LEVEL="warning") as broken:
+    async with world(
+        folder, apis=2, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="200", MONOQ_BATCH_SIZE="50", MONOQ_LOG_LEVEL="warning"
+    ) as broken:
         return {"seed": seed} | await Soak(broken, minutes, seed).run(progress)
 
 

@@ -18,14 +18,14 @@ from faults.world import World, world
 
 
 async def trusted(broken: World) -> None:
-    """Rescuers trust themselves only after 5 s of unbroken contact: until then nothing is to be timed."""
-    await eventually(lambda: broken.value("SELECT now() - min(started_at) > interval '5.5 s' FROM workers"))
+    """Rescuers trust themselves only after half a lease of unbroken contact: until then nothing is to be timed."""
+    await eventually(lambda: broken.value("SELECT now() - max(started_at) > interval '2.5 s' FROM workers"))
 
 
 async def test_a_killed_workers_jobs_run_again_within_three_seconds(tmp_path: Path) -> None:
     async with world(tmp_path, workers=2) as broken:
         await trusted(broken)
-        await broken.submit_sql("work", '{"ms": 1000}', 200)
+        await broken.submit_sql("work", '{"ms": 500}', 100)
         victim = await broken.busy_worker()
         victim.kill()
         killed = time.monotonic()
@@ -36,7 +36,7 @@ async def test_a_killed_workers_jobs_run_again_within_three_seconds(tmp_path: Pa
         await eventually(freed)
         assert time.monotonic() - killed < 4  # the aim is 3 s; how often it is met is the benchmark's to say
         await broken.all_ended()
-        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND attempts = 1") == 200
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND attempts = 1") == 100
 
 
 @pytest.mark.parametrize("failpoint", ["after_pop", "after_claim", "before_finish", "after_finish"])
@@ -72,7 +72,7 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
 
 @pytest.mark.parametrize("watchdog", ["0", "8"])
 async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(tmp_path: Path, watchdog: str) -> None:
-    async with world(tmp_path, workers=2, MONOQ_LEASE="4", MONOQ_WATCHDOG=watchdog) as broken:
+    async with world(tmp_path, workers=2, MONOQ_WATCHDOG=watchdog) as broken:
         await trusted(broken)
         await broken.submit_sql("work", '{"ms": 500}', 12)
         victim = await broken.busy_worker()
@@ -151,7 +151,7 @@ async def test_a_job_that_kills_its_process_fails_after_three_runs_and_no_other_
 async def test_a_handler_that_blocks_the_loop_does_not_look_dead(tmp_path: Path) -> None:
     async with world(tmp_path, workers=2, MONOQ_LEASE="2") as broken:
         await trusted(broken)
-        await broken.submit_sql("block-loop", "6")
+        await broken.submit_sql("block-loop", "4")
         await broken.submit_sql("work", '{"ms": 10}', 20)
         await broken.all_ended()
         assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND deaths = 0") == 21
@@ -159,7 +159,7 @@ async def test_a_handler_that_blocks_the_loop_does_not_look_dead(tmp_path: Path)
 
 
 async def test_code_that_never_lets_go_of_the_interpreter_is_ended_and_its_job_runs_apart(tmp_path: Path) -> None:
-    async with world(tmp_path, workers=2, MONOQ_LEASE="6", MONOQ_WATCHDOG="3") as broken:
+    async with world(tmp_path, workers=2, MONOQ_WATCHDOG="3") as broken:
         await trusted(broken)
         (job_id,) = await broken.submit_sql("hold-gil", "null")
         await broken.all_ended(60)

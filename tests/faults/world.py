@@ -101,7 +101,12 @@ class World:
         self.database_url = self.postgres.url
         self.redis_url = self.redis.url
         self.members: list[Member] = []
-        self.settings = {"MONOQ_APP": "handlers_for_faults:app", "LEDGER": str(self.ledger), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent.parent}"} | settings
+        self.settings = {
+            "MONOQ_LEASE": "4",  # not 10 s: what takes a lease, or half of one, is not to take the tests so long
+            "MONOQ_APP": "handlers_for_faults:app",
+            "LEDGER": str(self.ledger),
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent.parent}",
+        } | settings
         self.http = httpx.AsyncClient(timeout=10, trust_env=False)
 
     def member(self, role: str, **settings: str) -> Member:
