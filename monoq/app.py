@@ -93,11 +93,8 @@ async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncI
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url)
         stager = Stager(jobs=jobs, workers=workers, ready=ready)
-        taking: list[Service] = [
-            stager,
-            Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready),
-            Counter(CountStore(database)),
-        ]
+        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, lease_s=settings.lease)
+        taking: list[Service] = [stager, rescuer, Counter(CountStore(database))]
         finishing: list[Service] = []
         if settings.role in ("api", "all"):
             database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
