@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,38 @@ async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> No
 
 async def _accepted(broken: World) -> bool:
     return (await broken.http.post(f"{broken.apis[0].url}/jobs", json=JOB)).status_code == 201
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 400 MB; skips where none may be mounted."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=700", "tmpfs", str(folder)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        async with world(disk, apis=1, workers=1) as broken:
+            async with Load(broken) as load:
+                await load.more(100)
+                ballast = disk / "ballast"
+                with ballast.open("wb") as file, contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"\0" * 65536)
+                        file.flush()
+                await eventually(lambda: asyncio.sleep(0, 503 in load.statuses), timeout=60)
+                ballast.unlink()
+                await asyncio.to_thread(broken.postgres.start)
+                await load.more(100)
+            assert set(load.statuses) == {201, 503}
+            await all_acknowledged_are_done(broken, load)
+            assert all(member.alive for member in broken.members)
 
 
 async def test_a_redis_behind_a_black_hole_costs_no_answer(tmp_path: Path) -> None:
