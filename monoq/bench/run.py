@@ -1,0 +1,55 @@
+"""Runs the chosen measures, with a round to warm up and progress to look at."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from monoq.bench.measures import Samples, draining, latency, scaling, submitting
+from monoq.bench.report import Result, conditions, summary
+from monoq.bench.stage import Stage, stage
+
+
+async def run_bench(
+    database_url: str,
+    redis_url: str,
+    migrations: Path,
+    measures: Sequence[str],
+    *,
+    jobs: int,
+    rounds: int,
+    workers: int,
+    history: tuple[int, ...],
+    tenants: tuple[int, ...],
+) -> Result:
+    """The figures by name, and the conditions they hold under."""
+    async with stage(database_url, redis_url, migrations) as place:
+        figures: dict[str, list[float]] = defaultdict(list)
+        with Progress(console=Console(stderr=True)) as progress:
+            for measure in measures:
+                steps = rounds * (len(history) + len(tenants)) if measure == "scale" else rounds + 1
+                shown = progress.add_task(measure, total=steps)
+                seen: set[str] = set()
+                async for samples in _samples(place, measure, jobs, rounds, workers, history, tenants):
+                    progress.advance(shown)
+                    for name, values in samples.items():
+                        if measure != "scale" and name not in seen:  # the round that warmed up
+                            seen.add(name)
+                        else:
+                            figures[name] += values
+        return {"figures": summary(figures), "conditions": await conditions(place.connection, redis_url) | {"jobs": str(jobs)}}
+
+
+def _samples(
+    place: Stage, measure: str, jobs: int, rounds: int, workers: int, history: tuple[int, ...], tenants: tuple[int, ...]
+) -> AsyncIterator[Samples]:
+    if measure == "submit":
+        return submitting(place, jobs, rounds + 1)
+    if measure == "drain":
+        label = "drain" if workers == 1 else f"drain by {workers} workers"
+        return draining(place, jobs, rounds + 1, workers, label=label)
+    if measure == "latency":
+        return latency(place, jobs, rounds + 1)
+    return scaling(place, jobs, rounds, history, tenants)

@@ -1,0 +1,148 @@
+"""The place where the benchmark runs: a scratch database, an empty list, and processes of monoq started for it."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import httpx
+
+from monoq.errors import ConfigError, MonoqError
+from monoq.queue.connection import connect
+from monoq.queue.keys import QUEUE
+from monoq.store.migrate import migrate
+
+READY_WITHIN_S = 30.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Stage:
+    """Engines for one benchmark. The database is its own; the Redis must be nobody else's, which is checked."""
+
+    def __init__(self, database_url: str, redis_url: str, connection: asyncpg.Connection, settings: dict[str, str]) -> None:
+        self.database_url = database_url
+        self.redis_url = redis_url
+        self.connection = connection
+        self._settings = settings
+
+    @contextmanager
+    def process(self, role: str, port: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
+        """A monoq process; stopped at the end."""
+        urls = {"MONOQ_DATABASE_URL": self.database_url, "MONOQ_REDIS_URL": self.redis_url, "MONOQ_PORT": str(port)}
+        own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
+        command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
+        process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+    async def until(self, sql: str, *args: Any, within_s: float = 600) -> None:
+        """Returns when the query's first value is true."""
+        end = time.monotonic() + within_s
+        while not await self.connection.fetchval(sql, *args):
+            if time.monotonic() > end:
+                raise MonoqError(f"the benchmark waited in vain for: {sql}")
+            await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[httpx.AsyncClient]:
+        """An API process and a client for it."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        with self.process("api", port):
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+                end = time.monotonic() + READY_WITHIN_S
+                while True:
+                    with contextlib.suppress(httpx.HTTPError):
+                        if (await http.get("/health")).status_code == 200:
+                            break
+                    if time.monotonic() > end:
+                        raise MonoqError("the API did not start")
+                    await asyncio.sleep(0.05)
+                yield http
+
+    async def clear(self) -> None:
+        """No jobs, an empty list."""
+        await self.connection.execute("TRUNCATE jobs, job_counts, job_count_changes, workers")
+        redis = connect(self.redis_url)
+        await redis.delete(QUEUE)
+        await redis.aclose()
+
+    async def fill(self, jobs: int, tenants: int) -> None:
+        """Waiting no-op jobs, and statistics and a checkpoint as after a while of use."""
+        for first in range(0, jobs, 50_000):
+            await self.connection.execute(
+                """INSERT INTO jobs (tenant_id, type, payload, max_attempts)
+                   SELECT 't' || n % $3::int, 'bench-noop', jsonb_build_object('n', n), 3 FROM generate_series($1::int, $2::int) AS n""",
+                first,
+                min(jobs, first + 50_000) - 1,
+                tenants,
+                timeout=120,
+            )
+        await self.connection.execute("VACUUM (ANALYZE) jobs", timeout=600)
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await self.connection.execute("CHECKPOINT", timeout=120)
+
+    async def history(self, jobs: int) -> None:
+        """Jobs that finished long ago."""
+        for first in range(0, jobs, 100_000):
+            await self.connection.execute(
+                """INSERT INTO jobs (tenant_id, type, payload, status, version, claim, attempts, finished_at, started_at)
+                   SELECT 't' || n % 8, 'bench-noop', jsonb_build_object('n', n), 'COMPLETED', 3, 1, 1, now(), now()
+                   FROM generate_series($1::int, $2::int) AS n""",
+                first,
+                min(jobs, first + 100_000) - 1,
+                timeout=300,
+            )
+
+
+@asynccontextmanager
+async def stage(database_url: str, redis_url: str, migrations: Path, **settings: str) -> AsyncIterator[Stage]:
+    """A scratch database on these engines, dropped at the end. Raises ConfigError if the Redis is in use."""
+    redis = connect(redis_url)
+    listed = await redis.llen(QUEUE)
+    await redis.aclose()
+    if listed:
+        raise ConfigError("the list job_queue of this Redis is in use; the benchmark would empty it: give it another with --redis-url")
+    name = f"monoq_bench_{os.getpid()}"
+    admin = await asyncpg.connect(database_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        scratch = _other_database(database_url, name)
+        await migrate(scratch, migrations)
+        connection = await asyncpg.connect(scratch)
+        try:
+            yield Stage(scratch, redis_url, connection, settings)
+        finally:
+            await connection.close()
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+def _other_database(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"/{name}")) if parts.netloc else re.sub(r"(?<=//)[^?]*", f"/{name}", url)
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """CPU time of a process so far, where the system tells (Linux)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / TICKS
