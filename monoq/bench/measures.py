@@ -134,9 +134,11 @@ async def _submits(connection: asyncpg.Connection, jobs: int) -> AsyncIterator[i
 
 
 async def _pickup(http: httpx.AsyncClient) -> float:
-    before = time.time_ns()
+    before_us = time.time_ns() / 1000
     answer = await http.post("/jobs", json={"tenantId": "t", "type": "bench-clock", "payload": None})
     job_id = answer.json()["jobId"]
-    while (job := (await http.get(f"/jobs/{job_id}")).json())["status"] != "COMPLETED":  # noqa: ASYNC110
+    while (job := (await http.get(f"/jobs/{job_id}")).json())["status"] in ("PENDING", "RUNNING"):  # noqa: ASYNC110
         await asyncio.sleep(0.002)
-    return float(job["result"] - before) / 1e6
+    if job["status"] != "COMPLETED":
+        raise MonoqError(f"a job of the benchmark {job['status']}: {job['error']}")
+    return float(job["result"] - before_us) / 1e3

