@@ -4,7 +4,7 @@ VENV   := .venv
 READY  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup run test soak measure lint format clean
+.PHONY: help setup run test soak measure bench lint format clean
 MINUTES ?= 30
 
 help: ## what there is
@@ -30,6 +30,9 @@ soak: $(READY) ## a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
 
 measure: $(READY) ## how long rescues and outages take (a few minutes; run nothing beside it)
 	@cd tests && ../$(VENV)/bin/python -m faults.measure
+
+bench: $(READY) ## how fast this machine is (run nothing beside it)
+	@$(VENV)/bin/monoq bench
 
 lint: $(READY) ## style, types, import contracts
 	@$(VENV)/bin/ruff check .

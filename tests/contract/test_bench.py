@@ -1,0 +1,41 @@
+"""The benchmark, in small: that it still runs, and counts what it says it counts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
+    saved = tmp_path / "result.json"
+    command = [
+        sys.executable,
+        "-m",
+        "monoq",
+        "bench",
+        "submit",
+        "drain",
+        "latency",
+        "--jobs",
+        "1000",
+        "--rounds",
+        "1",
+        "--json",
+        str(saved),
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    result = json.loads(saved.read_text())
+    assert {"submit one by one /s", "submit 32 at once /s", "submit bulk over HTTP /s", "drain /s", "pickup p50 ms"} <= set(
+        result["figures"]
+    )
+    assert all(figure["median"] > 0 for figure in result["figures"].values())
+    assert "postgres" in result["conditions"]
+    again = subprocess.run(
+        [sys.executable, "-m", "monoq", "bench", "drain", "--jobs", "500", "--rounds", "1", "--compare", str(saved)],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "ratio" in again.stdout
