@@ -1,29 +1,28 @@
 """What is refused before anything looks at it."""
 
-import pytest
 from conftest import Server, serving
 
 JOB = {"tenantId": "acme", "type": "nothing"}
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Host": "evil.example"}, 421),
-        ({"Host": "localhost.evil.example"}, 421),
-        ({"Host": ""}, 421),
-        ({"Origin": "http://evil.example"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Content-Type": "text/plain"}, 415),
-        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
-    ],
-)
-async def test_requests_of_other_sites_are_refused(server: Server, headers: dict[str, str], status: int) -> None:
-    answer = await server.http.post("/jobs", json=JOB, headers=headers)
-    assert answer.status_code == status
-    assert answer.json()["status"] == status
+FOREIGN: list[tuple[dict[str, str], int]] = [
+    ({"Host": "evil.example"}, 421),
+    ({"Host": "localhost.evil.example"}, 421),
+    ({"Host": ""}, 421),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "same-site"}, 403),
+    ({"Content-Type": "text/plain"}, 415),
+    ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+]
+
+
+async def test_requests_of_other_sites_are_refused(server: Server) -> None:
+    for headers, status in FOREIGN:
+        answer = await server.http.post("/jobs", json=JOB, headers=headers)
+        assert answer.status_code == status, headers
+        assert answer.json()["status"] == status
 
 
 async def test_requests_of_our_own_page_pass(server: Server) -> None:

@@ -45,40 +45,40 @@ async def test_many_single_posts_at_once_are_all_stored(server: Server) -> None:
     assert len({answer.json()["jobId"] for answer in answers}) == 100
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"tenantId": ""}, "tenantId"),
-        ({"tenantId": "a b"}, "tenantId"),
-        ({"tenantId": "x" * 129}, "tenantId"),
-        ({"tenantId": None}, "tenantId"),
-        ({"type": "unheard-of"}, "type"),
-        ({"type": 7}, "type"),
-        ({"priority": 101}, "priority"),
-        ({"priority": "5"}, "priority"),
-        ({"priority": True}, "priority"),
-        ({"delayMs": -1}, "delayMs"),
-        ({"runAt": "tomorrow"}, "runAt"),
-        ({"runAt": "2030-01-01T00:00:00"}, "runAt"),
-        ({"maxAttempts": 0}, "maxAttempts"),
-        ({"timeoutMs": 0}, "timeoutMs"),
-        ({"idempotencyKey": ""}, "idempotencyKey"),
-        ({"idempotencyKey": "ä"}, "idempotencyKey"),
-        ({"delayMs": 1, "runAt": "2030-01-01T00:00:00Z"}, ""),
-        ({"surprise": 1}, "surprise"),
-        ({"type": "sleep", "payload": {"delayMs": "soon"}}, "payload.delayMs"),
-        ({"type": "sleep", "payload": {}}, "payload.delayMs"),
-    ],
-)
-async def test_what_is_wrong_is_named(server: Server, fields: dict[str, Any], field: str) -> None:
-    answer = await server.http.post("/jobs", json=job(**fields))
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert field in [error["field"] for error in answer.json()["errors"]]
-    batch = await server.http.post("/jobs/batch", json={"jobs": [job(), job(**fields)]})
-    assert batch.status_code == 422
-    assert f"jobs.1.{field}".rstrip(".") in [error["field"] for error in batch.json()["errors"]]
-    assert (await server.http.get("/jobs", params={"tenantId": "acme"})).json()["jobs"] == []
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"tenantId": ""}, "tenantId"),
+    ({"tenantId": "a b"}, "tenantId"),
+    ({"tenantId": "x" * 129}, "tenantId"),
+    ({"tenantId": None}, "tenantId"),
+    ({"type": "unheard-of"}, "type"),
+    ({"type": 7}, "type"),
+    ({"priority": 101}, "priority"),
+    ({"priority": "5"}, "priority"),
+    ({"priority": True}, "priority"),
+    ({"delayMs": -1}, "delayMs"),
+    ({"runAt": "tomorrow"}, "runAt"),
+    ({"runAt": "2030-01-01T00:00:00"}, "runAt"),
+    ({"maxAttempts": 0}, "maxAttempts"),
+    ({"timeoutMs": 0}, "timeoutMs"),
+    ({"idempotencyKey": ""}, "idempotencyKey"),
+    ({"idempotencyKey": "ä"}, "idempotencyKey"),
+    ({"delayMs": 1, "runAt": "2030-01-01T00:00:00Z"}, ""),
+    ({"surprise": 1}, "surprise"),
+    ({"type": "sleep", "payload": {"delayMs": "soon"}}, "payload.delayMs"),
+    ({"type": "sleep", "payload": {}}, "payload.delayMs"),
+]
+
+
+async def test_what_is_wrong_is_named(server: Server) -> None:
+    for fields, field in WRONG:
+        answer = await server.http.post("/jobs", json=job(**fields))
+        assert answer.status_code == 422, fields
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert field in [error["field"] for error in answer.json()["errors"]]
+        batch = await server.http.post("/jobs/batch", json={"jobs": [job(), job(**fields)]})
+        assert batch.status_code == 422
+        assert f"jobs.1.{field}".rstrip(".") in [error["field"] for error in batch.json()["errors"]]
+        assert (await server.http.get("/jobs", params={"tenantId": "acme"})).json()["jobs"] == []
 
 
 async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Server) -> None:
@@ -86,59 +86,59 @@ async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Serv
     assert "act, act-in-thread, block, echo, nothing, sleep, slow" in answer.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"nope",
-        b"\xff\xfe",
-        b"\xef\xbb\xbf{}",
-        b'{"tenantId":"acme","type":"nothing","payload":NaN}',
-        b'{"tenantId":"acme","type":"nothing","payload":"\\u0000"}',
-        b'{"tenantId":"acme","type":"nothing","payload":{"\\u0000":1}}',
-        b'{"tenantId":"acme","type":"nothing","payload":"\\ud800"}',
-        b'{"tenantId":"acme","type":"nothing","payload":1e999}',
-        b'{"tenantId":"acme","type":"nothing","payload":9007199254740993}',
-        b'{"tenantId":"acme","type":"nothing","payload":' + b"9" * 5000 + b"}",
-        b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 65 + b"]" * 65 + b"}",
-        b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 100_000 + b"}",
-        b'{"tenantId":"acme","type":"nothing","payload":{"a":1,"a":2}}',
-    ],
-)
-async def test_a_body_that_could_not_be_read_again_is_refused(server: Server, body: bytes) -> None:
-    for path in ("/jobs", "/jobs/batch"):
-        answer = await server.http.post(path, content=body, headers={"content-type": "application/json"})
-        assert answer.status_code in (400, 422), answer.text
-        assert answer.headers["content-type"] == "application/problem+json"
+UNREADABLE = [
+    b"",
+    b"{",
+    b"nope",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf{}",
+    b'{"tenantId":"acme","type":"nothing","payload":NaN}',
+    b'{"tenantId":"acme","type":"nothing","payload":"\\u0000"}',
+    b'{"tenantId":"acme","type":"nothing","payload":{"\\u0000":1}}',
+    b'{"tenantId":"acme","type":"nothing","payload":"\\ud800"}',
+    b'{"tenantId":"acme","type":"nothing","payload":1e999}',
+    b'{"tenantId":"acme","type":"nothing","payload":9007199254740993}',
+    b'{"tenantId":"acme","type":"nothing","payload":' + b"9" * 5000 + b"}",
+    b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 65 + b"]" * 65 + b"}",
+    b'{"tenantId":"acme","type":"nothing","payload":' + b"[" * 100_000 + b"}",
+    b'{"tenantId":"acme","type":"nothing","payload":{"a":1,"a":2}}',
+]
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        None,
-        True,
-        0,
-        -0.5,
-        2**53,
-        -(2**53),
-        1e300,
-        "",
-        "\\u0000 in words",
-        "\U0001f389",
-        [],
-        {},
-        {"": {"ü": [None]}},
-        [[[[1]]]],
-        "x" * 200_000,
-    ],
-)
-async def test_a_payload_that_is_accepted_comes_back_unchanged(server: Server, payload: Any) -> None:
-    answer = await server.http.post("/jobs", json=job(type="echo", payload=payload))
-    assert answer.status_code == 201, answer.text
-    done = await server.job_when(answer.json()["jobId"], "COMPLETED")
-    assert done["payload"] == payload
-    assert done["result"] == payload
+async def test_a_body_that_could_not_be_read_again_is_refused(server: Server) -> None:
+    for body in UNREADABLE:
+        for path in ("/jobs", "/jobs/batch"):
+            answer = await server.http.post(path, content=body, headers={"content-type": "application/json"})
+            assert answer.status_code in (400, 422), answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+PAYLOADS: list[Any] = [
+    None,
+    True,
+    0,
+    -0.5,
+    2**53,
+    -(2**53),
+    1e300,
+    "",
+    "\\u0000 in words",
+    "\U0001f389",
+    [],
+    {},
+    {"": {"ü": [None]}},
+    [[[[1]]]],
+    "x" * 200_000,
+]
+
+
+async def test_a_payload_that_is_accepted_comes_back_unchanged(server: Server) -> None:
+    for payload in PAYLOADS:
+        answer = await server.http.post("/jobs", json=job(type="echo", payload=payload))
+        assert answer.status_code == 201, answer.text
+        done = await server.job_when(answer.json()["jobId"], "COMPLETED")
+        assert done["payload"] == payload
+        assert done["result"] == payload
 
 
 async def test_a_body_too_large_is_refused(server: Server) -> None:
@@ -197,20 +197,20 @@ async def test_lists_are_paged_newest_first_and_filtered(server: Server) -> None
     assert (await server.http.get("/jobs", params={"tenantId": "acme", "status": "FAILED"})).json() == {"jobs": [], "nextCursor": None}
 
 
-@pytest.mark.parametrize(
-    ("params", "field"),
-    [
-        ({}, "tenantId"),
-        ({"tenantId": "a", "limit": "501"}, "limit"),
-        ({"tenantId": "a", "status": "DONE"}, "status"),
-        ({"tenantId": "a", "cursor": "zzz"}, "cursor"),
-        ({"tenantId": "a", "offset": "5"}, "offset"),
-    ],
-)
-async def test_a_wrong_query_is_named(server: Server, params: dict[str, str], field: str) -> None:
-    answer = await server.http.get("/jobs", params=params)
-    assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+WRONG_QUERIES: list[tuple[dict[str, str], str]] = [
+    ({}, "tenantId"),
+    ({"tenantId": "a", "limit": "501"}, "limit"),
+    ({"tenantId": "a", "status": "DONE"}, "status"),
+    ({"tenantId": "a", "cursor": "zzz"}, "cursor"),
+    ({"tenantId": "a", "offset": "5"}, "offset"),
+]
+
+
+async def test_a_wrong_query_is_named(server: Server) -> None:
+    for params, field in WRONG_QUERIES:
+        answer = await server.http.get("/jobs", params=params)
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
 async def test_an_unknown_job_is_404(server: Server) -> None:
