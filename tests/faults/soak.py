@@ -76,6 +76,7 @@ class Soak:
         self.found = Found()
         self.over = asyncio.Event()
         self.postgres_fault_at = -math.inf
+        self.outages: list[tuple[datetime, datetime]] = []  # of Postgres, from when to when
         self.watchers: set[asyncio.Task[None]] = set()
 
     async def run(self, progress: Progress) -> dict[str, Any]:
@@ -168,16 +169,20 @@ class Soak:
 
     async def _kill_postgres(self) -> None:
         self.found.in_flight += await self._running("true")
+        self.outages.append((datetime.now(UTC), datetime.max.replace(tzinfo=UTC)))
         self.postgres_fault_at = time.monotonic()
         await asyncio.to_thread(self.world.kill_postgres)
         await asyncio.to_thread(self.world.postgres.start)
+        self.outages[-1] = (self.outages[-1][0], datetime.now(UTC))
         self.postgres_fault_at = time.monotonic()
 
     async def _freeze_postgres(self) -> None:
         self.found.in_flight += await self._running("true")
+        self.outages.append((datetime.now(UTC), datetime.max.replace(tzinfo=UTC)))
         self.world.freeze_postgres()
         await asyncio.sleep(8)
         self.world.thaw_postgres()
+        self.outages[-1] = (self.outages[-1][0], datetime.now(UTC))
         self.postgres_fault_at = time.monotonic()
 
     async def _cut_connections(self) -> None:
@@ -305,7 +310,7 @@ class Soak:
             "longest rescue s": round(max([*found.rescues_s, 0.0]), 2),
             "longest rescue after a Postgres fault s": round(max([*found.late_rescues_s, 0.0]), 2),
             "versions gone back": found.regressions,
-            "final states missed": sum(_missed(watch, rows) for watch in found.watched),
+            "final states missed": sum(_missed(watch, rows, self.outages) for watch in found.watched),
             "viewer connections": len(found.watched),
             "slowest answer s": round(found.slowest_answer_s, 2),
             "answers": dict(found.answers),
@@ -314,11 +319,20 @@ class Soak:
         }
 
 
-def _missed(watch: Watch, rows: list[Any]) -> int:
-    """Final states that fell well within a connection and were not told on it."""
-    since, until = watch.since + timedelta(seconds=1), (watch.until or datetime.now(UTC)) - timedelta(seconds=5)
-    ended = [row for row in rows if row["tenant_id"] == watch.tenant_id and row["finished_at"] and since < row["finished_at"] < until]
-    return sum(1 for row in ended if str(row["id"]) not in watch.final)
+def _missed(watch: Watch, rows: list[Any], outages: list[tuple[datetime, datetime]]) -> int:
+    """Final states that fell well within a connection and were not told on it.
+
+    A row's time is its transaction's start: what began before an outage of Postgres may have been committed at its end, so a
+    connection that broke within the margin after an outage is judged up to the outage's beginning only.
+    """
+    margin = timedelta(seconds=5)
+    until = watch.until or datetime.now(UTC)
+    for began, ended in outages:
+        if began < until < ended + margin:
+            until = began
+    ended_within = (row for row in rows if row["tenant_id"] == watch.tenant_id and row["finished_at"])
+    since = watch.since + timedelta(seconds=1)
+    return sum(1 for row in ended_within if since < row["finished_at"] < until - margin and str(row["id"]) not in watch.final)
 
 
 def _quantile(values: list[float], q: float) -> float | None:
