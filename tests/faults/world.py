@@ -210,11 +210,13 @@ class World:
 
     def freeze_postgres(self) -> None:
         for process in self.postgres_processes()[::-1]:
-            process.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # sessions come and go
+                process.suspend()
 
     def thaw_postgres(self) -> None:
         for process in self.postgres_processes():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
     def kill_redis(self) -> None:
         process = self.redis_process()
