@@ -18,7 +18,7 @@ Row: TypeAlias = asyncpg.Record
 Plans = Literal["pinned", "fresh"]
 
 CONNECT_TIMEOUT_S = 3.0
-COMMAND_TIMEOUT_S = 4.0
+COMMAND_TIMEOUT_S = 3.0  # with the wait for a connection: less than the 5 s in which everybody gets an answer
 ACQUIRE_TIMEOUT_S = 1.5
 TRIES = 3
 
