@@ -86,10 +86,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _notice_dead_peers(listener: socket.socket) -> None:
-    """Accepted connections inherit this: the kernel asks a silent peer after 20 s and gives it up 30 s later. Hypercorn's own
-    pings look at no answer, and hold every closed WebSocket for one more interval."""
+    """Accepted connections inherit this: the kernel asks a silent peer after 20 s, and gives up one that does not answer, or that
+    has not read what it was sent, after 15 s. Hypercorn's own pings look at no answer, hold every closed WebSocket for one more
+    interval, and its close waits for a reader that never reads."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+    for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
         if option := getattr(socket, name, None):  # not all of them exist everywhere
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
 

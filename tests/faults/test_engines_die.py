@@ -274,10 +274,9 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -
             async with Load(broken) as load:
                 await load.more(100)
                 ballast = disk / "ballast"
-                with ballast.open("wb") as file, contextlib.suppress(OSError):
+                with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                     while True:
                         file.write(b"\0" * 65536)
-                        file.flush()
                 await eventually(lambda: asyncio.sleep(0, 503 in load.statuses), timeout=60)
                 ballast.unlink()
                 await asyncio.to_thread(broken.postgres.start)
