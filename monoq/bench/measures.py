@@ -29,8 +29,8 @@ async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samp
             await stage.clear()
             few = max(jobs // 50, 100)
             yield {
-                "submit one by one /s": [await _rate(few, _posts(http, few, 1))],
-                "submit 32 at once /s": [await _rate(jobs // 10, _posts(http, jobs // 10, CONCURRENT))],
+                "submit one by one, httpx /s": [await _rate(few, _posts(http, few, 1))],
+                "submit 32 at once, httpx /s": [await _rate(jobs // 10, _posts(http, jobs // 10, CONCURRENT))],
                 "submit bulk over HTTP /s": [await _rate(jobs, _batches(http, jobs))],
                 "submit bulk in Python /s": [await _rate(jobs, _submits(stage.connection, jobs))],
             }
