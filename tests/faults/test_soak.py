@@ -1,6 +1,6 @@
 """The soak, for a minute and a half. `make soak MINUTES=30` is the long one."""
 
-import random
+import os
 from pathlib import Path
 
 from rich.progress import Progress
@@ -11,7 +11,7 @@ MINUTES = 1.2  # of faults; with start, drain and judgement about 90 s
 
 
 async def test_under_faults_of_all_kinds_nothing_is_lost_and_nothing_is_taken_back(tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(10**6)
+    seed = int(os.environ.get("SOAK_SEED", "3"))  # the same each time: a failure here must be one that can be looked into
     with Progress(disable=True) as progress:
         result = await soak(tmp_path, MINUTES, seed, progress)
     print(result)
