@@ -4,9 +4,10 @@
 -- migrate: apply
 CREATE TYPE job_status AS ENUM ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED');
 
--- Domains are checked when a value comes in; a CHECK on the table would be paid again at every status change.
-CREATE DOMAIN tenant_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$');
-CREATE DOMAIN type_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$');
+-- Domains are checked when a value comes in; a CHECK on the table would be paid again at every status change. The length is no part
+-- of the pattern: `{0,127}` costs 5 to 13 µs a value, `*` costs 0.2.
+CREATE DOMAIN tenant_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:@-]*$' AND length(VALUE) <= 128);
+CREATE DOMAIN type_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' AND length(VALUE) <= 128);
 CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
@@ -67,8 +68,9 @@ CREATE TABLE jobs (
     CONSTRAINT terminal_is_finished
         CHECK ((status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (finished_at IS NOT NULL))
 ) WITH (
-    -- Every job is updated twice: leave room for both on its page, and clean up early, in small bites.
-    fillfactor = 70,
+    -- Every job is updated twice: leave room on its page (the second update prunes what the first left), and clean up early, in
+    -- small bites.
+    fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_cost_delay = 1,
     autovacuum_analyze_scale_factor = 0.05

@@ -112,7 +112,7 @@ def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **
         settings = load_settings(**flags, data_dir=folder)
         with _engines(settings) as (database_url, redis_url):
             chosen = measures or ("submit", "drain", "latency")
-            result = asyncio.run(run_bench(database_url, redis_url, app.package_dir("migrations"), chosen, **options))
+            result = uvloop.run(run_bench(database_url, redis_url, app.package_dir("migrations"), chosen, **options))
     report.show(result, compare)
     if save:
         save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

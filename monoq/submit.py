@@ -15,7 +15,7 @@ from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, Q
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.queue.ready import Ready
+from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.database import Database, Queryable
 from monoq.store.jobs import JobStore
@@ -207,6 +207,6 @@ class Pusher(Service):
             ids = list(self._ids)
             self._ids.clear()
             try:
-                await self._ready.push(ids)
+                await self._ready.push(join(ids))
             except QueueUnavailable as error:
                 log.debug("%d ids not pushed: %s", len(ids), error)

@@ -4,13 +4,13 @@ import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import asyncpg
-import httpx
 import orjson
 
-from monoq.bench.stage import Stage, cpu_seconds
+from monoq.bench.connection import Connection
+from monoq.bench.stage import Stage, most_memory_mb
 from monoq.errors import MonoqError
 from monoq.job import NewJob
 from monoq.submit import submit
@@ -23,16 +23,18 @@ Measure = Callable[..., AsyncIterator[Samples]]
 
 
 async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
-    """Jobs a second: one call after the other, 32 at once, in batches of 1,000, and through monoq.submit."""
-    async with stage.api() as http:
+    """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by four callers; and through monoq.submit."""
+    few = max(jobs // 25, 100)
+    async with stage.api() as port:
         for _ in range(rounds):
             await stage.clear()
-            few = max(jobs // 50, 100)
             yield {
-                "submit one by one, httpx /s": [await _rate(few, _posts(http, few, 1))],
-                "submit 32 at once, httpx /s": [await _rate(jobs // 10, _posts(http, jobs // 10, CONCURRENT))],
-                "submit bulk over HTTP /s": [await _rate(jobs, _batches(http, jobs))],
-                "submit bulk in Python /s": [await _rate(jobs, _submits(stage.connection, jobs))],
+                "submit, 1 caller /s": [await _posted(port, "/jobs", _singles(few), 1, few)],
+                "submit, 32 callers /s": [await _posted(port, "/jobs", _singles(jobs // 5), CONCURRENT, jobs // 5)],
+                "submit 1,000 a call, 1 caller /s": [await _posted(port, "/jobs/batch", _batches(jobs), 1, jobs)],
+                "submit 1,000 a call, 4 callers /s": [await _posted(port, "/jobs/batch", _batches(jobs), 4, jobs)],
+                "monoq.submit, 1 a call /s": [await _submitted(stage.connection, few, 1)],
+                "monoq.submit, 1,000 a call /s": [await _submitted(stage.connection, jobs, BULK)],
             }
 
 
@@ -48,8 +50,8 @@ async def draining(
 
 async def latency(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
     """Milliseconds on an idle system from before the POST to the handler's start."""
-    async with stage.api() as http:
-        with stage.process("worker"):
+    async with stage.api() as port:
+        with closing(Connection(port)) as http, stage.process("worker"):
             await stage.until("SELECT count(*) > 0 FROM workers")
             await asyncio.sleep(1)
             for _ in range(rounds):
@@ -79,9 +81,10 @@ async def _drain(stage: Stage, jobs: int, workers: int, label: str, finished_bef
     with ExitStack() as processes:
         started = [processes.enter_context(stage.process("worker")) for _ in range(workers)]
         await stage.until("SELECT count(*) >= $1 FROM workers", workers)
-        cpu_before = [cpu_seconds(process.pid) for process in started]
+        before = await stage.cpu_seconds(started)
         await stage.until("SELECT NOT EXISTS (SELECT FROM jobs WHERE status IN ('PENDING', 'RUNNING'))")
-        cpu_after = [cpu_seconds(process.pid) for process in started]
+        after = await stage.cpu_seconds(started)
+        memory = most_memory_mb(started)
     seconds, done, runs = await stage.connection.fetchrow(
         """SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*), sum(claim)
            FROM jobs WHERE started_at >= $1 AND status = 'COMPLETED'""",
@@ -91,53 +94,60 @@ async def _drain(stage: Stage, jobs: int, workers: int, label: str, finished_bef
     if (done, runs) != (jobs, jobs):
         raise MonoqError(f"of {jobs} jobs {done} completed, in {runs} runs: the figure would be wrong")
     samples = {f"{label} /s": [jobs / seconds]}
-    spent = [after - before for before, after in zip(cpu_before, cpu_after, strict=True) if before is not None and after is not None]
-    if spent:
-        samples[f"{label}, worker CPU µs/job"] = [sum(spent) / jobs * 1e6]
+    for part in before.keys() & after.keys():
+        samples[f"{label}, CPU of {part}, µs/job"] = [(after[part] - before[part]) / jobs * 1e6]
+    if memory:
+        samples[f"{label}, worker MB"] = [memory]
     return samples
 
 
-async def _rate(jobs: int, work: AsyncIterator[int]) -> float:
-    began, done = time.perf_counter(), 0
-    async for count in work:
-        done += count
-    if done != jobs:
-        raise MonoqError(f"{done} of {jobs} jobs were accepted: the figure would be wrong")
+async def _posted(port: int, path: str, bodies: list[bytes], callers: int, jobs: int) -> float:
+    """Jobs a second; each caller has one request under way."""
+    waiting = iter(bodies)
+    answers: list[tuple[int, bytes]] = []
+
+    async def call() -> None:
+        with closing(Connection(port)) as http:
+            for body in waiting:
+                answers.append(await http.post(path, body))
+
+    began = time.perf_counter()
+    await asyncio.gather(*[call() for _ in range(callers)])
+    seconds = time.perf_counter() - began
+    if refused := next((answer for answer in answers if answer[0] != 201), None):
+        raise MonoqError(f"the server answered {refused[0]}: {refused[1].decode()[:200]}")
+    accepted = [orjson.loads(body) for _, body in answers]
+    ids = {job_id for answer in accepted for job_id in answer.get("jobIds") or [answer["jobId"]]}
+    if len(ids) != jobs:
+        raise MonoqError(f"{len(ids)} of {jobs} jobs were accepted: the figure would be wrong")
+    return jobs / seconds
+
+
+async def _submitted(connection: asyncpg.Connection, jobs: int, at_once: int) -> float:
+    """Jobs a second through `monoq.submit`, one call after the other."""
+    began = time.perf_counter()
+    for first in range(0, jobs, at_once):
+        await submit(connection, *[NewJob(f"t{n & 7}", "bench-noop", {"n": n}) for n in range(first, min(jobs, first + at_once))])
     return jobs / (time.perf_counter() - began)
 
 
-async def _posts(http: httpx.AsyncClient, jobs: int, concurrent: int) -> AsyncIterator[int]:
-    numbers = iter(range(jobs))
-    accepted: list[int] = []
-
-    async def post() -> None:
-        for n in numbers:
-            body = orjson.dumps({"tenantId": f"t{n & 7}", "type": "bench-noop", "payload": {"n": n}})
-            answer = await http.post("/jobs", content=body, headers={"content-type": "application/json"})
-            accepted.append(answer.status_code == 201)
-
-    await asyncio.gather(*[post() for _ in range(concurrent)])
-    yield sum(accepted)
+def _job(n: int) -> dict[str, object]:
+    return {"tenantId": f"t{n & 7}", "type": "bench-noop", "payload": {"n": n}}
 
 
-async def _batches(http: httpx.AsyncClient, jobs: int) -> AsyncIterator[int]:
-    for first in range(0, jobs, BULK):
-        batch = [{"tenantId": f"t{n & 7}", "type": "bench-noop", "payload": {"n": n}} for n in range(first, min(jobs, first + BULK))]
-        answer = await http.post("/jobs/batch", content=orjson.dumps({"jobs": batch}), headers={"content-type": "application/json"})
-        yield len(answer.json()["jobIds"])
+def _singles(jobs: int) -> list[bytes]:
+    return [orjson.dumps(_job(n)) for n in range(jobs)]
 
 
-async def _submits(connection: asyncpg.Connection, jobs: int) -> AsyncIterator[int]:
-    for first in range(0, jobs, BULK):
-        batch = [NewJob(f"t{n & 7}", "bench-noop", {"n": n}) for n in range(first, min(jobs, first + BULK))]
-        yield len(await submit(connection, *batch))
+def _batches(jobs: int) -> list[bytes]:
+    return [orjson.dumps({"jobs": [_job(n) for n in range(first, min(jobs, first + BULK))]}) for first in range(0, jobs, BULK)]
 
 
-async def _pickup(http: httpx.AsyncClient) -> float:
+async def _pickup(http: Connection) -> float:
     before_us = time.time_ns() / 1000
-    answer = await http.post("/jobs", json={"tenantId": "t", "type": "bench-clock", "payload": None})
-    job_id = answer.json()["jobId"]
-    while (job := (await http.get(f"/jobs/{job_id}")).json())["status"] in ("PENDING", "RUNNING"):  # noqa: ASYNC110
+    _, answer = await http.post("/jobs", b'{"tenantId":"t","type":"bench-clock","payload":null}')
+    path = f"/jobs/{orjson.loads(answer)['jobId']}"
+    while (job := orjson.loads((await http.get(path))[1]))["status"] in ("PENDING", "RUNNING"):  # noqa: ASYNC110
         await asyncio.sleep(0.002)
     if job["status"] != "COMPLETED":
         raise MonoqError(f"a job of the benchmark {job['status']}: {job['error']}")

@@ -9,15 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import httpx
 
+from monoq.bench.connection import Connection
 from monoq.errors import ConfigError, MonoqError
 from monoq.queue.connection import connect
 from monoq.queue.keys import QUEUE
@@ -58,22 +58,39 @@ class Stage:
             await asyncio.sleep(0.05)
 
     @asynccontextmanager
-    async def api(self) -> AsyncIterator[httpx.AsyncClient]:
-        """An API process and a client for it."""
+    async def api(self) -> AsyncIterator[int]:
+        """An API process; yields its port."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with self.process("api", port):
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
-                end = time.monotonic() + READY_WITHIN_S
-                while True:
-                    with contextlib.suppress(httpx.HTTPError):
-                        if (await http.get("/health")).status_code == 200:
-                            break
-                    if time.monotonic() > end:
-                        raise MonoqError("the API did not start")
-                    await asyncio.sleep(0.05)
-                yield http
+        with self.process("api", port), contextlib.closing(Connection(port)) as http:
+            end = time.monotonic() + READY_WITHIN_S
+            while True:
+                with contextlib.suppress(OSError, MonoqError):
+                    if (await http.get("/health"))[0] == 200:
+                        break
+                if time.monotonic() > end:
+                    raise MonoqError("the API did not start")
+                await asyncio.sleep(0.05)
+            yield port
+
+    async def cpu_seconds(self, workers: "Sequence[subprocess.Popen[bytes]]") -> dict[str, float]:
+        """CPU time so far of the workers, of PostgreSQL and of Redis, as far as they run on this machine."""
+        spent = {"the worker": [_cpu_seconds(worker.pid) for worker in workers], "PostgreSQL": await self._postgres_cpu_seconds()}
+        redis = connect(self.redis_url)
+        info = await redis.info("cpu")
+        await redis.aclose()
+        spent["Redis"] = [info["used_cpu_user"] + info["used_cpu_sys"]]
+        return {part: sum(time or 0.0 for time in times) for part, times in spent.items() if times and None not in times}
+
+    async def _postgres_cpu_seconds(self) -> list[float | None]:
+        """Of the postmaster with what its ended children used, and of its living children: our own backend leads to it."""
+        backend = await self.connection.fetchval("SELECT pg_backend_pid()")
+        if "postgres" not in _read(f"/proc/{backend}/comm"):
+            return [None]  # it runs elsewhere
+        postmaster = int(_stat(backend)[1])
+        children = [int(pid) for pid in _read(f"/proc/{postmaster}/task/{postmaster}/children").split()]
+        return [_cpu_seconds(postmaster, ended_children=True), *(_cpu_seconds(pid) or 0.0 for pid in children)]
 
     async def clear(self) -> None:
         """No jobs, an empty list."""
@@ -139,10 +156,24 @@ def _other_database(url: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"/{name}")) if parts.netloc else re.sub(r"(?<=//)[^?]*", f"/{name}", url)
 
 
-def cpu_seconds(pid: int) -> float | None:
-    """CPU time of a process so far, where the system tells (Linux)."""
+def most_memory_mb(processes: "Sequence[subprocess.Popen[bytes]]") -> float | None:
+    """The largest resident size that any of them has had, in MB, where the system tells (Linux)."""
+    peaks = [re.search(r"VmHWM:\s+(\d+) kB", _read(f"/proc/{process.pid}/status")) for process in processes]
+    return max(int(peak[1]) / 1024 for peak in peaks if peak) if all(peaks) else None
+
+
+def _cpu_seconds(pid: int, ended_children: bool = False) -> float | None:
+    fields = _stat(pid)
+    return sum(map(int, fields[11 : 15 if ended_children else 13])) / TICKS if fields else None
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/<pid>/stat from the third (state) on."""
+    return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+
+
+def _read(path: str) -> str:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return Path(path).read_text()
     except OSError:
-        return None
-    return (int(fields[11]) + int(fields[12])) / TICKS
+        return ""

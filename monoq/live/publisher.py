@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from monoq.live.wire import Change, encode_messages
+from monoq.job import Status
+from monoq.live.wire import Change, Told, encode_message, encode_messages
 from monoq.queue.connection import UNAVAILABLE, connect
 from monoq.queue.keys import UPDATES
 from monoq.service import Service
@@ -32,6 +34,11 @@ class Publisher(Service):
     def publish(self, changes: Iterable[Change]) -> None:
         """Takes committed changes; returns at once."""
         self._messages.extend(encode_messages(changes))
+        self._arrived.set()
+
+    def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: datetime | None, worker_id: int | None = None) -> None:
+        """Takes the committed changes of a batch, by tenant; returns at once."""
+        self._messages.extend(encode_message(tenant_id, status, told, worker_id, at) for tenant_id, told in jobs.items())
         self._arrived.set()
 
     def stop(self) -> None:

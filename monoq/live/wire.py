@@ -1,6 +1,6 @@
 """The messages on the channel `job_updates` and the frames to viewers. Pure; it must never carry a payload or a result."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -53,26 +53,30 @@ class Change(NamedTuple):
         )
 
 
-def encode_messages(changes: Iterable[Change]) -> list[bytes]:
-    """Messages for `job_updates`, one per tenant and status, in the order of the changes.
+Told = tuple[str, int, str, int, str | None]  # job id, version, type, attempts, error: a job in a message
 
-    `{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts, error], …]}`
-    """
+
+def encode_messages(changes: Iterable[Change]) -> list[bytes]:
+    """Messages for `job_updates`, one per tenant and status, in the order of the changes."""
     grouped: dict[tuple[str, str, int | None], list[Change]] = {}
     for change in changes:
         grouped.setdefault((change.tenant_id, change.status, change.worker_id), []).append(change)
     return [
-        orjson.dumps(
-            {
-                "tenantId": tenant_id,
-                "status": status,
-                "updatedAt": timestamp(group[0].updated_at or datetime.now(UTC)),
-                "workerId": worker_id,
-                "jobs": [(change.job_id, change.version, change.type, change.attempts, change.error) for change in group],
-            }
+        encode_message(
+            tenant_id,
+            status,
+            [(change.job_id, change.version, change.type, change.attempts, change.error) for change in group],
+            worker_id,
+            group[0].updated_at,
         )
         for (tenant_id, status, worker_id), group in grouped.items()
     ]
+
+
+def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, updated_at: datetime | None) -> bytes:
+    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts, error], …]}`; no time means now."""
+    at = timestamp(updated_at or datetime.now(UTC))
+    return orjson.dumps({"tenantId": tenant_id, "status": status, "updatedAt": at, "workerId": worker_id, "jobs": jobs})
 
 
 def decode_message(message: bytes) -> list[Change]:

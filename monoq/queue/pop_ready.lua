@@ -1,15 +1,14 @@
 -- Takes ids off the runway. What cannot be an id is dropped here, so that a megabyte of junk never travels.
 -- KEYS[1] the list
 -- ARGV[1] how many ids, at most
--- Returns {number of entries left, id, id, …}
+-- Returns {number of entries left, "id,id,…"}
 local list, most = KEYS[1], tonumber(ARGV[1])
-local reply = {0}
-while #reply <= most do
-  local popped = redis.call('LPOP', list, most + 1 - #reply)
+local ids = {}
+while #ids < most do
+  local popped = redis.call('LPOP', list, most - #ids)
   if not popped then break end
   for _, id in ipairs(popped) do
-    if #id == 36 then reply[#reply + 1] = id end
+    if #id == 36 then ids[#ids + 1] = id end
   end
 end
-reply[1] = redis.call('LLEN', list)
-return reply
+return {redis.call('LLEN', list), table.concat(ids, ',')}

@@ -26,22 +26,26 @@ class JobStore:
         return await self._database.fetch(query("find_submitted"), *_find_columns(jobs))
 
     async def claim_jobs(self, ids: Sequence[str], worker_id: int, timeouts_ms: dict[str, int]) -> Sequence[Row]:
-        """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim."""
+        """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
+
+        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost, at (the first row only).
+        """
         return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
 
     async def complete_jobs(
         self, ids: Sequence[UUID], claims: Sequence[int], results: Sequence[str | None], worker_id: int
     ) -> Sequence[Row]:
-        """Success for runs that still hold their claim; the rows that do not come back were stale."""
+        """Success for runs that still hold their claim; the rows (id, version, at) that do not come back were stale."""
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Stale rows are missing."""
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
-    async def select_due_jobs(self, limit: int, listed: Sequence[str], types: Sequence[str] | None) -> list[UUID]:
-        """Ids of waiting jobs to stage next, fair among tenants, without those in `listed`."""
-        return [row["id"] for row in await self._database.fetch(query("select_due_jobs"), limit, listed, types)]
+    async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None) -> str:
+        """Ids ("id,id,…") of waiting jobs to stage next, fair among tenants, without those in `listed`."""
+        ((ids,),) = await self._database.fetch(query("select_due_jobs"), limit, listed, types)
+        return str(ids)
 
     async def rescue_jobs(self, limit: int) -> Sequence[Row]:
         """Frees jobs of lost workers; returns them as they are now."""

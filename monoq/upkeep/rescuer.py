@@ -6,7 +6,7 @@ import time
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.queue.ready import Ready
+from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
@@ -60,7 +60,7 @@ class Rescuer(Service):
             log.warning("%d jobs of dead workers were freed", len(rows))
             self._publisher.publish(map(Change.of_row, rows))
             try:
-                await self._ready.push([row["id"] for row in rows if row["status"] == "PENDING"])
+                await self._ready.push(join(row["id"] for row in rows if row["status"] == "PENDING"))
             except QueueUnavailable as error:
                 log.debug("the freed jobs wait for the stager: %s", error)
         return len(rows)

@@ -6,7 +6,7 @@ import logging
 import random
 
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
-from monoq.queue.ready import MIN_CAPACITY, Ready
+from monoq.queue.ready import MIN_CAPACITY, Ready, split
 from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
@@ -71,5 +71,5 @@ class Stager(Service):
         if await self._ready.length() >= self._ready.low_water:
             return
         listed = await self._ready.listed()
-        if due := await self._jobs.select_due_jobs(capacity - len(listed), listed, self._types):
+        if due := await self._jobs.select_due_jobs(capacity - len(split(listed)), listed, self._types):
             await self._ready.push(due)

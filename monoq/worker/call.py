@@ -11,7 +11,7 @@ from monoq.errors import InvalidJson
 from monoq.job import Status
 from monoq.outcome import Cancel, Outcome, Retry, Snooze
 from monoq.registry import JobContext
-from monoq.worker.run import RELEASED, Ending, Run
+from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 
 MAX_DELAY_S = 366 * 86_400.0
 
@@ -20,11 +20,19 @@ InThread = Callable[..., Awaitable[Any]]
 
 async def end_of(run: Run, in_thread: InThread) -> Ending:
     """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`."""
+    handler = run.handler
     try:
-        outcome = await _call(run, in_thread)
+        args: list[Any] = []
+        if handler.takes_payload:
+            args.append(handler.parse(run.payload))
+        if handler.takes_context:
+            args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
+        outcome = await (handler.function(*args) if handler.is_async else in_thread(handler.function, *args))
+        if outcome is None:
+            return COMPLETED
         if isinstance(outcome, Outcome):
             return _asked_ending(run, outcome)
-        return Ending(Status.COMPLETED, result=None if outcome is None else codec.dumps(outcome))
+        return Ending(Status.COMPLETED, result=codec.dumps(outcome))
     except Outcome as outcome:
         return _asked_ending(run, outcome)
     except ValidationError as error:
@@ -49,18 +57,6 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
 def timed_out(run: Run) -> Ending:
     """The attempt took too long."""
     return failed_attempt(run, f"timed out after {run.timeout_s:g} s")
-
-
-async def _call(run: Run, in_thread: InThread) -> Any:
-    handler = run.handler
-    args: list[Any] = []
-    if handler.takes_payload:
-        args.append(handler.parse(run.payload))
-    if handler.takes_context:
-        args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
-    if handler.is_async:
-        return await handler.function(*args)
-    return await in_thread(handler.function, *args)
 
 
 def _asked_ending(run: Run, outcome: Outcome) -> Ending:

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from uuid import UUID
 
 import asyncpg
 
@@ -14,7 +13,7 @@ from monoq import failpoint
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
+from monoq.live.wire import Told
 from monoq.service import Service
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
@@ -77,13 +76,11 @@ class Completer(Service):
             by_worker[run.worker_id, ending.status is Status.COMPLETED].append((run, ending))
         for (worker_id, completed), part in by_worker.items():
             failpoint.hit("before_finish")
-            rows = await self._until_answered(worker_id, completed, part)
-            failpoint.hit("after_finish")
-            self._publish(part, rows)
+            await self._finish(worker_id, completed, part)
             self._settled([run for run, _ in part])
 
-    async def _until_answered(self, worker_id: int, completed: bool, part: Part) -> Sequence[Row]:
-        """The rows that were written. An outage is waited out; as the write may have got through before it, it counts no stale rows."""
+    async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
+        """Returns when it is written. An outage is waited out; as the write may have got through before it, it counts no stale rows."""
         down_since: float | None = None
         while True:
             try:
@@ -95,25 +92,26 @@ class Completer(Service):
                 await asyncio.sleep(RETRY_S)
                 continue
             except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError) as error:
-                return await self._by_halves(worker_id, completed, part, error)
+                await self._finish_by_halves(worker_id, completed, part, error)
+                return
             if down_since is not None:
                 log.warning("results are written again after %.1f s", time.monotonic() - down_since)
             elif missing := len(part) - len(rows):
                 self.stale += missing
                 log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
-            return rows
+            failpoint.hit("after_finish")
+            self._publish(part, rows)
+            return
 
-    async def _by_halves(self, worker_id: int, completed: bool, part: Part, error: Exception) -> Sequence[Row]:
+    async def _finish_by_halves(self, worker_id: int, completed: bool, part: Part, error: Exception) -> None:
         """One row that Postgres refuses must not block the others; alone, it fails with a message that can be stored."""
         if len(part) > 1:
             middle = len(part) // 2
-            return [
-                *await self._until_answered(worker_id, completed, part[:middle]),
-                *await self._until_answered(worker_id, completed, part[middle:]),
-            ]
+            await self._finish(worker_id, completed, part[:middle])
+            await self._finish(worker_id, completed, part[middle:])
+            return
         log.error("PostgreSQL refuses how job %s ended: %s", part[0][0].id, error)
-        refused = Ending(Status.FAILED, error="how it ended could not be stored")
-        return await self._until_answered(worker_id, False, [(part[0][0], refused)])
+        await self._finish(worker_id, False, [(part[0][0], Ending(Status.FAILED, error="how it ended could not be stored"))])
 
     async def _complete(self, worker_id: int, part: Part) -> Sequence[Row]:
         return await self._jobs.complete_jobs(
@@ -133,14 +131,13 @@ class Completer(Service):
         return await self._jobs.end_runs(columns, worker_id)
 
     def _publish(self, part: Part, rows: Sequence[Row]) -> None:
-        ends: dict[UUID, tuple[Run, Ending]] = {run.id: (run, ending) for run, ending in part}
-
-        def changes() -> "list[Change]":
-            told = []
-            for job_id, version, updated_at in rows:
-                run, ending = ends[job_id]
+        if not rows:
+            return
+        versions = {job_id: version for job_id, version, _ in rows}
+        told: defaultdict[Status, defaultdict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
+        for run, ending in part:
+            if version := versions.get(run.id):
                 attempts = run.attempt - ending.attempts_back
-                told.append(Change(run.tenant_id, str(job_id), ending.status, version, run.type, attempts, ending.error, None, updated_at))
-            return told
-
-        self._publisher.publish(changes())
+                told[ending.status][run.tenant_id].append((str(run.id), version, run.type, attempts, ending.error))
+        for status, jobs in told.items():
+            self._publisher.publish_batch(status, jobs, rows[0]["at"])

@@ -117,7 +117,8 @@ class Executor(Service):
         breath = time.monotonic() + BREATH_S
         while self._waiting:
             run = self._waiting.popleft()
-            self._stand_by()
+            if self._standby is None:
+                self._stand_by()
             run.task = me
             self._running[run.id] = run
             ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -11,11 +12,10 @@ from monoq import failpoint
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
-from monoq.queue.ready import Popper, Ready
-from monoq.registry import App, Handler
+from monoq.live.wire import Told
+from monoq.queue.ready import Popper, Ready, split
+from monoq.registry import App
 from monoq.service import Service
-from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
 from monoq.worker.executor import Executor
@@ -60,7 +60,7 @@ class Slots:
     def fill(self, asked: int, runs: Sequence[Run]) -> None:
         """Ends a reservation with the jobs that were claimed."""
         self._asked -= asked
-        self._in_hand.update((run.id, run) for run in runs)
+        self._in_hand.update({run.id: run for run in runs})
 
     def settle(self, runs: Sequence[Run]) -> None:
         """Frees the slots of runs whose end is acknowledged."""
@@ -153,7 +153,7 @@ class Fetcher(Service):
         except QueueUnavailable as error:
             log.debug("claiming directly: %s", error)
         self._listened_at = time.monotonic()
-        ids = [str(job_id) for job_id in await self._jobs.select_due_jobs(SPREAD * most, (), list(self._timeouts_ms))]
+        ids = split(await self._jobs.select_due_jobs(SPREAD * most, "", list(self._timeouts_ms)))
         if not ids:
             await self.pause(RETRY_S)
         # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.
@@ -163,28 +163,29 @@ class Fetcher(Service):
         worker_id = self._heartbeat.worker_id
         rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
         claimed_at = time.monotonic()
-        runs = [self._run(row, worker_id, claimed_at) for row in rows]
-        self._publisher.publish(
-            Change(run.tenant_id, str(run.id), Status.RUNNING, run.version, run.type, run.attempt, None, worker_id, row["updated_at"])
-            for run, row in zip(runs, rows, strict=True)
-        )
+        runs: list[Run] = []
+        told: defaultdict[str, list[Told]] = defaultdict(list)
+        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, _ in rows:
+            handler = self._handlers[job_type]
+            timeout_s = handler.timeout_s if timeout_ms is None else timeout_ms / 1000
+            runs.append(
+                Run(
+                    job_id,
+                    tenant_id,
+                    job_type,
+                    payload,
+                    claim,
+                    worker_id,
+                    attempt,
+                    max_attempts or handler.max_attempts,
+                    version,
+                    lost,
+                    claimed_at + timeout_s,
+                    timeout_s,
+                    handler,
+                )
+            )
+            told[tenant_id].append((str(job_id), version, job_type, attempt, None))
+        if rows:
+            self._publisher.publish_batch(Status.RUNNING, told, rows[0]["at"], worker_id)
         return runs
-
-    def _run(self, row: Row, worker_id: int, claimed_at: float) -> Run:
-        handler: Handler = self._handlers[row["type"]]
-        timeout_s = handler.timeout_s if row["timeout_ms"] is None else row["timeout_ms"] / 1000
-        return Run(
-            id=row["id"],
-            tenant_id=row["tenant_id"],
-            type=row["type"],
-            payload=row["payload"],
-            claim=row["claim"],
-            worker_id=worker_id,
-            attempt=row["attempts"],
-            max_attempts=row["max_attempts"] or handler.max_attempts,
-            version=row["version"],
-            lost=row["lost"],
-            deadline=claimed_at + timeout_s,
-            timeout_s=timeout_s,
-            handler=handler,
-        )

@@ -44,4 +44,5 @@ class Ending(NamedTuple):
     lost: int = 0
 
 
+COMPLETED = Ending(Status.COMPLETED)  # without a result
 RELEASED = Ending(Status.PENDING, attempts_back=1)

@@ -25,9 +25,13 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
     ]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
     result = json.loads(saved.read_text())
-    assert {"submit one by one, httpx /s", "submit 32 at once, httpx /s", "submit bulk over HTTP /s", "drain /s", "pickup p50 ms"} <= set(
-        result["figures"]
-    )
+    assert {
+        "submit, 1 caller /s",
+        "submit 1,000 a call, 4 callers /s",
+        "monoq.submit, 1,000 a call /s",
+        "drain /s",
+        "pickup p50 ms",
+    } <= set(result["figures"])
     assert all(figure["median"] > 0 for figure in result["figures"].values())
     assert "postgres" in result["conditions"]
     again = subprocess.run(

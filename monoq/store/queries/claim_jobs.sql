@@ -1,5 +1,6 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
 -- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
+-- The first row alone says when: to the driver a timestamp is dearer than all the other columns of a row.
 WITH me AS MATERIALIZED (
     SELECT id FROM workers WHERE id = $2 AND expires_at > now() FOR KEY SHARE
 ), due AS MATERIALIZED (
@@ -8,12 +9,14 @@ WITH me AS MATERIALIZED (
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE jobs
+    SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
+        worker_id = me.id, started_at = now(), updated_at = now(),
+        deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
+    FROM due, me
+    WHERE jobs.id = due.id
+    RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms,
+              jobs.version, jobs.lost
 )
-UPDATE jobs
-SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
-    worker_id = me.id, started_at = now(), updated_at = now(),
-    deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
-FROM due, me
-WHERE jobs.id = due.id
-RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms,
-          jobs.version, jobs.lost, jobs.updated_at
+SELECT *, CASE WHEN row_number() OVER () = 1 THEN now() END AS at FROM claimed
