@@ -9,9 +9,12 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.guard import ASGIApp
 from monoq.api.health import health_blueprint
+from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
 from monoq.api.server import ApiServer, create_quart
 from monoq.api.tenants import tenants_blueprint
@@ -124,20 +127,17 @@ def _api(
     sockets = Sockets(hub)
     pusher = Pusher(ready)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher)
-    store = JobStore(database)
     server: ApiServer
     quart = create_quart(
         [
-            jobs_blueprint(
-                app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter, store=store, publisher=publisher, pusher=pusher
-            ),
+            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher),
             tenants_blueprint(counts=CountStore(database)),
             health_blueprint(database=database, ready=ready, draining=lambda: server.stopping.is_set()),
             dashboard_blueprint(static=package_dir("static"), app=app),
         ]
     )
     server = ApiServer(
-        quart=quart,
+        app=Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
         sockets=sockets,
         host=settings.host,
         port=settings.port,

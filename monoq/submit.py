@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,7 +14,7 @@ from monoq import failpoint
 from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, QueueUnavailable
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
+from monoq.live.wire import Told
 from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.database import Database, Queryable
@@ -168,7 +168,10 @@ class Submitter(Service):
 
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
-        self._publisher.publish(Change(job.tenant_id, str(job.id), Status.PENDING, 1, job.type, 0) for job in new)
+        told: defaultdict[str, list[Told]] = defaultdict(list)
+        for job in new:
+            told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
+        self._publisher.publish_batch(Status.PENDING, told, None)
         self._pusher.push([job.id for job in new if job.is_due])
 
 

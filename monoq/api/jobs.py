@@ -1,4 +1,4 @@
-"""The routes under /jobs: parse, call one thing, answer. They must hold no rule of their own."""
+"""The routes under /jobs, apart from the two that create jobs (intake.py): parse, call one thing, answer. No rule of their own."""
 
 from typing import Any
 from uuid import UUID
@@ -7,41 +7,19 @@ import orjson
 from pydantic import ValidationError
 from quart import Blueprint, Response, request
 
-from monoq import codec
 from monoq.api.problems import Problem, field_errors
-from monoq.api.schemas import ListRequest, read_batch, read_job
+from monoq.api.schemas import ListRequest
 from monoq.job import Status, job_json
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.registry import App
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
-from monoq.submit import Pusher, Submitter
-
-MAX_JOB_BYTES = 256 * 1024
-MAX_BATCH_BYTES = 16 * 1024 * 1024
+from monoq.submit import Pusher
 
 
-def jobs_blueprint(
-    *, app: App, accept_unknown: bool, submitter: Submitter, store: JobStore, publisher: Publisher, pusher: Pusher
-) -> Blueprint:
+def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
-
-    @jobs.post("/jobs")
-    async def create_job() -> Response:
-        body = codec.loads(await _body(MAX_JOB_BYTES))
-        job = read_job(body, request.headers.get("Idempotency-Key"), app, accept_unknown)
-        (submitted,) = await submitter.submit([job])
-        response = _json({"jobId": str(submitted.id)}, 201 if submitted.created else 200)
-        response.headers["Location"] = f"/jobs/{submitted.id}"
-        return response
-
-    @jobs.post("/jobs/batch")
-    async def create_jobs() -> Response:
-        new = read_batch(codec.loads(await _body(MAX_BATCH_BYTES)), app, accept_unknown)
-        submitted = await submitter.submit(new)
-        return _json({"jobIds": [str(one.id) for one in submitted]}, 201 if any(one.created for one in submitted) else 200)
 
     @jobs.get("/jobs")
     async def list_jobs() -> Response:
@@ -95,14 +73,6 @@ def _job_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Problem(404, f"there is no job {text[:100]}") from None
-
-
-async def _body(most: int) -> bytes:
-    request.max_content_length = most
-    if (request.content_length or 0) > most:
-        raise Problem(413, f"the body is larger than {most} bytes")
-    body = await request.get_data(cache=False)
-    return body.encode() if isinstance(body, str) else body
 
 
 def _json(value: Any, status: int = 200) -> Response:

@@ -22,11 +22,20 @@ FieldErrors = list[dict[str, Any]]
 class Problem(Exception):  # noqa: N818 - a response
     """Ends a request with this status; `errors` names fields."""
 
-    def __init__(self, status: int, detail: str, errors: FieldErrors | None = None) -> None:
+    def __init__(self, status: int, detail: str, errors: FieldErrors | None = None, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = errors
+        self.headers = headers or {}
+
+    def json(self) -> bytes:
+        """The body."""
+        return problem_json(self.status, self.detail, self.errors)
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The further headers, as ASGI has them."""
+        return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
 
 
 def problem_json(status: int, detail: str, errors: FieldErrors | None = None) -> bytes:
@@ -45,43 +54,30 @@ def field_errors(error: ValidationError, prefix: Sequence[str | int] = ()) -> Fi
     ]
 
 
+def problem_of(error: Exception) -> Problem:
+    """What a client is told of an error."""
+    match error:
+        case Problem():
+            return error
+        case InvalidJson():
+            return Problem(400, f"the body is not JSON that can be stored: {error}")
+        case InvalidJob():
+            return Problem(422, str(error)[:1000], error.errors)
+        case IdempotencyConflict():
+            return Problem(409, str(error), [{"field": "idempotencyKey", "message": str(error)}])
+        case DatabaseUnavailable():
+            return Problem(503, str(error), headers={"Retry-After": "1"})
+        case HTTPException():
+            allow = getattr(error, "valid_methods", None)
+            return Problem(error.code or 500, error.description or "", headers={"Allow": ", ".join(sorted(allow))} if allow else None)
+    log.error("a request failed", exc_info=error)
+    return Problem(500, "an error of ours; it was logged")
+
+
 def install(app: Quart) -> None:
-    """Turns the errors a handler may raise into problems."""
-
-    @app.errorhandler(Problem)
-    async def problem(error: Problem) -> Response:
-        return _response(error.status, error.detail, error.errors)
-
-    @app.errorhandler(InvalidJson)
-    async def invalid_json(error: InvalidJson) -> Response:
-        return _response(400, f"the body is not JSON that can be stored: {error}")
-
-    @app.errorhandler(InvalidJob)
-    async def invalid_job(error: InvalidJob) -> Response:
-        return _response(422, str(error)[:1000], error.errors)
-
-    @app.errorhandler(IdempotencyConflict)
-    async def conflict(error: IdempotencyConflict) -> Response:
-        return _response(409, str(error), [{"field": "idempotencyKey", "message": str(error)}])
-
-    @app.errorhandler(DatabaseUnavailable)
-    async def unavailable(error: DatabaseUnavailable) -> Response:
-        response = _response(503, str(error))
-        response.headers["Retry-After"] = "1"
-        return response
-
-    @app.errorhandler(HTTPException)
-    async def http(error: HTTPException) -> Response:
-        response = _response(error.code or 500, error.description or "")
-        if allow := getattr(error, "valid_methods", None):
-            response.headers["Allow"] = ", ".join(sorted(allow))
-        return response
+    """Answers every error of a route with its problem."""
 
     @app.errorhandler(Exception)
-    async def unexpected(error: Exception) -> Response:
-        log.error("a request failed", exc_info=error)
-        return _response(500, "an error of ours; it was logged")
-
-
-def _response(status: int, detail: str, errors: FieldErrors | None = None) -> Response:
-    return Response(problem_json(status, detail, errors), status, content_type="application/problem+json")
+    async def answer(error: Exception) -> Response:
+        problem = problem_of(error)
+        return Response(problem.json(), problem.status, headers=problem.headers, content_type="application/problem+json")

@@ -3,7 +3,6 @@
 import logging
 import socket
 from collections.abc import Iterable
-from typing import cast
 
 import hypercorn.protocol.ws_stream
 from hypercorn.asyncio import serve
@@ -12,14 +11,13 @@ from quart import Blueprint, Quart
 
 from monoq.api import problems
 from monoq.api.guard import ASGIApp, Guard
-from monoq.api.jobs import MAX_BATCH_BYTES
+from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES, Sockets
 from monoq.service import Service
 
 log = logging.getLogger(__name__)
 
-BODY_TIMEOUT_S = 20
 BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
 
 
@@ -39,10 +37,10 @@ class ApiServer(Service):
 
     name = "api"
 
-    def __init__(self, *, quart: Quart, sockets: Sockets, host: str, port: int, hosts: Iterable[str], grace_s: float) -> None:
+    def __init__(self, *, app: ASGIApp, sockets: Sockets, host: str, port: int, hosts: Iterable[str], grace_s: float) -> None:
         super().__init__()
         self._sockets = sockets
-        self._guard = Guard(cast(ASGIApp, quart), sockets=sockets, hosts={*hosts, f"[{host}]" if ":" in host else host})
+        self._guard = Guard(app, sockets=sockets, hosts={*hosts, f"[{host}]" if ":" in host else host})
         self._config = Config()
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]

@@ -62,7 +62,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"timeoutMs": 0}, "timeoutMs"),
     ({"idempotencyKey": ""}, "idempotencyKey"),
     ({"idempotencyKey": "ä"}, "idempotencyKey"),
-    ({"delayMs": 1, "runAt": "2030-01-01T00:00:00Z"}, ""),
+    ({"delayMs": 1, "runAt": "2030-01-01T00:00:00Z"}, "runAt"),
     ({"surprise": 1}, "surprise"),
     ({"type": "sleep", "payload": {"delayMs": "soon"}}, "payload.delayMs"),
     ({"type": "sleep", "payload": {}}, "payload.delayMs"),
