@@ -15,6 +15,7 @@ from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, Q
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.queue.ready import Ready
 from monoq.service import Service
 from monoq.store.database import Database, Queryable
@@ -74,11 +75,12 @@ class Submitter(Service):
 
     name = "submitter"
 
-    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher) -> None:
+    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher, metrics: Metrics) -> None:
         super().__init__()
         self._database = database
         self._pusher = pusher
         self._publisher = publisher
+        self._metrics = metrics
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
 
@@ -168,6 +170,7 @@ class Submitter(Service):
 
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
+        self._metrics.jobs_stored([job.type for job in new], len(jobs))
         self._publisher.publish(Change(job.tenant_id, str(job.id), Status.PENDING, 1, job.type, 0) for job in new)
         self._pusher.push([job.id for job in new if job.is_due])
 
@@ -183,9 +186,10 @@ class Pusher(Service):
 
     name = "pusher"
 
-    def __init__(self, ready: Ready) -> None:
+    def __init__(self, ready: Ready, metrics: Metrics) -> None:
         super().__init__()
         self._ready = ready
+        self._metrics = metrics
         self._ids: deque[UUID] = deque(maxlen=MAX_UNPUSHED)
         self._arrived = asyncio.Event()
 
@@ -209,4 +213,5 @@ class Pusher(Service):
             try:
                 await self._ready.push(ids)
             except QueueUnavailable as error:
+                self._metrics.failed_pushes.inc()
                 log.debug("%d ids not pushed: %s", len(ids), error)

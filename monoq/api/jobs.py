@@ -13,6 +13,7 @@ from monoq.api.schemas import ListRequest, read_batch, read_job
 from monoq.job import Status, job_json
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.registry import App
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
@@ -23,7 +24,7 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 
 def jobs_blueprint(
-    *, app: App, accept_unknown: bool, submitter: Submitter, store: JobStore, publisher: Publisher, pusher: Pusher
+    *, app: App, accept_unknown: bool, submitter: Submitter, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics
 ) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
@@ -62,6 +63,7 @@ def jobs_blueprint(
         row = await store.cancel_job(_job_id(job_id))
         if row is None:
             raise _wrong_state(await _existing(job_id), "only a PENDING or RUNNING job can be cancelled")
+        metrics.one(metrics.cancelled, row["type"])
         _publish(row)
         return _json(job_json(row))
 
@@ -70,6 +72,7 @@ def jobs_blueprint(
         row = await store.retry_job(_job_id(job_id))
         if row is None:
             raise _wrong_state(await _existing(job_id), "only a FAILED or CANCELLED job can be retried")
+        metrics.one(metrics.revived, row["type"])
         _publish(row)
         pusher.push([row["id"]])
         return _json(job_json(row))

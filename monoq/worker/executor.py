@@ -114,22 +114,26 @@ class Executor(Service):
         self._standby = None
         me = asyncio.current_task()
         assert me is not None
-        breath = time.monotonic() + BREATH_S
+        now = time.monotonic()
+        breath = now + BREATH_S
         while self._waiting:
             run = self._waiting.popleft()
             self._stand_by()
             run.task = me
+            run.started_at = now
             self._running[run.id] = run
             ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
             if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
                 del self._running[run.id]
                 self._ended(run, ending)
+            run.ended_at = now = time.monotonic()
             if me.cancelling() or run.timed_out:
                 self._stand_by()
                 return  # a cancellation may still be on its way: no other job is to meet it
-            if time.monotonic() > breath:
+            if now > breath:
                 await asyncio.sleep(0)
-                breath = time.monotonic() + BREATH_S
+                now = time.monotonic()
+                breath = now + BREATH_S
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.queue.ready import Popper, Ready
 from monoq.registry import App, Handler
 from monoq.service import Service
@@ -96,6 +97,7 @@ class Fetcher(Service):
         executor: Executor,
         slots: Slots,
         stager: Stager,
+        metrics: Metrics,
         batch_size: int,
     ) -> None:
         super().__init__()
@@ -106,6 +108,7 @@ class Fetcher(Service):
         self._ready = ready
         self._listened_at = time.monotonic()
         self._publisher = publisher
+        self._metrics = metrics
         self._heartbeat = heartbeat
         self._executor = executor
         self._slots = slots
@@ -157,12 +160,15 @@ class Fetcher(Service):
         if not ids:
             await self.pause(RETRY_S)
         # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.
-        return random.sample(ids, most) if len(ids) > most else ids
+        ids = random.sample(ids, most) if len(ids) > most else ids
+        self._metrics.direct.inc(len(ids))
+        return ids
 
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
         rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
         claimed_at = time.monotonic()
+        self._metrics.wait.observe([row["waited_s"] for row in rows])
         runs = [self._run(row, worker_id, claimed_at) for row in rows]
         self._publisher.publish(
             Change(run.tenant_id, str(run.id), Status.RUNNING, run.version, run.type, run.attempt, None, worker_id, row["updated_at"])

@@ -16,4 +16,4 @@ SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = ve
 FROM due, me
 WHERE jobs.id = due.id
 RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms,
-          jobs.version, jobs.lost, jobs.updated_at
+          jobs.version, jobs.lost, jobs.updated_at, date_part('epoch', now() - jobs.run_at) AS waited_s
