@@ -210,7 +210,15 @@ async def _worker(
         slots=settings.slots,
         threads=settings.threads,
         children=settings.children,
-        child_command=[sys.executable, "-m", "monoq.nursery", settings.app or "", str(settings.child_memory)],
+        child_command=[
+            sys.executable,
+            "-m",
+            "monoq.nursery",
+            settings.app or "",
+            str(settings.child_memory),
+            settings.log_level,
+            settings.log,
+        ],
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="port that serves GET /metrics and nothing else; 0: any free one")
     metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
+    log: Literal["console", "json"] = Field("console", description="how log lines look: for people, or one JSON object a line")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
     @model_validator(mode="before")

@@ -47,7 +47,7 @@ def _act(what: Act, ctx: JobContext) -> Any:
         case "fail":
             return Fail("no use")
         case "block":
-            time.sleep(what.value)
+            return time.sleep(what.value)
         case "nan":
             return float("nan")
         case "nul":

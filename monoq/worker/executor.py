@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
+from monoq.log import current_run
 from monoq.service import Service
 from monoq.worker.call import end_of, timed_out
 from monoq.worker.run import RELEASED, Ending, Run
@@ -121,6 +123,7 @@ class Executor(Service):
             self._stand_by()
             run.task = me
             run.started_at = now
+            current_run.set(run)
             self._running[run.id] = run
             ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
             if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
@@ -143,7 +146,7 @@ class Executor(Service):
                 loop.call_soon_threadsafe(self._thread_is_free)
 
         self._free_threads -= 1
-        future = self._threads.submit(function, *args)
+        future = self._threads.submit(copy_context().run, function, *args)
         future.add_done_callback(free_thread)  # when the function has really returned, which no cancellation brings about
         return await asyncio.wrap_future(future)
 
