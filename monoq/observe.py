@@ -83,19 +83,20 @@ class Metrics:
         self.insert_jobs.observe([inserted])
         self._count(self.submitted, new)
 
-    def runs_ended(self, part: Sequence[tuple[RunTimes, HowItEnded]], rows: Sequence[Any], now: float) -> None:
-        """Runs ended and `rows` (whose first column is the id) were written of them; the others were stale and are not counted."""
+    def runs_ended(self, part: Sequence[tuple[RunTimes, HowItEnded]], rows: Sequence[Any], *, completed: bool, now: float) -> None:
+        """Runs ended (`completed`: all of them well) and `rows`, whose first column is the id, were written of them; the others were
+        stale and are not counted."""
         if len(rows) != len(part):
             written = {row[0] for row in rows}
             part = [(run, ending) for run, ending in part if run.id in written]
-        fates: dict[tuple[str, int], list[RunTimes]] = defaultdict(list)
+        if completed:
+            self._ended(self.completed, [run for run, _ in part], now)
+            return
+        fates: dict[Counter, list[RunTimes]] = defaultdict(list)
         for run, ending in part:
-            fates[ending.status, ending.attempts_back].append(run)
-        for (status, attempts_back), runs in fates.items():
-            counter = self.returned if attempts_back else self._by_status(status)
-            for label, group in self._grouped(runs).items():
-                counter.labels(label).inc(len(group))
-                self.run.observe([(run.ended_at or now) - run.started_at for run in group if run.started_at], label)
+            fates[self.returned if ending.attempts_back else self._by_status(ending.status)].append(run)
+        for counter, runs in fates.items():
+            self._ended(counter, runs, now)
 
     def jobs_rescued(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows of rescue_jobs.sql."""
@@ -119,15 +120,19 @@ class Metrics:
         for job_type, jobs in Tally(types).items():
             counter.labels(job_type if job_type in self._labels else OTHER).inc(jobs)
 
-    def _grouped(self, runs: list[RunTimes]) -> dict[str, list[RunTimes]]:
-        """By the label of their type."""
+    def _ended(self, counter: Counter, runs: list[RunTimes], now: float) -> None:
+        if not runs:
+            return
         types = [run.type for run in runs]
-        if types.count(types[0]) == len(types):  # mostly so, and then the cheapest way to find out
-            return {types[0] if types[0] in self._labels else OTHER: runs}
-        grouped: dict[str, list[RunTimes]] = defaultdict(list)
-        for run in runs:
-            grouped[run.type if run.type in self._labels else OTHER].append(run)
-        return grouped
+        by_type: dict[str, list[RunTimes]] = {types[0]: runs}
+        if types.count(types[0]) != len(types):  # mostly they are alike, and this is the cheapest way to find out
+            by_type = defaultdict(list)
+            for run in runs:
+                by_type[run.type].append(run)
+        for job_type, alike in by_type.items():
+            label = job_type if job_type in self._labels else OTHER
+            counter.labels(label).inc(len(alike))
+            self.run.observe([(run.ended_at or now) - run.started_at for run in alike if run.started_at], label)
 
     def _per_type(self, name: str, text: str) -> Counter:
         return self._counter(name, text, type=tuple(sorted(self._labels)))

@@ -110,7 +110,7 @@ class Completer(Service):
             elif missing := len(part) - len(rows):
                 self._metrics.stale.inc(missing)
                 log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
-            self._metrics.runs_ended(part, rows, time.monotonic())
+            self._metrics.runs_ended(part, rows, completed=completed, now=time.monotonic())
             return rows
 
     async def _by_halves(self, worker_id: int, completed: bool, part: Part, error: Exception) -> Sequence[Row]:
