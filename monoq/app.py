@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import cast
 
+from monoq import __version__
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.guard import ASGIApp
 from monoq.api.health import health_blueprint
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
+from monoq.api.metrics import MetricsServer, Scrapes, metrics_blueprint
 from monoq.api.server import ApiServer, create_quart
 from monoq.api.tenants import tenants_blueprint
 from monoq.config import Settings
@@ -24,6 +26,7 @@ from monoq.live.hub import Hub
 from monoq.live.publisher import Publisher
 from monoq.live.socket import Sockets
 from monoq.live.subscriber import Subscriber
+from monoq.observe import Metrics
 from monoq.queue.ready import Ready
 from monoq.registry import App, load_app
 from monoq.service import Service, supervise
@@ -33,6 +36,7 @@ from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
 from monoq.submit import Pusher, Submitter
 from monoq.upkeep.counter import Counter
+from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.tail import Tail
@@ -89,26 +93,32 @@ def _end_by_force_after(seconds: float) -> None:
 async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[list[list[Service]]]:
     """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it."""
     app = handlers_of(settings)
+    metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4)
         jobs, workers = JobStore(database), WorkerStore(database)
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)
-        publisher = Publisher(redis_url)
+        publisher = Publisher(redis_url, metrics)
         stager = Stager(jobs=jobs, workers=workers, ready=ready)
-        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, lease_s=settings.lease)
-        taking: list[Service] = [stager, rescuer, Counter(CountStore(database))]
+        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
+        counts = CountStore(database)
+        scrapes = Scrapes(metrics=metrics, counts=counts, ready=ready)
+        open_parts.push_async_callback(scrapes.close)
+        taking: list[Service] = [stager, rescuer, Counter(counts), LoopLag(metrics)]
         finishing: list[Service] = []
         if settings.role in ("api", "all"):
             database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-            server, *behind = _api(settings, app, database, ready, publisher, database_url, redis_url)
+            server, *behind = _api(settings, app, database, ready, publisher, metrics, scrapes, database_url, redis_url)
             taking.append(server)
             finishing += behind
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(settings, app, JobStore(database), ready, publisher, stager, database_url, redis_url)
+            worker, heartbeat = await _worker(settings, app, JobStore(database), ready, publisher, stager, metrics, database_url, redis_url)
             taking.append(worker)
             finishing.append(heartbeat)
+        if settings.metrics_port is not None:
+            taking.append(_metrics_server(settings, scrapes, settings.metrics_port))
         yield [taking, finishing, [publisher]]
 
 
@@ -121,18 +131,27 @@ async def _database(
 
 
 def _api(
-    settings: Settings, app: App, database: Database, ready: Ready, publisher: Publisher, database_url: str, redis_url: str
+    settings: Settings,
+    app: App,
+    database: Database,
+    ready: Ready,
+    publisher: Publisher,
+    metrics: Metrics,
+    scrapes: Scrapes,
+    database_url: str,
+    redis_url: str,
 ) -> list[Service]:
     hub = Hub()
-    sockets = Sockets(hub)
-    pusher = Pusher(ready)
-    submitter = Submitter(database=database, pusher=pusher, publisher=publisher)
+    sockets = Sockets(hub, metrics)
+    pusher = Pusher(ready, metrics)
+    submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
     server: ApiServer
     quart = create_quart(
         [
-            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher),
+            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
             tenants_blueprint(counts=CountStore(database)),
             health_blueprint(database=database, ready=ready, draining=lambda: server.stopping.is_set()),
+            metrics_blueprint(scrapes),
             dashboard_blueprint(static=package_dir("static"), app=app),
         ]
     )
@@ -147,8 +166,21 @@ def _api(
     return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]
 
 
+def _metrics_server(settings: Settings, scrapes: Scrapes, port: int) -> MetricsServer:
+    quart = create_quart([metrics_blueprint(scrapes)])
+    return MetricsServer(quart=quart, host=settings.metrics_host, port=port, hosts=settings.allowed_hosts)
+
+
 async def _worker(
-    settings: Settings, app: App, jobs: JobStore, ready: Ready, publisher: Publisher, stager: Stager, database_url: str, redis_url: str
+    settings: Settings,
+    app: App,
+    jobs: JobStore,
+    ready: Ready,
+    publisher: Publisher,
+    stager: Stager,
+    metrics: Metrics,
+    database_url: str,
+    redis_url: str,
 ) -> tuple[Worker, Heartbeat]:
     heartbeat = Heartbeat(
         database_url=database_url,
@@ -167,11 +199,20 @@ async def _worker(
         publisher=publisher,
         heartbeat=heartbeat,
         stager=stager,
+        metrics=metrics,
         batch_size=settings.batch_size,
         slots=settings.slots,
         threads=settings.threads,
         children=settings.children,
-        child_command=[sys.executable, "-m", "monoq.nursery", settings.app or "", str(settings.child_memory)],
+        child_command=[
+            sys.executable,
+            "-m",
+            "monoq.nursery",
+            settings.app or "",
+            str(settings.child_memory),
+            settings.log_level,
+            settings.log,
+        ],
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

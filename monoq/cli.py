@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -19,7 +20,7 @@ from monoq.check import check_all
 from monoq.cli_client import errors_in_one_line, health, jobs, submit
 from monoq.config import Settings, env_names, load_settings
 from monoq.embedded import engines
-from monoq.errors import ConfigError, DatabaseUnavailable
+from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError
 from monoq.store import migrate as schema
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -48,13 +49,15 @@ def main() -> None:
 @setting("batch_size", type=int)
 @setting("slots", type=int)
 @setting("shutdown_timeout", type=float)
+@setting("metrics_port", type=int)
+@setting("log", type=click.Choice(["console", "json"]))
 @setting("log_level")
 def serve(**flags: Any) -> None:
     """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
     with errors_in_one_line():
         settings = load_settings(**flags)
-        log.configure(settings.log_level)
-        with _engines(settings) as (database_url, redis_url):
+        log.configure(settings.log_level, settings.log)
+        with _errors_as_records(settings.log == "json"), _engines(settings) as (database_url, redis_url):
             uvloop.run(_current_schema(settings, database_url))
             healthy = uvloop.run(app.serve(settings, database_url, redis_url))
     sys.exit(0 if healthy else 1)
@@ -135,6 +138,18 @@ async def _current_schema(settings: Settings, database_url: str) -> None:
             await asyncio.sleep(0.2)
     if missing:
         raise ConfigError(f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`")
+
+
+@contextmanager
+def _errors_as_records(wanted: bool) -> Iterator[None]:
+    """Where a program reads the log, why a start failed is a record like any other."""
+    try:
+        yield
+    except MonoqError as error:
+        if not wanted:
+            raise
+        logging.getLogger("monoq").critical("%s", error)
+        sys.exit(2)
 
 
 @contextmanager

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     watchdog: float = Field(8.0, ge=0, le=3600, description="seconds that C code may block the process before it is ended; 0: for ever")
     start_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a start waits for a PostgreSQL that does not answer")
     shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
+    metrics_port: int | None = Field(None, ge=0, le=65535, description="port that serves GET /metrics and nothing else; 0: any free one")
+    metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
+    log: Literal["console", "json"] = Field("console", description="how log lines look: for people, or one JSON object a line")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
     @model_validator(mode="before")

@@ -16,6 +16,7 @@ from uuid import UUID
 import orjson
 
 from monoq.handlers import builtin
+from monoq.log import configure, current_run
 from monoq.registry import App, load_app
 from monoq.worker.call import end_of
 from monoq.worker.run import Run
@@ -24,13 +25,15 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
-    """`python -m monoq.nursery APP MEMORY_MB CONTROL STATUS`; APP may be empty, MEMORY_MB 0 (no limit); the rest are descriptors.
+    """`python -m monoq.nursery APP MEMORY_MB LOG_LEVEL LOG CONTROL STATUS`; APP may be empty, MEMORY_MB 0 (no limit); the last two are
+    descriptors.
 
     Each byte on CONTROL brings the socket of a job: its child writes its pid, reads the job, writes how it ended, one line
     each. STATUS is told `pid code` for each child that is gone (negative: the signal).
     """
-    app_path, memory_mb, control_fd, status_fd = sys.argv[1:]
+    app_path, memory_mb, log_level, log_form, control_fd, status_fd = sys.argv[1:]
     _die_with_parent()
+    configure(log_level, "json" if log_form == "json" else "console")
     app = App()
     app.include(builtin)
     if app_path:
@@ -89,7 +92,8 @@ async def _end_of(app: App, request: dict[str, Any]) -> dict[str, Any]:
     handler = app.handlers[request["type"]]
     left_s = request.pop("left_s")
     request |= {"id": UUID(request["id"]), "deadline": time.monotonic() + left_s}
-    run = Run(**request, worker_id=0, version=0, lost=0, handler=handler)
+    run = Run(**request, version=0, lost=0, handler=handler)
+    current_run.set(run)
     return (await end_of(run, asyncio.to_thread))._asdict()
 
 

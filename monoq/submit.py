@@ -15,6 +15,7 @@ from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, Q
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
+from monoq.observe import Metrics
 from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.database import Database, Queryable
@@ -74,11 +75,12 @@ class Submitter(Service):
 
     name = "submitter"
 
-    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher) -> None:
+    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher, metrics: Metrics) -> None:
         super().__init__()
         self._database = database
         self._pusher = pusher
         self._publisher = publisher
+        self._metrics = metrics
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
 
@@ -168,6 +170,7 @@ class Submitter(Service):
 
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
+        self._metrics.jobs_stored([job.type for job in new], len(jobs))
         told: defaultdict[str, list[Told]] = defaultdict(list)
         for job in new:
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
@@ -186,9 +189,10 @@ class Pusher(Service):
 
     name = "pusher"
 
-    def __init__(self, ready: Ready) -> None:
+    def __init__(self, ready: Ready, metrics: Metrics) -> None:
         super().__init__()
         self._ready = ready
+        self._metrics = metrics
         self._ids: deque[UUID] = deque(maxlen=MAX_UNPUSHED)
         self._arrived = asyncio.Event()
 
@@ -212,4 +216,5 @@ class Pusher(Service):
             try:
                 await self._ready.push(join(ids))
             except QueueUnavailable as error:
+                self._metrics.failed_pushes.inc()
                 log.debug("%d ids not pushed: %s", len(ids), error)

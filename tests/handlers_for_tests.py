@@ -46,6 +46,8 @@ def _act(what: Act, ctx: JobContext) -> Any:
             return Cancel("no longer wanted")
         case "fail":
             return Fail("no use")
+        case "block":
+            return time.sleep(what.value)
         case "nan":
             return float("nan")
         case "nul":

@@ -12,12 +12,13 @@ from monoq.api.schemas import ListRequest
 from monoq.job import Status, job_json
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.submit import Pusher
 
 
-def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher) -> Blueprint:
+def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
 
@@ -40,6 +41,7 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher) -> 
         row = await store.cancel_job(_job_id(job_id))
         if row is None:
             raise _wrong_state(await _existing(job_id), "only a PENDING or RUNNING job can be cancelled")
+        metrics.one(metrics.cancelled, row["type"])
         _publish(row)
         return _json(job_json(row))
 
@@ -48,6 +50,7 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher) -> 
         row = await store.retry_job(_job_id(job_id))
         if row is None:
             raise _wrong_state(await _existing(job_id), "only a FAILED or CANCELLED job can be retried")
+        metrics.one(metrics.revived, row["type"])
         _publish(row)
         pusher.push([row["id"]])
         return _json(job_json(row))

@@ -57,10 +57,10 @@ class ListRequest(_Request):
     cursor: UUID | None = None
 
 
-class TenantRequest(_Request):
-    """A query about one tenant."""
+class StatsRequest(_Request):
+    """The query of GET /stats: about one tenant, or all together."""
 
-    tenant_id: TenantId
+    tenant_id: TenantId | None = None
 
 
 _JOB = TypeAdapter(JobRequest)

@@ -1,5 +1,6 @@
 """The routes that count: tenants and one tenant's statistics. They must never count rows of history."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 from quart import Blueprint, request
 
 from monoq.api.problems import Problem, field_errors
-from monoq.api.schemas import TenantRequest
+from monoq.api.schemas import StatsRequest
 from monoq.job import Status
 from monoq.store.counts import CountStore
 from monoq.store.database import Row
@@ -21,19 +22,32 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
 
     @tenants.get("/tenants")
     async def list_tenants() -> dict[str, object]:
-        by_tenant = _by_tenant(await counts.count_jobs(None))
-        return {"tenants": [{"id": tenant_id, "counts": counted} for tenant_id, counted in by_tenant.items()]}
+        counted, oldest = await asyncio.gather(counts.count_jobs(None), counts.oldest_waiting(None))
+        tenants = _by_tenant(counted).items()
+        return {"tenants": [{"id": id, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(id))} for id, jobs in tenants]}
 
     @tenants.get("/stats")
     async def stats() -> dict[str, object]:
         try:
-            asked = TenantRequest.model_validate(request.args.to_dict())
+            asked = StatsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        by_tenant = _by_tenant(await counts.count_jobs(asked.tenant_id))
-        return {"tenantId": asked.tenant_id, "counts": by_tenant[asked.tenant_id]}
+        if (tenant_id := asked.tenant_id) is None:
+            jobs, oldest = await asyncio.gather(counts.sum_counts(), counts.oldest_waiting(None))
+            return {"counts": dict.fromkeys(Status, 0) | jobs, "oldestWaitingSeconds": _seconds(max(oldest.values(), default=None))}
+        counted, oldest = await asyncio.gather(counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id))
+        return {
+            "tenantId": tenant_id,
+            "counts": _by_tenant(counted)[tenant_id],
+            "oldestWaitingSeconds": _seconds(oldest.get(tenant_id)),
+        }
 
     return tenants
+
+
+def _seconds(waited: float | None) -> float | None:
+    """None: no due job waits."""
+    return None if waited is None else round(waited, 3)
 
 
 def _by_tenant(rows: Iterable[Row]) -> defaultdict[str, Counts]:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from monoq.job import Status
 from monoq.live.wire import Change, Told, encode_message, encode_messages
+from monoq.observe import Metrics
 from monoq.queue.connection import UNAVAILABLE, connect
 from monoq.queue.keys import UPDATES
 from monoq.service import Service
@@ -24,12 +25,13 @@ class Publisher(Service):
 
     name = "publisher"
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, metrics: Metrics) -> None:
         super().__init__()
         self._redis = connect(redis_url, connections=1)
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._arrived = asyncio.Event()
         self._down_since: float | None = None
+        self._metrics = metrics
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Takes committed changes; returns at once."""
@@ -61,6 +63,7 @@ class Publisher(Service):
                 pipeline.publish(UPDATES, message)
             await pipeline.execute()
         except UNAVAILABLE as error:
+            self._metrics.unpublished.inc(len(messages))
             if self._down_since is None:
                 self._down_since = time.monotonic()
                 log.warning("live updates are not published: %s", error)

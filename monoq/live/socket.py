@@ -15,6 +15,7 @@ from monoq.errors import InvalidJson
 from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
 from monoq.live.wire import updates_frame
+from monoq.observe import Metrics
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -84,8 +85,8 @@ class Socket:
         self._close = self._close or Closed(code, reason)
         self._woken.set()
 
-    async def serve(self) -> None:
-        """Accepts the connection; returns when it is over."""
+    async def serve(self) -> int | None:
+        """Accepts the connection; returns when it is over: the code it was closed with, None if its client closed it."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
         reading = asyncio.create_task(self._read(), name="socket reader")
@@ -101,9 +102,10 @@ class Socket:
         for end in ended:
             if isinstance(end, Closed):
                 await self._say_goodbye(end)
-                return
+                return end.code
             if isinstance(end, Exception) and not isinstance(end, OSError):
                 raise end
+        return None
 
     async def _say_goodbye(self, end: Closed) -> None:
         """Closes, and reads on until the client is gone: the server's queue to us is bounded, and it waits while it is full."""
@@ -195,8 +197,10 @@ class Socket:
 class Sockets:
     """All sockets of this process; the ASGI application behind `/ws`."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, metrics: Metrics) -> None:
         self._hub = hub
+        self._metrics = metrics
+        metrics.sockets_open.set_function(lambda: len(self._open))
         self._open: set[Socket] = set()
         self._closing = False
         self._emptied = asyncio.Event()
@@ -210,7 +214,7 @@ class Sockets:
             socket.close(RESTART, "restarting")
         self._open.add(socket)
         try:
-            await socket.serve()
+            self._metrics.socket_closed(await socket.serve())
         finally:
             self._open.discard(socket)
             if not self._open:

@@ -18,3 +18,11 @@ class CountStore:
     async def count_jobs(self, tenant_id: str | None) -> Sequence[Row]:
         """Rows of tenant_id, status, jobs; of one tenant or of all."""
         return await self._database.fetch(query("count_jobs"), tenant_id)
+
+    async def sum_counts(self) -> dict[str, int]:
+        """Jobs per status, of all tenants together."""
+        return {row["status"]: row["jobs"] for row in await self._database.fetch(query("sum_counts"))}
+
+    async def oldest_waiting(self, tenant_id: str | None) -> dict[str, float]:
+        """Per tenant with due jobs, or of one tenant: for how many seconds its longest-waiting job has been due."""
+        return {row["tenant_id"]: row["waited_s"] for row in await self._database.fetch(query("find_oldest_waiting"), tenant_id)}

@@ -28,7 +28,8 @@ class JobStore:
     async def claim_jobs(self, ids: Sequence[str], worker_id: int, timeouts_ms: dict[str, int]) -> Sequence[Row]:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
 
-        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost, at (the first row only).
+        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost,
+        waited_s, at (the first row only).
         """
         return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
 

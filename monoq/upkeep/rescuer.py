@@ -6,6 +6,7 @@ import time
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.jobs import JobStore
@@ -25,13 +26,16 @@ class Rescuer(Service):
 
     name = "rescuer"
 
-    def __init__(self, *, jobs: JobStore, workers: WorkerStore, publisher: Publisher, ready: Ready, lease_s: float) -> None:
+    def __init__(
+        self, *, jobs: JobStore, workers: WorkerStore, publisher: Publisher, ready: Ready, metrics: Metrics, lease_s: float
+    ) -> None:
         super().__init__()
         self._trusted_after_s = TRUSTED_AFTER * lease_s
         self._jobs = jobs
         self._workers = workers
         self._publisher = publisher
         self._ready = ready
+        self._metrics = metrics
 
     async def run(self) -> None:
         period = 0
@@ -57,10 +61,12 @@ class Rescuer(Service):
     async def _rescue(self) -> int:
         rows = await self._jobs.rescue_jobs(BATCH)
         if rows:
+            self._metrics.jobs_rescued(rows)
             log.warning("%d jobs of dead workers were freed", len(rows))
             self._publisher.publish(map(Change.of_row, rows))
             try:
                 await self._ready.push(join(row["id"] for row in rows if row["status"] == "PENDING"))
             except QueueUnavailable as error:
+                self._metrics.failed_pushes.inc()
                 log.debug("the freed jobs wait for the stager: %s", error)
         return len(rows)

@@ -1,6 +1,7 @@
 """Calls a handler and turns whatever happens into an Ending. It must do no IO of its own and let nothing escape."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from monoq.job import Status
 from monoq.outcome import Cancel, Outcome, Retry, Snooze
 from monoq.registry import JobContext
 from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
+
+log = logging.getLogger(__name__)
 
 MAX_DELAY_S = 366 * 86_400.0
 
@@ -41,7 +44,8 @@ async def end_of(run: Run, in_thread: InThread) -> Ending:
         return Ending(Status.FAILED, error=codec.clean_text(f"the result is not JSON: {error}"))
     except asyncio.CancelledError:
         return timed_out(run) if run.timed_out else RELEASED
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
+    except (Exception, SystemExit) as error:  # a handler may raise anything
+        log.debug("a handler failed", exc_info=error)
         return failed_attempt(run, _described(error))
 
 

@@ -153,6 +153,7 @@ def _request(run: Run) -> dict[str, object]:
         "type": run.type,
         "payload": run.payload,
         "claim": run.claim,
+        "worker_id": run.worker_id,
         "attempt": run.attempt,
         "max_attempts": run.max_attempts,
         "timeout_s": run.timeout_s,

@@ -14,6 +14,7 @@ from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
+from monoq.observe import Metrics
 from monoq.service import Service
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
@@ -34,15 +35,23 @@ class Completer(Service):
 
     name = "completer"
 
-    def __init__(self, *, jobs: JobStore, publisher: Publisher, idle: Callable[[], bool], settled: Callable[[Sequence[Run]], None]) -> None:
+    def __init__(
+        self,
+        *,
+        jobs: JobStore,
+        publisher: Publisher,
+        metrics: Metrics,
+        idle: Callable[[], bool],
+        settled: Callable[[Sequence[Run]], None],
+    ) -> None:
         super().__init__()
         self._jobs = jobs
         self._publisher = publisher
+        self._metrics = metrics
         self._idle = idle
         self._settled = settled
         self._ended: list[tuple[Run, Ending]] = []
         self._arrived = asyncio.Event()
-        self.stale = 0  # endings that came too late: the job was somebody else's by then
 
     def add(self, run: Run, ending: Ending) -> None:
         """Takes the end of a run; returns at once."""
@@ -97,8 +106,9 @@ class Completer(Service):
             if down_since is not None:
                 log.warning("results are written again after %.1f s", time.monotonic() - down_since)
             elif missing := len(part) - len(rows):
-                self.stale += missing
+                self._metrics.stale.inc(missing)
                 log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
+            self._metrics.runs_ended(part, rows, completed=completed, now=time.monotonic())
             failpoint.hit("after_finish")
             self._publish(part, rows)
             return

@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from typing import Any
 from uuid import UUID
 
+from monoq.log import current_run
 from monoq.service import Service
 from monoq.worker.call import end_of, timed_out
 from monoq.worker.run import RELEASED, Ending, Run
@@ -114,23 +116,28 @@ class Executor(Service):
         self._standby = None
         me = asyncio.current_task()
         assert me is not None
-        breath = time.monotonic() + BREATH_S
+        now = time.monotonic()
+        breath = now + BREATH_S
         while self._waiting:
             run = self._waiting.popleft()
             if self._standby is None:
                 self._stand_by()
             run.task = me
+            run.started_at = now
+            current_run.set(run)
             self._running[run.id] = run
             ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
             if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
                 del self._running[run.id]
                 self._ended(run, ending)
+            run.ended_at = now = time.monotonic()
             if me.cancelling() or run.timed_out:
                 self._stand_by()
                 return  # a cancellation may still be on its way: no other job is to meet it
-            if time.monotonic() > breath:
+            if now > breath:
                 await asyncio.sleep(0)
-                breath = time.monotonic() + BREATH_S
+                now = time.monotonic()
+                breath = now + BREATH_S
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         loop = asyncio.get_running_loop()
@@ -140,7 +147,7 @@ class Executor(Service):
                 loop.call_soon_threadsafe(self._thread_is_free)
 
         self._free_threads -= 1
-        future = self._threads.submit(function, *args)
+        future = self._threads.submit(copy_context().run, function, *args)
         future.add_done_callback(free_thread)  # when the function has really returned, which no cancellation brings about
         return await asyncio.wrap_future(future)
 

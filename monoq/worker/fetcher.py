@@ -13,6 +13,7 @@ from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
+from monoq.observe import Metrics
 from monoq.queue.ready import Popper, Ready, split
 from monoq.registry import App
 from monoq.service import Service
@@ -96,6 +97,7 @@ class Fetcher(Service):
         executor: Executor,
         slots: Slots,
         stager: Stager,
+        metrics: Metrics,
         batch_size: int,
     ) -> None:
         super().__init__()
@@ -106,6 +108,7 @@ class Fetcher(Service):
         self._ready = ready
         self._listened_at = time.monotonic()
         self._publisher = publisher
+        self._metrics = metrics
         self._heartbeat = heartbeat
         self._executor = executor
         self._slots = slots
@@ -157,15 +160,18 @@ class Fetcher(Service):
         if not ids:
             await self.pause(RETRY_S)
         # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.
-        return random.sample(ids, most) if len(ids) > most else ids
+        ids = random.sample(ids, most) if len(ids) > most else ids
+        self._metrics.direct.inc(len(ids))
+        return ids
 
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
         rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
         claimed_at = time.monotonic()
         runs: list[Run] = []
+        waits: list[float] = []
         told: defaultdict[str, list[Told]] = defaultdict(list)
-        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, _ in rows:
+        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, waited_s, _ in rows:
             handler = self._handlers[job_type]
             timeout_s = handler.timeout_s if timeout_ms is None else timeout_ms / 1000
             runs.append(
@@ -186,6 +192,8 @@ class Fetcher(Service):
                 )
             )
             told[tenant_id].append((str(job_id), version, job_type, attempt, None))
+            waits.append(waited_s)
+        self._metrics.wait.observe(waits)
         if rows:
             self._publisher.publish_batch(Status.RUNNING, told, rows[0]["at"], worker_id)
         return runs

@@ -28,6 +28,8 @@ class Run:
     handler: Handler
     task: "asyncio.Task[None] | None" = None
     timed_out: bool = False
+    started_at: float = 0.0  # as its end, on the monotonic clock
+    ended_at: float = 0.0
 
 
 class Ending(NamedTuple):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from monoq.live.publisher import Publisher
+from monoq.observe import Metrics
 from monoq.queue.ready import Ready
 from monoq.registry import App
 from monoq.service import Service
@@ -37,6 +38,7 @@ class Worker(Service):
         publisher: Publisher,
         heartbeat: Heartbeat,
         stager: Stager,
+        metrics: Metrics,
         batch_size: int,
         slots: int,
         threads: int,
@@ -48,7 +50,9 @@ class Worker(Service):
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(slots)
         self._children = Children(command=child_command, size=children)
-        self._completer = Completer(jobs=jobs, publisher=publisher, idle=lambda: self._executor.idle, settled=self._slots.settle)
+        self._completer = Completer(
+            jobs=jobs, publisher=publisher, metrics=metrics, idle=lambda: self._executor.idle, settled=self._slots.settle
+        )
         self._executor = Executor(threads=threads, isolated=self._children.run, ended=self._completer.add)
         self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
         self._fetcher = Fetcher(
@@ -61,9 +65,12 @@ class Worker(Service):
             executor=self._executor,
             slots=self._slots,
             stager=stager,
+            metrics=metrics,
             batch_size=batch_size,
         )
         heartbeat.watch(self._stuck_since)
+        metrics.slots.set(slots)
+        metrics.slots_used.set_function(lambda: len(self._slots))
 
     async def run(self) -> None:
         try:

@@ -22,7 +22,8 @@ export const listTenants = async () => (await get("/tenants")).tenants;
 
 export const listTypes = async () => (await get("/types")).types;
 
-export const readCounts = async (tenantId, signal) => (await get("/stats", { tenantId }, signal)).counts;
+/** {counts, oldestWaitingSeconds}; null: no due job waits. */
+export const readStats = (tenantId, signal) => get("/stats", { tenantId }, signal);
 
 /** A page, newest first: {jobs, nextCursor}. */
 export const listJobs = (query, signal) => get("/jobs", query, signal);

@@ -1,40 +1,51 @@
-// How many jobs are in each status; each count is a button that filters the list. It must never count by itself: the server's counters are
-// read again at most once a second while changes come in, and once more after the last.
+// How many jobs are in each status, and for how long the oldest has been waiting; each count is a button that filters the list. It must never
+// count by itself: the server's counters are read again at most once a second while changes come in, and once more after the last.
 
 import * as api from "./api.js";
-import { count } from "./format.js";
+import { age, count } from "./format.js";
 import { atMostEvery } from "./pace.js";
 import { STATUSES } from "./status.js";
 
 const INTERVAL_MS = 1_000;
+const TICK_MS = 1_000;
 const ALL = "ALL";
 const FAILURE = "counts";
+const NOTHING = { counts: {}, oldestWaitingSeconds: null };
 
-export function createCounts({ url, notice, container, template }) {
+export function createCounts({ url, notice, container, template, oldest }) {
+  let waitingSince = null; // on the monotonic clock
   const buttons = new Map([ALL, ...STATUSES].map((status) => [status, createButton(status)]));
-  container.append(...Array.from(buttons.values(), ({ element }) => element));
+  container.prepend(...Array.from(buttons.values(), ({ element }) => element));
   const pace = atMostEvery(INTERVAL_MS, read);
+  setInterval(paintOldest, TICK_MS);
 
   async function read(signal) {
     try {
-      paint(await api.readCounts(url.shown.tenant, signal));
+      paint(await api.readStats(url.shown.tenant, signal));
       notice.clear(FAILURE);
     } catch (error) {
       if (signal.aborted) return false;
-      if (!error.passes) paint({});
+      if (!error.passes) paint(NOTHING);
       notice.report(FAILURE, error);
       return error.passes;
     }
     return false;
   }
 
-  function paint(counts) {
+  function paint({ counts, oldestWaitingSeconds: oldestSeconds }) {
+    waitingSince = oldestSeconds === null ? null : performance.now() - oldestSeconds * 1000;
+    paintOldest();
     const known = STATUSES.filter((status) => status in counts);
     const all = { ...counts, [ALL]: known.length ? known.reduce((sum, status) => sum + counts[status], 0) : undefined };
     for (const [status, { number }] of buttons) {
       const text = all[status] === undefined ? "–" : count(all[status]);
       if (number.textContent !== text) number.textContent = text;
     }
+  }
+
+  function paintOldest() {
+    const text = waitingSince === null ? "–" : age(performance.now() - waitingSince);
+    if (oldest.textContent !== text) oldest.textContent = text;
   }
 
   function createButton(status) {
@@ -56,6 +67,6 @@ export function createCounts({ url, notice, container, template }) {
     },
 
     /** Nothing is known yet, of another tenant. */
-    blank: () => paint({}),
+    blank: () => paint(NOTHING),
   };
 }

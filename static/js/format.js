@@ -25,6 +25,12 @@ export function duration(ms) {
   return `${Math.floor(ms / DAY_MS)} d ${Math.floor((ms % DAY_MS) / 3_600_000)} h`;
 }
 
+/** The same at a glance: 3 s, 2 min, 3 h, 2 d. */
+export function age(ms) {
+  const [size, unit] = [[DAY_MS, "d"], [3_600_000, "h"], [60_000, "min"]].find(([least]) => ms >= least) ?? [1_000, "s"]; // prettier-ignore
+  return `${Math.floor(ms / size)} ${unit}`;
+}
+
 /** How long the job's last run took, or takes so far; null if it has none. */
 export function runMs(job) {
   if (!job.startedAt) return null;

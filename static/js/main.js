@@ -30,7 +30,7 @@ const connection = createConnection(byId("connection"));
 const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
-const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count") });
+const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest") });
 const snapshot = createSnapshot({ store, view, notice, onRead: () => table.paint() });
 const table = createTable({
   store,

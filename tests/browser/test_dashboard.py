@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import asyncpg
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, WebSocketRoute, async_playwright, expect
 
@@ -153,6 +154,21 @@ async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(dashboard
     await dashboard.has_status(job_id, "COMPLETED")
     await expect(dashboard.part("retry")).to_be_disabled()
     await expect(dashboard.part("details-timeline")).to_contain_text("Completed")
+
+
+async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(dashboard: Dashboard, db: asyncpg.Connection) -> None:
+    waits = "INSERT INTO jobs (tenant_id, type, run_at) VALUES ($1, 'nobody-runs-this', now() - $2 * interval '1 s')"
+    for tenant_id, due_for_s in ((TENANT, 7_300), (TENANT, 5), ("another", 90_000)):
+        await db.execute(waits, tenant_id, due_for_s)
+    await dashboard.open_live(tenant=TENANT)
+    await expect(dashboard.part("oldest-waiting")).to_have_text("2 h")
+    await dashboard.open_live(tenant="another")
+    await expect(dashboard.part("oldest-waiting")).to_have_text("1 d")
+    await db.execute("UPDATE jobs SET run_at = now() WHERE tenant_id = $1", TENANT)
+    await dashboard.open_live(tenant=TENANT)
+    await expect(dashboard.part("oldest-waiting")).to_have_text(re.compile(r"^([3-9]|[1-5]\d) s$"))  # it ages without being asked for
+    await db.execute("UPDATE jobs SET status = 'CANCELLED', finished_at = now(), changed_xid = pg_current_xact_id(), version = version + 1")
+    await expect(dashboard.part("oldest-waiting")).to_have_text("\N{EN DASH}")
 
 
 async def test_a_failed_job_tells_of_each_attempt_while_its_details_are_open(dashboard: Dashboard, server: Any) -> None:

@@ -280,3 +280,21 @@ async def test_tenants_are_counted_apart(server: Server) -> None:
     await server.submit([job(delayMs=3_600_000), job(delayMs=3_600_000), job(tenantId="b", delayMs=3_600_000)])
     tenants = (await server.http.get("/tenants")).json()["tenants"]
     assert {tenant["id"]: tenant["counts"]["PENDING"] for tenant in tenants} == {"acme": 2, "b": 1}
+
+
+async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(server: Server, db: asyncpg.Connection) -> None:
+    jobs = "INSERT INTO jobs (tenant_id, type, priority, run_at) VALUES ($1, 'nobody-runs-this', $2, now() - $3 * interval '1 s')"
+    for tenant_id, priority, due_for_s in (("a", 0, 60), ("a", 7, 3600), ("a", -7, 1), ("b", 0, 10), ("later", 0, -3600)):
+        await db.execute(jobs, tenant_id, priority, due_for_s)
+
+    async def told(**query: str) -> Any:
+        answer = (await server.http.get("/stats", params=query)).json()
+        return answer["counts"]["PENDING"], answer["oldestWaitingSeconds"]
+
+    assert await told(tenantId="a") == (3, pytest.approx(3600, abs=20))
+    assert await told(tenantId="b") == (1, pytest.approx(10, abs=20))
+    assert await told(tenantId="later") == (1, None)
+    assert await told(tenantId="nobody") == (0, None)
+    assert await told() == (5, pytest.approx(3600, abs=20))
+    tenants = {tenant["id"]: tenant["oldestWaitingSeconds"] for tenant in (await server.http.get("/tenants")).json()["tenants"]}
+    assert tenants == {"a": pytest.approx(3600, abs=20), "b": pytest.approx(10, abs=20), "later": None}

@@ -1,6 +1,7 @@
 """The table's own rules, and the plans that its statements must have."""
 
 import json
+import re
 from uuid import uuid4
 
 import asyncpg
@@ -49,6 +50,28 @@ async def test_submit_belongs_to_the_callers_transaction(db: asyncpg.Connection)
     assert (again.id, again.created) == (first.id, False)
     with pytest.raises(IdempotencyConflict):
         await submit(db, NewJob(tenant_id="a", type="echo", payload={"n": 2}, idempotency_key="k"))
+
+
+async def test_the_oldest_waiting_job_is_found_by_hopping_over_the_index(db: asyncpg.Connection) -> None:
+    await db.execute("""
+        INSERT INTO jobs (tenant_id, type, priority, run_at)
+        SELECT 't' || n % 50, 'x', n % 3, now() + (10_000 - n) * interval '1 s' FROM generate_series(1, 20_000) AS n
+    """)
+    await db.execute("ANALYZE jobs")
+    for tenant_id in (None, "t7"):
+        shown = await db.fetch("EXPLAIN (ANALYZE, BUFFERS) " + query("find_oldest_waiting"), tenant_id)
+        text = "\n".join(row[0] for row in shown)
+        assert "Seq Scan" not in text, text
+        assert "Index Scan using jobs_waiting" in text or "Index Only Scan using jobs_waiting" in text, text
+        assert max(int(rows) for rows in re.findall(r"actual[^)]*rows=(\d+)", text)) <= 150, text  # one per pair, of 20,000 jobs
+        found = {row["tenant_id"]: row["waited_s"] for row in await db.fetch(query("find_oldest_waiting"), tenant_id)}
+        truth = await db.fetch(
+            "SELECT tenant_id, date_part('epoch', now() - min(run_at)) AS s FROM jobs"
+            " WHERE run_at <= now() AND ($1::text IS NULL OR tenant_id = $1) GROUP BY 1",
+            tenant_id,
+        )
+        assert found == pytest.approx({row["tenant_id"]: row["s"] for row in truth}, abs=5)
+        assert len(found) == (1 if tenant_id else 50)
 
 
 async def plan(db: asyncpg.Connection, name: str, *args: object) -> str:

@@ -14,7 +14,7 @@ import pytest
 from conftest import eventually
 
 from faults.proxy import Proxy
-from faults.world import World, world
+from faults.world import World, free_port, world
 
 JOB = {"tenantId": "acme", "type": "work"}
 
@@ -193,6 +193,36 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
         assert set(load.statuses) <= {201, 503}
         await all_acknowledged_are_done(broken, load)
         assert all(member.alive for member in broken.members)
+
+
+async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_frozen(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1) as broken:
+        worker = broken.member("worker", MONOQ_METRICS_PORT=str(port := free_port()))
+        await broken.is_up(worker)
+        await broken.submit([JOB] * 10)
+        await broken.all_ended()
+        urls = {f"{broken.apis[0].url}/metrics": 'monoq_jobs_submitted_total{type="work"} 10.0'}
+        urls[f"http://127.0.0.1:{port}/metrics"] = 'monoq_jobs_completed_total{type="work"} 10.0'
+
+        async def tells(up: int, url: str, counted: str) -> bool:
+            began = time.monotonic()
+            text = (await broken.http.get(url)).text
+            assert time.monotonic() - began < 2
+            assert counted in text
+            assert ("monoq_jobs_waiting NaN" in text) is ("monoq_postgres_up 0.0" in text)
+            return f"monoq_postgres_up {up}.0" in text and f"monoq_redis_up {up}.0" in text
+
+        async def told(up: int) -> bool:
+            return all(await asyncio.gather(*[tells(up, url, counted) for url, counted in urls.items()]))
+
+        await eventually(lambda: told(1))
+        broken.freeze_postgres()
+        broken.redis_process().suspend()
+        for _ in range(3):
+            assert await told(0)
+        broken.redis_process().resume()
+        broken.thaw_postgres()
+        await eventually(lambda: told(1))
 
 
 async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> None:

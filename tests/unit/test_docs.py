@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from monoq.config import Settings, env_names
+from monoq.observe import Metrics
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -16,6 +17,23 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
         default = "" if field.default in (None, ()) else str(field.default)
         assert rows[variable].strip("` ") == default, variable
     assert len(rows) == len(Settings.model_fields)
+
+
+def test_every_metric_is_in_the_readme_with_its_type_and_labels() -> None:
+    told = {}
+    for names, kind in re.findall(r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "README.md").read_text(), re.M):
+        for name, labels in re.findall(r"`(monoq_\w+)(?:\{(\w+)\})?`", names):
+            told[name] = (kind, labels)
+    metrics = Metrics(types=["echo"], version="1")
+    metrics.run.observe([1.0], "echo")
+    metrics.socket_closed(1000)
+    made = {}
+    for family in metrics.registry.collect():
+        if family.name.startswith("monoq_"):
+            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            made[family.name + suffix] = ("gauge" if family.type == "info" else family.type, ", ".join(labels))
+    assert told == made
 
 
 def test_the_code_map_names_every_module() -> None:

@@ -17,6 +17,6 @@ WITH me AS MATERIALIZED (
     FROM due, me
     WHERE jobs.id = due.id
     RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms,
-              jobs.version, jobs.lost
+              jobs.version, jobs.lost, date_part('epoch', now() - jobs.run_at) AS waited_s
 )
 SELECT *, CASE WHEN row_number() OVER () = 1 THEN now() END AS at FROM claimed

@@ -1,0 +1,147 @@
+"""GET /metrics: what this process counted, and what the engines know of all of them. A scrape must be answered whatever is broken, with
+what is known by then."""
+
+import asyncio
+import logging
+import re
+import socket
+from collections.abc import Iterable
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from quart import Blueprint, Quart, Response, request
+
+from monoq.api.guard import LOOPBACK
+from monoq.api.problems import Problem
+from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
+from monoq.job import Status
+from monoq.observe import UNKNOWN, Metrics
+from monoq.queue.ready import Ready
+from monoq.service import Service
+from monoq.store.counts import CountStore
+
+log = logging.getLogger(__name__)
+
+ASK_TIMEOUT_S = 1.5  # how long a scrape waits for the engines; less than any scraper's patience
+BACKLOG = 16
+STOP_S = 0.5
+
+
+class Scrapes:
+    """Answers scrapes. Those that come at once share one look at the engines, which is never cut off: it ends by its own bounds."""
+
+    def __init__(self, *, metrics: Metrics, counts: CountStore, ready: Ready) -> None:
+        self._metrics = metrics
+        self._counts = counts
+        self._ready = ready
+        self._look: asyncio.Task[None] | None = None
+
+    async def answer(self, accept: str) -> tuple[bytes, str]:
+        """The text, and its content type: OpenMetrics for those who ask for it."""
+        if self._look is None or self._look.done():
+            self._forget()
+            self._look = asyncio.create_task(self._look_at_engines(), name="scrape")
+        await asyncio.wait([self._look], timeout=ASK_TIMEOUT_S)
+        if "application/openmetrics-text" in accept:  # the library's own choice fails on versions that are no numbers
+            text: bytes = openmetrics.generate_latest(self._metrics.registry)  # type: ignore[no-untyped-call]
+            return text, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self._metrics.registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    async def close(self) -> None:
+        """Ends a look under way."""
+        if self._look:
+            self._look.cancel()
+            await asyncio.wait([self._look], timeout=STOP_S)
+
+    def _forget(self) -> None:
+        """What was known at the last scrape is not what is so now."""
+        metrics = self._metrics
+        for gauge in (metrics.waiting, metrics.running, metrics.oldest, metrics.runway):
+            gauge.set(UNKNOWN)
+        metrics.postgres_up.set(0)
+        metrics.redis_up.set(0)
+
+    async def _look_at_engines(self) -> None:
+        await asyncio.gather(self._look_at_postgres(), self._look_at_redis())
+
+    async def _look_at_postgres(self) -> None:
+        try:
+            counts = await self._counts.sum_counts()
+            oldest = await self._counts.oldest_waiting(None)
+        except DatabaseUnavailable as error:
+            log.debug("a scrape without PostgreSQL: %s", error)
+            return
+        self._metrics.waiting.set(counts.get(Status.PENDING, 0))
+        self._metrics.running.set(counts.get(Status.RUNNING, 0))
+        self._metrics.oldest.set(max(oldest.values(), default=0))
+        self._metrics.postgres_up.set(1)
+
+    async def _look_at_redis(self) -> None:
+        try:
+            self._metrics.runway.set(await self._ready.length())
+        except QueueUnavailable as error:
+            log.debug("a scrape without Redis: %s", error)
+            return
+        self._metrics.redis_up.set(1)
+
+
+def metrics_blueprint(scrapes: Scrapes) -> Blueprint:
+    """The route, over what answers it."""
+    metrics = Blueprint("metrics", __name__)
+
+    @metrics.get("/metrics")
+    async def get_metrics() -> Response:
+        body, content_type = await scrapes.answer(request.headers.get("Accept", ""))
+        return Response(body, content_type=content_type)
+
+    return metrics
+
+
+class MetricsServer(Service):
+    """A port for /metrics alone: for workers, which serve no HTTP otherwise.
+
+    An application on the server that is here anyway, not prometheus-client's own server: that one starts a thread for each connection,
+    without a bound, and looks at no Host.
+    """
+
+    name = "metrics"
+
+    def __init__(self, *, quart: Quart, host: str, port: int, hosts: Iterable[str]) -> None:
+        super().__init__()
+        known = LOOPBACK | {name.lower() for name in (*hosts, f"[{host}]" if ":" in host else host)}
+        self._socket = _listen(host, port)
+        self._quart = quart
+        self._config = Config()
+        self._config.accesslog = None
+        self._config.errorlog = logging.getLogger("hypercorn.error")
+        self._config.include_server_header = False
+        self._config.graceful_timeout = STOP_S
+        self._config.shutdown_timeout = STOP_S
+        logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
+
+        @quart.before_request
+        async def refuse_unknown_hosts() -> None:
+            asked = re.sub(r":\d+$", "", request.headers.get("Host", "").lower())
+            if "*" not in known and asked not in known:
+                raise Problem(421, f"this port does not answer for the host {asked[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does")
+
+    async def run(self) -> None:
+        host, port = self._socket.getsockname()[:2]
+        self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
+        log.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
+        await serve(self._quart, self._config, shutdown_trigger=self._stopped)
+
+    async def _stopped(self) -> None:
+        await self.stopping.wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Binds before anything else starts, so that a port in use is told at once."""
+    try:
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_METRICS_HOST, MONOQ_METRICS_PORT): {error.strerror or error}") from error
+    listener.setblocking(False)
+    return listener
