@@ -26,6 +26,7 @@ from monoq.worker.run import Run
 log = logging.getLogger(__name__)
 
 LANES = 2  # batches being fetched at once: while one is claimed, the next is popped
+SMALL_BATCH, SMALL_BATCH_LANES = 50, 4  # small ones mostly wait for round trips and for the disk
 FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
 RETRY_S = 0.25  # pause after Postgres was away
 IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
@@ -114,10 +115,16 @@ class Fetcher(Service):
         self._slots = slots
         self._stager = stager
         self._batch_size = batch_size
+        self._claiming = 0
+
+    @property
+    def claiming(self) -> bool:
+        """Whether jobs are about to come."""
+        return self._claiming > 0
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as lanes:
-            for _ in range(LANES):
+            for _ in range(SMALL_BATCH_LANES if self._batch_size <= SMALL_BATCH else LANES):
                 lanes.create_task(self._fetch_batches())
 
     async def _fetch_batches(self) -> None:
@@ -132,7 +139,11 @@ class Fetcher(Service):
                 try:
                     if ids := await self._next_ids(popper, asked):
                         failpoint.hit("after_pop")
-                        runs = await self._claim(ids)
+                        self._claiming += 1
+                        try:
+                            runs = await self._claim(ids)
+                        finally:
+                            self._claiming -= 1
                         failpoint.hit("after_claim")
                 except DatabaseUnavailable as error:
                     log.debug("nothing fetched: %s", error)

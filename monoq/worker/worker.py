@@ -50,9 +50,7 @@ class Worker(Service):
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(slots)
         self._children = Children(command=child_command, size=children)
-        self._completer = Completer(
-            jobs=jobs, publisher=publisher, metrics=metrics, idle=lambda: self._executor.idle, settled=self._slots.settle
-        )
+        self._completer = Completer(jobs=jobs, publisher=publisher, metrics=metrics, idle=self._is_idle, settled=self._slots.settle)
         self._executor = Executor(threads=threads, isolated=self._children.run, ended=self._completer.add)
         self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
         self._fetcher = Fetcher(
@@ -99,6 +97,10 @@ class Worker(Service):
         """Its job was cancelled, or rescued and given to another: its slot is free as soon as the run is stopped."""
         if self._executor.abandon(run):
             self._slots.settle([run])
+
+    def _is_idle(self) -> bool:
+        """Nothing runs and nothing is about to: what has ended need not wait for company."""
+        return self._executor.idle and not self._fetcher.claiming
 
     def _stuck_since(self) -> float:
         """Asked by the heartbeat's thread: when the loop missed the first deadline it could not keep; inf while it ticks."""
