@@ -29,6 +29,11 @@ FACT_TIMEOUT_S = 20.0  # a fact that does not come true within this never will
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several run at once, what takes longest must begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
     for name in [name for name in os.environ if name.startswith("MONOQ_")] + ["DATABASE_URL", "REDIS_URL", "PORT", "BATCH_SIZE"]:

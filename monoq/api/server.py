@@ -5,12 +5,12 @@ import socket
 from collections.abc import Iterable
 from typing import cast
 
-import hypercorn.protocol.ws_stream
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Blueprint, Quart
 
 from monoq.api import problems
+from monoq.api.frames import bound_frames
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.jobs import MAX_BATCH_BYTES
 from monoq.errors import ConfigError
@@ -58,7 +58,7 @@ class ApiServer(Service):
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        _refuse_compression()
+        bound_frames()
         host = self._socket.getsockname()[0]
         self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
         log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
@@ -93,8 +93,3 @@ def _notice_dead_peers(listener: socket.socket) -> None:
     for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
         if option := getattr(socket, name, None):  # not all of them exist everywhere
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _refuse_compression() -> None:
-    """Hypercorn always accepts permessage-deflate: 190 KB per socket, and a small frame that unpacks to 67 MB before any limit."""
-    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]

@@ -287,7 +287,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -
 
 
 async def test_a_redis_behind_a_black_hole_costs_no_answer(tmp_path: Path) -> None:
-    async with world(tmp_path) as broken, Proxy(str(broken.redis._socket)) as proxy:
+    async with world(tmp_path) as broken, Proxy(broken.redis_socket) as proxy:
         broken.redis_url = f"redis://127.0.0.1:{proxy.port}"
         for role in ("api", "worker"):
             await broken.is_up(broken.member(role))

@@ -1,6 +1,7 @@
 """Messages are lost, late and repeated, processes die between a commit and its message; a viewer still learns every final state."""
 
 import asyncio
+import contextlib
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ from typing import Any
 
 import psutil
 import websockets
-from conftest import eventually
+from conftest import Server, eventually
 
 from faults.proxy import Proxy
 from faults.world import Member, world
@@ -36,7 +37,7 @@ class Viewer:
 
 
 @asynccontextmanager
-async def watching(api: Member) -> AsyncIterator[Viewer]:
+async def watching(api: Member | Server) -> AsyncIterator[Viewer]:
     viewer = Viewer()
     async with websockets.connect(api.url.replace("http", "ws") + "/ws") as socket:
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme", "batch": True}))
@@ -49,6 +50,8 @@ async def watching(api: Member) -> AsyncIterator[Viewer]:
         listening = asyncio.create_task(listen())
         yield viewer
         listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening  # raises what it found wrong
 
 
 async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(tmp_path: Path) -> None:
@@ -63,7 +66,7 @@ async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninf
 
 
 async def test_messages_that_never_arrive_are_made_good(tmp_path: Path) -> None:
-    async with world(tmp_path) as broken, Proxy(str(broken.redis._socket)) as proxy:
+    async with world(tmp_path) as broken, Proxy(broken.redis_socket) as proxy:
         direct, broken.redis_url = broken.redis_url, f"redis://127.0.0.1:{proxy.port}"
         await broken.is_up(broken.member("api"))
         broken.redis_url = direct

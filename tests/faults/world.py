@@ -22,6 +22,7 @@ import psutil
 import redis.asyncio
 from conftest import eventually
 
+from faults.proxy import Proxy
 from monoq.app import package_dir
 from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine
@@ -98,6 +99,7 @@ class World:
         sockets = _socket_folder(folder)
         self.postgres = PostgresEngine(folder, sockets)
         self.redis = RedisEngine(folder, sockets)
+        self.postgres_socket, self.redis_socket = str(sockets / ".s.PGSQL.5432"), str(sockets / "redis.sock")
         self.database_url = self.postgres.url
         self.redis_url = self.redis.url
         self.members: list[Member] = []
@@ -121,6 +123,15 @@ class World:
         self.members.append(member)
         return member
 
+    def through(self, postgres: Proxy | None = None, redis: Proxy | None = None) -> dict[str, str]:
+        """Settings of a member that reaches its engines through these."""
+        urls = {}
+        if postgres:
+            urls["MONOQ_DATABASE_URL"] = f"postgresql://monoq@127.0.0.1:{postgres.port}/monoq"
+        if redis:
+            urls["MONOQ_REDIS_URL"] = f"redis://127.0.0.1:{redis.port}"
+        return urls
+
     @property
     def apis(self) -> list[Member]:
         return [member for member in self.members if member.role == "api" and member.alive]
@@ -131,6 +142,10 @@ class World:
 
     async def connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.postgres.url)
+
+    async def connect_to(self, database: str) -> asyncpg.Connection:
+        """Another database of the same server."""
+        return await asyncpg.connect(self.postgres.url, database=database)
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         connection = await self.connect()
@@ -161,6 +176,10 @@ class World:
             "SELECT monoq_submit('acme', $1, $2::jsonb) AS id FROM generate_series(1, $3::int)", job_type, payload, times
         )
         return [row["id"] for row in rows]
+
+    async def trusted(self) -> None:
+        """Rescuers trust themselves only after half a lease of unbroken contact: until then nothing is to be timed."""
+        await eventually(lambda: self.value("SELECT now() - max(started_at) > interval '2.5 s' FROM workers"))
 
     async def all_ended(self, timeout: float = 60) -> None:
         await eventually(lambda: self.value("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"), timeout=timeout)

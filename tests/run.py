@@ -1,0 +1,47 @@
+"""Runs all tests and ends with one line and one exit code: `python tests/run.py [arguments for pytest]`.
+
+Most tests wait more than they work, so several run at once, each process with engines of its own. Those marked `alone` measure
+times or fill the machine; they come after the others, one by one.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+AT_ONCE = max(4, 3 * (os.cpu_count() or 1))
+PASSES = {
+    "side by side": ["-m", "not alone", "-n", str(AT_ONCE), "--dist", "loadgroup", "--no-loadscope-reorder"],
+    "alone": ["-m", "alone"],
+}
+NONE_COLLECTED = 5
+
+
+def main() -> int:
+    began = time.monotonic()
+    passed, failed, skipped = 0, 0, 0
+    broken: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, arguments in PASSES.items():
+            report = Path(folder) / f"{name}.xml"
+            command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}", *sys.argv[1:]]
+            code = subprocess.run(command, check=False).returncode
+            if code not in (0, NONE_COLLECTED):
+                broken.append(f"{name} (exit code {code})")
+            if report.exists():
+                for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+                    tests, bad, left = (int(suite.get(what, "0")) for what in ("tests", "failures", "skipped"))
+                    bad += int(suite.get("errors", "0"))
+                    passed, failed, skipped = passed + tests - bad - left, failed + bad, skipped + left
+    if not broken and not passed:
+        broken.append("no test was run")
+    print(f"\n{'FAILED: ' + ', '.join(broken) if broken else 'all is well'}, after {time.monotonic() - began:.0f} s")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
