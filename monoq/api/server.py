@@ -10,7 +10,7 @@ from hypercorn.config import Config
 from quart import Blueprint, Quart
 
 from monoq.api import problems
-from monoq.api.frames import bound_frames
+from monoq.api.bounds import keep_bounds
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.jobs import MAX_BATCH_BYTES
 from monoq.errors import ConfigError
@@ -20,6 +20,7 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 BODY_TIMEOUT_S = 20
+KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
 BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
 
 
@@ -50,7 +51,7 @@ class ApiServer(Service):
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
         self._config.include_server_header = False
-        self._config.keep_alive_timeout = 75
+        self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
         self._config.graceful_timeout = min(3.0, grace_s / 2)
         self._config.shutdown_timeout = min(3.0, grace_s / 2)
@@ -58,7 +59,7 @@ class ApiServer(Service):
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        bound_frames()
+        keep_bounds()
         host = self._socket.getsockname()[0]
         self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
         log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)

@@ -133,7 +133,7 @@ class Gossip:
 
 async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_and_hide_no_end(tmp_path: Path) -> None:
     """The API listens to a Redis of its own; what the workers publish reaches it through the gossip only."""
-    async with world(tmp_path / "world", workers=2) as broken, AsyncExitStack() as stack:
+    async with world(tmp_path, workers=2) as broken, AsyncExitStack() as stack:
         (tmp_path / "other").mkdir()
         other = RedisEngine(tmp_path / "other", tmp_path / "other")
         await asyncio.to_thread(other.start)

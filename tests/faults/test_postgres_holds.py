@@ -126,6 +126,7 @@ async def test_a_transaction_held_open_in_another_database_hides_nothing_and_cos
 
 BACKLOG = 1_000_000
 SMALL = 25
+STILL_WAIT = "SELECT count(*) FROM jobs WHERE tenant_id = 'large' AND status = 'PENDING'"
 
 
 @pytest.mark.alone
@@ -133,19 +134,36 @@ async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_f
     async with world(tmp_path, apis=1, workers=2, MONOQ_SLOTS="50") as broken:
         await _backlog(broken, 40_000)
         few = await _wait_of_the_small(broken, "beside-few")
-        assert await broken.value("SELECT count(*) > 1000 FROM jobs WHERE tenant_id = 'large' AND status = 'PENDING'")
+        assert await broken.value(STILL_WAIT) > 1000
+        for worker in broken.workers:
+            worker.kill()  # they would only slow the INSERT down
         await _backlog(broken, BACKLOG)
+        for _ in range(2):
+            await broken.is_up(broken.member("worker"))
         many = await _wait_of_the_small(broken, "beside-many")
-        assert await broken.value("SELECT count(*) > $1 FROM jobs WHERE tenant_id = 'large' AND status = 'PENDING'", 0.9 * BACKLOG)
+        assert await broken.value(STILL_WAIT) > 0.9 * BACKLOG
         print(f"median wait of the small tenant: {few * 1000:.0f} ms beside thousands, {many * 1000:.0f} ms beside a million")
         assert many < max(2 * few, 0.05)
-        await asyncio.to_thread(broken.kill_postgres)  # a clean stop would write half a gigabyte
+        for member in broken.members:
+            member.kill()
+        await broken.fetch("TRUNCATE jobs")  # or the stop would write half a gigabyte
 
 
 async def _backlog(broken: World, jobs: int) -> None:
-    await broken.fetch(
-        "INSERT INTO jobs (tenant_id, type, payload) SELECT 'large', 'work', '{\"ms\": 20}' FROM generate_series(1, $1::int)", jobs
+    """Indexes are made after the rows: that is several times faster."""
+    db = await broken.connect()
+    indexes = await db.fetch(
+        "SELECT indexname AS name, indexdef AS made FROM pg_indexes WHERE tablename = 'jobs' AND indexname <> 'jobs_pkey'"
     )
+    async with db.transaction():
+        for index in indexes:
+            await db.execute(f"DROP INDEX {index['name']}")
+        rows = "SELECT ($2 || lpad(to_hex(n), 24, '0'))::uuid, 'large', 'work', '{\"ms\": 20}' FROM generate_series(1, $1::int) n"
+        await db.execute(f"INSERT INTO jobs (id, tenant_id, type, payload) {rows}", jobs, f"{jobs:08d}")
+        for index in indexes:
+            await db.execute(index["made"])
+    await db.execute("ANALYZE jobs")
+    await db.close()
 
 
 async def _wait_of_the_small(broken: World, tenant: str) -> float:
