@@ -2,6 +2,7 @@
 no message and no route."""
 
 import asyncio
+from typing import Any
 
 import hypercorn.asyncio.run
 import hypercorn.protocol.h2
@@ -9,6 +10,7 @@ import hypercorn.protocol.h11
 import hypercorn.protocol.ws_stream
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
+from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.protocol.ws_stream import WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
@@ -19,7 +21,29 @@ MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
 LINGER_S = 1.0  # how long what a refused client still sends is thrown away: cut at once, it might not see our close
 
 
-class BoundedStream(WSStream):
+async def _to_nobody(event: object) -> None: ...
+
+
+class LetsGo:
+    """A stream whose application has ended takes nothing more to it. Its queue is bounded: whoever waits for room there, be it the
+    reader or the end of the connection itself, would wait for ever."""
+
+    app_put: Any
+
+    async def app_send(self, message: Any) -> None:
+        if message is None and self.app_put is not None:
+            queue: asyncio.Queue[Any] | None = getattr(self.app_put, "__self__", None)
+            self.app_put = _to_nobody
+            while queue is not None and not queue.empty():
+                queue.get_nowait()
+        await super().app_send(message)  # type: ignore[misc]
+
+
+class LetsGoHTTP(LetsGo, HTTPStream):
+    """Of a request."""
+
+
+class BoundedStream(LetsGo, WSStream):
     """Hypercorn's stream of one WebSocket; but what is too large, in too many pieces or against the protocol is answered with
     its code, and then the connection is cut. Hypercorn sends 1009 and reads on, and keeps all that comes."""
 
@@ -42,9 +66,10 @@ class BoundedStream(WSStream):
                     return await self._refuse(CloseReason.POLICY_VIOLATION)
                 self.buffer.extend(event)
                 if event.message_finished and self.app_put is not None:
-                    await self.app_put(self.buffer.to_message())
+                    message = self.buffer.to_message()
                     self.buffer.clear()
                     self._size = self._pieces = 0
+                    await self.app_put(message)
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
             elif isinstance(event, CloseConnection):
@@ -94,4 +119,5 @@ def keep_bounds() -> None:
     hypercorn.protocol.ws_stream.PerMessageDeflate = NoExtension  # type: ignore[attr-defined, assignment]
     for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
         protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
+        protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
     hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]

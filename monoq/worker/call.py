@@ -68,10 +68,10 @@ async def _call(run: Run, in_thread: InThread) -> Any:
 
 
 def _called(function: Callable[..., Any], *args: Any) -> Any:
-    """In a thread. A future refuses StopIteration: it would never be done."""
+    """In a thread. These two mean something else to whoever awaits a future: its end would never be seen."""
     try:
         return function(*args)
-    except StopIteration as error:
+    except (StopIteration, GeneratorExit) as error:
         raise RuntimeError(_described(error)) from error
 
 

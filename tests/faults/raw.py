@@ -41,10 +41,10 @@ class Wire:
         return head
 
     async def close_code(self, timeout: float = 20) -> int:
-        """Reads to the end; the code of the close frame, or CUT if there was none."""
+        """Reads to the end; the code of the close frame, or CUT if there was none. TimeoutError if it does not end."""
         received = b""
-        with contextlib.suppress(OSError):
-            async with asyncio.timeout(timeout):
+        async with asyncio.timeout(timeout):
+            with contextlib.suppress(OSError):
                 while data := await self.reader.read(65536):
                     received += data
         while len(received) >= 2:
