@@ -94,6 +94,7 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         ({"PORT": "99999"}, "MONOQ_PORT"),
         ({"MONOQ_ROLE": "boss"}, "MONOQ_ROLE"),
         ({"MONOQ_LEASE": "1"}, "MONOQ_LEASE must be at least three times MONOQ_BEAT"),
+        ({"MONOQ_WATCHDOG": "1"}, "MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT"),
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from conftest import eventually
 
+from faults.load import Load
 from faults.raw import CONTINUATION, FINAL, PACKED, PING, TEXT, Wire, frame, junk, wire
-from faults.test_engines_die import Load
 from faults.test_stream_heals import watching
 from faults.world import Member, World, world
 
@@ -135,6 +135,7 @@ async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_
         assert "Traceback" not in api.said()
 
 
+@pytest.mark.long
 async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent_is_not(tmp_path: Path) -> None:
     """One host vanishes without a word. If there is news for it, that is noticed at once, else when the kernel asks, after 20 s."""
     async with world(tmp_path, apis=1, workers=1) as broken:

@@ -8,11 +8,10 @@ import psutil
 import pytest
 from conftest import eventually
 
-from faults.test_engines_die import Load, all_acknowledged_are_done
+from faults.load import JOB, Load, all_acknowledged_are_done
 from faults.test_stream_heals import watching
 from faults.world import World, world
 
-JOB = {"tenantId": "acme", "type": "work"}
 SENT_AGAIN = "a statement is sent again"
 
 
@@ -90,9 +89,10 @@ async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_ou
         assert all(member.alive for member in broken.members)
 
 
-HELD_S = 12
+HELD_S = 10
 
 
+@pytest.mark.long
 async def test_a_transaction_held_open_in_another_database_hides_nothing_and_costs_no_memory(tmp_path: Path) -> None:
     """It holds back the horizon from which changes are read again: of everything that runs on the server, not of its database."""
     async with world(tmp_path, apis=1, workers=1) as broken:

@@ -60,6 +60,7 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
         with pytest.raises(httpx.HTTPError):
             await broken.submit([job], victim)
         assert await broken.value("SELECT count(*) FROM jobs") == stored
+        await broken.all_ended(4)  # nobody told Redis of it; the stager finds it
         (job_id,) = (await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": [job]})).json()["jobIds"]
         await broken.all_ended()
         assert [str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs")] == [job_id]
@@ -152,6 +153,7 @@ async def test_a_handler_that_blocks_the_loop_does_not_look_dead(tmp_path: Path)
         assert all(claim == 1 for _, _, claim in broken.executions())
 
 
+@pytest.mark.long
 async def test_code_that_never_lets_go_of_the_interpreter_is_ended_and_its_job_runs_apart(tmp_path: Path) -> None:
     async with world(tmp_path, workers=2, MONOQ_WATCHDOG="3") as broken:
         await broken.trusted()

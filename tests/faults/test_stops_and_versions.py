@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
-from faults.test_engines_die import Load, all_acknowledged_are_done
+from faults.load import Load, all_acknowledged_are_done
 from faults.test_stream_heals import watching
 from faults.world import world
 from monoq.config import load_settings
@@ -24,6 +24,7 @@ STOPS, AT_ONCE = 200, 10
 GRACE_S = 5.0
 
 
+@pytest.mark.long
 async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
     database_url: str, redis_url: str, db: asyncpg.Connection
 ) -> None:

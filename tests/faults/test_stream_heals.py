@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import websockets
 from conftest import Server, eventually
 
@@ -131,6 +132,7 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         await running
 
 
+@pytest.mark.long
 async def test_a_reader_that_never_reads_costs_only_itself(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         api = broken.apis[0]
