@@ -35,11 +35,12 @@ async def chunks_without_end(client: Wire, path: str, most: int) -> int:
     return await answer
 
 
+CUT = 0  # in the middle of what it sent: then a client may not see the answer
 REQUESTS: dict[str, tuple[Callable[[Wire], Awaitable[int]], set[int]]] = {
     "a declared gigabyte": (a_declared_gigabyte, {413}),
-    "a gigabyte in chunks": (lambda client: chunks_without_end(client, "/jobs", 256 * 1024), {413}),
-    "a gigabyte in chunks for a batch": (lambda client: chunks_without_end(client, "/jobs/batch", 16 * MB), {413}),
-    "a gigabyte in chunks for nobody": (lambda client: chunks_without_end(client, "/nowhere", 0), {404, 405}),
+    "a gigabyte in chunks": (lambda client: chunks_without_end(client, "/jobs", 256 * 1024), {413, CUT}),
+    "a gigabyte in chunks for a batch": (lambda client: chunks_without_end(client, "/jobs/batch", 16 * MB), {413, CUT}),
+    "a gigabyte in chunks for nobody": (lambda client: chunks_without_end(client, "/nowhere", 0), {404, CUT}),
 }
 
 
@@ -120,7 +121,7 @@ async def test_a_head_or_a_body_that_comes_in_drops_is_not_waited_for(
             while not dripping.done():
                 assert (await server.http.get("/health")).status_code == 200
                 await asyncio.sleep(0.05)
-            assert await dripping == [0, 408, 0]
+            assert await dripping == [CUT, 408, CUT]
 
 
 IDLE = 10_000
