@@ -31,7 +31,8 @@ def main() -> int:
         environment = os.environ | {"TMPDIR": folder}
         for name, arguments in PASSES.items():
             report = Path(folder) / f"{name}.xml"
-            command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}", *sys.argv[1:]]
+            # Native tracebacks: pytest's own parse the source, which can fail on 3.11 (a SystemError of ast.parse) and end the session.
+            command = [sys.executable, "-m", "pytest", "--tb=native", *arguments, f"--junitxml={report}", *sys.argv[1:]]
             code = subprocess.run(command, env=environment, check=False).returncode
             if code not in (0, NONE_COLLECTED):
                 broken.append(f"{name} (exit code {code})")
