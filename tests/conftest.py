@@ -88,13 +88,13 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     await client.aclose()
 
 
-async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S) -> Any:
+async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
     """The first true value of `fact`, asked again and again; fails if it does not come."""
     last = None
     try:
         async with asyncio.timeout(timeout):
             while not (last := await fact()):  # noqa: ASYNC110 - the fact is in another process
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(every)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
     return last

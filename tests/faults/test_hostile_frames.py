@@ -145,8 +145,8 @@ async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent
             await silent.upgrade()
             ours = silent.writer.get_extra_info("sockname")[1]
             await broken.submit([{"tenantId": "acme", "type": "work"}])
-            await eventually(lambda: _let_go(api, busy), timeout=5)
-            await eventually(lambda: _let_go(api, quiet), timeout=40)
+            await eventually(lambda: _let_go(api, busy), timeout=5, every=0.1)
+            await eventually(lambda: _let_go(api, quiet), timeout=40, every=0.5)
             assert not await _let_go(api, ours)  # it answers no ping, as there is none; its kernel answered for it
             await silent.send(frame(SUBSCRIBE))
             await broken.submit([{"tenantId": "acme", "type": "work"}])

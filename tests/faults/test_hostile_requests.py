@@ -137,11 +137,11 @@ async def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(tmp_
         async with others_are_served(broken, api, many * 40 * 1024 // MB + 20):
             for _ in range(2):  # the second time needs no more memory than the first
                 idle = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", api.port), 20) for _ in range(many)])
-                await eventually(lambda: _connections(api, lambda open_there: open_there >= many))
+                await eventually(lambda: _connections(api, lambda open_there: open_there >= many), every=0.1)
                 assert (await broken.http.get(f"{api.url}/health")).status_code == 200
                 for one in idle:
                     one.close()
-                await eventually(lambda: _connections(api, lambda open_there: open_there < few))
+                await eventually(lambda: _connections(api, lambda open_there: open_there < few), every=0.1)
 
 
 async def _connections(api: Member, fact: Callable[[int], bool]) -> bool:

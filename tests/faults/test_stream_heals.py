@@ -158,7 +158,7 @@ async def test_a_reader_that_never_reads_costs_only_itself(tmp_path: Path) -> No
             open_there = psutil.Process(api.pid).net_connections("tcp")
             return all(not one.raddr or one.raddr.port != ours for one in open_there)
 
-        await eventually(gone, timeout=60)
+        await eventually(gone, timeout=60, every=0.2)
         writer.transport.abort()
         api.send(signal.SIGTERM)
         await asyncio.to_thread(api.process.wait, 15)

@@ -107,6 +107,7 @@ class World:
         self.database_url = self.postgres.url
         self.redis_url = self.redis.url
         self.members: list[Member] = []
+        self._idle: list[asyncpg.Connection] = []
         self.settings = {
             "MONOQ_LEASE": "4",  # not 10 s: what takes a lease, or half of one, is not to take the tests so long
             "MONOQ_APP": "handlers_for_faults:app",
@@ -152,11 +153,23 @@ class World:
         return await asyncpg.connect(self.postgres.url, database=database)
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        connection = await self.connect()
+        """On a connection that is kept: facts are asked for a hundred times a second. One that broke meanwhile is replaced."""
+        while self._idle:
+            connection = self._idle.pop()
+            with contextlib.suppress(
+                OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError
+            ):
+                return await self._fetch(connection, sql, *args)
+        return await self._fetch(await self.connect(), sql, *args)
+
+    async def _fetch(self, connection: asyncpg.Connection, sql: str, *args: Any) -> list[asyncpg.Record]:
         try:
-            return list(await connection.fetch(sql, *args))
-        finally:
-            await connection.close()
+            rows = list(await connection.fetch(sql, *args))
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append(connection)
+        return rows
 
     async def value(self, sql: str, *args: Any) -> Any:
         rows = await self.fetch(sql, *args)
@@ -263,6 +276,8 @@ class World:
                 member.thaw()
                 member.kill()
         await self.http.aclose()
+        for connection in self._idle:
+            connection.terminate()
         await asyncio.to_thread(self.thaw_postgres)
         with contextlib.suppress(Exception):
             self.redis_process().resume()
