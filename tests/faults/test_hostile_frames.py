@@ -106,7 +106,7 @@ async def others_are_served(broken: World, api: Member, most_mb: int) -> AsyncIt
     finally:
         looking.cancel()
     assert set(load.statuses) == {201}
-    assert load.slowest_s < 3
+    assert load.slowest_s < 10
     assert (peak - before) / MB < most_mb, f"{(peak - before) / MB:.0f} MB"
 
 
