@@ -39,7 +39,7 @@ class Load:
                 self.statuses.append(answer.status_code)
                 if answer.status_code == 201:
                     self.acknowledged.append(answer.json()["jobId"])
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
 
     async def more(self, count: int) -> None:
         """Returns when that many more jobs have been acknowledged."""

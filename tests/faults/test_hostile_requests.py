@@ -127,6 +127,7 @@ async def test_a_head_or_a_body_that_comes_in_drops_is_not_waited_for(
 IDLE = 10_000
 
 
+@pytest.mark.alone
 async def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(tmp_path: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # ours, and inherited by the API

@@ -24,7 +24,7 @@ STOPS, AT_ONCE = 200, 8
 GRACE_S = 10.0  # the default
 
 
-@pytest.mark.long
+@pytest.mark.alone
 async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
     database_url: str, redis_url: str, db: asyncpg.Connection
 ) -> None:
