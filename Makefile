@@ -22,8 +22,8 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## API, worker and dashboard on embedded engines, until Ctrl-C (PORT, MONOQ_HOST)
 	@exec $(VENV)/bin/monoq serve
 
-test: $(READY) ## all tests, on real engines
-	@$(VENV)/bin/python -m pytest
+test: $(READY) ## all tests, on real engines, several at once (ARGS="-k redis")
+	@$(VENV)/bin/python tests/run.py $(ARGS)
 
 soak: $(READY) ## a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
 	@cd tests && ../$(VENV)/bin/python -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -51,7 +51,9 @@ class Settings(BaseSettings):
     child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")
     lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
     beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
-    watchdog: float = Field(8.0, ge=0, le=3600, description="seconds that C code may block the process before it is ended; 0: for ever")
+    watchdog: float = Field(
+        8.0, ge=0, le=3600, description="seconds that C code may block the process before it is ended, at least three beats; 0: for ever"
+    )
     start_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a start waits for a PostgreSQL that does not answer")
     shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="port that serves GET /metrics and nothing else; 0: any free one")
@@ -70,6 +72,8 @@ class Settings(BaseSettings):
     def _lease_outlives_missed_beats(self) -> "Settings":
         if self.lease < 3 * self.beat:
             raise ValueError("MONOQ_LEASE must be at least three times MONOQ_BEAT")
+        if 0 < self.watchdog < 3 * self.beat:  # it is fed at each beat: a shorter one would end a process that is well
+            raise ValueError("MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT")
         return self
 
 

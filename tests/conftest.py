@@ -29,6 +29,11 @@ FACT_TIMEOUT_S = 20.0  # a fact that does not come true within this never will
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several run at once, what takes longest must begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
     for name in [name for name in os.environ if name.startswith("MONOQ_")] + ["DATABASE_URL", "REDIS_URL", "PORT", "BATCH_SIZE"]:
@@ -83,13 +88,13 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     await client.aclose()
 
 
-async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S) -> Any:
+async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
     """The first true value of `fact`, asked again and again; fails if it does not come."""
     last = None
     try:
         async with asyncio.timeout(timeout):
             while not (last := await fact()):  # noqa: ASYNC110 - the fact is in another process
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(every)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
     return last

@@ -4,12 +4,12 @@ import logging
 import socket
 from collections.abc import Iterable
 
-import hypercorn.protocol.ws_stream
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Blueprint, Quart
 
 from monoq.api import problems
+from monoq.api.bounds import keep_bounds
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
@@ -18,6 +18,7 @@ from monoq.service import Service
 
 log = logging.getLogger(__name__)
 
+KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
 BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
 
 
@@ -48,7 +49,7 @@ class ApiServer(Service):
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
         self._config.include_server_header = False
-        self._config.keep_alive_timeout = 75
+        self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
         self._config.graceful_timeout = min(3.0, grace_s / 2)
         self._config.shutdown_timeout = min(3.0, grace_s / 2)
@@ -56,7 +57,7 @@ class ApiServer(Service):
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
-        _refuse_compression()
+        keep_bounds()
         host = self._socket.getsockname()[0]
         self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
         log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
@@ -91,8 +92,3 @@ def _notice_dead_peers(listener: socket.socket) -> None:
     for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
         if option := getattr(socket, name, None):  # not all of them exist everywhere
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def _refuse_compression() -> None:
-    """Hypercorn always accepts permessage-deflate: 190 KB per socket, and a small frame that unpacks to 67 MB before any limit."""
-    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]

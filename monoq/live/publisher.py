@@ -10,7 +10,7 @@ from datetime import datetime
 from monoq.job import Status
 from monoq.live.wire import Change, Told, encode_message, encode_messages
 from monoq.observe import Metrics
-from monoq.queue.connection import UNAVAILABLE, connect
+from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
 from monoq.service import Service
 
@@ -54,7 +54,7 @@ class Publisher(Service):
                 await self._arrived.wait()
                 continue
             await self._send([self._messages.popleft() for _ in range(min(PIPELINE, len(self._messages)))])
-        await self._redis.aclose()
+        await close(self._redis)
 
     async def _send(self, messages: list[bytes]) -> None:
         try:

@@ -5,7 +5,7 @@ import time
 
 from monoq.errors import InvalidJson
 from monoq.live.hub import Hub
-from monoq.queue.connection import UNAVAILABLE, connect
+from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
 from monoq.service import Service
 
@@ -44,7 +44,7 @@ class Subscriber(Service):
                     log.warning("live updates do not arrive: %s", error)
                 await self.pause(RETRY_S)
             finally:
-                await redis.aclose()
+                await close(redis)
 
     def _deliver(self, message: bytes) -> None:
         try:

@@ -80,14 +80,18 @@ def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id:
 
 
 def decode_message(message: bytes) -> list[Change]:
-    """The changes of a message; InvalidJson for junk on the channel."""
+    """The changes of a message; InvalidJson for junk on the channel.
+
+    Versions of monoq run side by side while one replaces the other: what a newer one adds is passed over, what an older one
+    does not say has a default.
+    """
     try:
         told = orjson.loads(message)
-        tenant_id, status, worker_id = str(told["tenantId"]), Status(told["status"]), told["workerId"]
-        updated_at = datetime.fromisoformat(told["updatedAt"])
+        tenant_id, status, worker_id = str(told["tenantId"]), Status(told["status"]), told.get("workerId")
+        updated_at = datetime.fromisoformat(told["updatedAt"]) if "updatedAt" in told else datetime.now(UTC)
         return [
             Change(tenant_id, str(job_id), status, int(version), str(job_type), int(attempts), error, worker_id, updated_at)
-            for job_id, version, job_type, attempts, error in told["jobs"]
+            for job_id, version, job_type, attempts, error, *_ in told["jobs"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidJson(f"no message of ours: {error}") from error

@@ -1,5 +1,7 @@
 """How we connect to Redis: short timeouts, no retries. A library's retry sent one push twice and took 15 s to report a dead server."""
 
+from contextlib import suppress
+
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -26,3 +28,9 @@ def connect(url: str, *, timeout_s: float = CALL_TIMEOUT_S, connections: int = 4
         )
     except ValueError as error:
         raise ConfigError(f"MONOQ_REDIS_URL: {error}") from error
+
+
+async def close(client: "redis.asyncio.Redis") -> None:
+    """Closes a client's connections. It never fails: one that does not close in time is no reason to end a process."""
+    with suppress(*UNAVAILABLE):
+        await client.aclose()

@@ -11,7 +11,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 
 from monoq.errors import QueueUnavailable
-from monoq.queue.connection import UNAVAILABLE, connect
+from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import QUEUE
 
 BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
@@ -63,7 +63,7 @@ class Ready:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._redis.aclose()
+        await close(self._redis)
 
     async def _call(self, call: Any) -> Any:
         try:
@@ -101,7 +101,7 @@ class Popper:
 
     async def close(self) -> None:
         """Closes the connection."""
-        await self._redis.aclose()
+        await close(self._redis)
 
 
 def join(ids: Iterable[UUID]) -> str:

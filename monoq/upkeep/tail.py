@@ -74,6 +74,7 @@ class Tail(Service):
 
     async def _connect(self) -> asyncpg.Connection:
         settings = FRESH_PLANS | {"application_name": "monoq tail", "synchronous_commit": "on", "statement_timeout": "4000"}
+        settings["default_transaction_isolation"] = "read committed"  # nothing here is sent again, so nothing may be undone
         return await asyncpg.connect(
             self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings
         )

@@ -30,7 +30,7 @@ async def end_of(run: Run, in_thread: InThread) -> Ending:
             args.append(handler.parse(run.payload))
         if handler.takes_context:
             args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
-        outcome = await (handler.function(*args) if handler.is_async else in_thread(handler.function, *args))
+        outcome = await (handler.function(*args) if handler.is_async else in_thread(_called, handler.function, *args))
         if outcome is None:
             return COMPLETED
         if isinstance(outcome, Outcome):
@@ -42,9 +42,13 @@ async def end_of(run: Run, in_thread: InThread) -> Ending:
         return Ending(Status.FAILED, error=codec.clean_text(f"the payload does not fit its handler: {error}"))
     except InvalidJson as error:
         return Ending(Status.FAILED, error=codec.clean_text(f"the result is not JSON: {error}"))
-    except asyncio.CancelledError:
-        return timed_out(run) if run.timed_out else RELEASED
-    except (Exception, SystemExit) as error:  # a handler may raise anything
+    except asyncio.CancelledError as error:
+        if run.timed_out:
+            return timed_out(run)
+        # A handler may raise it by itself, when it awaits something that was cancelled. To release that would be to run it for ever.
+        ours = (task := asyncio.current_task()) is not None and task.cancelling()
+        return RELEASED if ours else failed_attempt(run, _described(error))
+    except BaseException as error:  # a handler may raise anything; signals do not arrive as exceptions here
         log.debug("a handler failed", exc_info=error)
         return failed_attempt(run, _described(error))
 
@@ -63,24 +67,36 @@ def timed_out(run: Run) -> Ending:
     return failed_attempt(run, f"timed out after {run.timeout_s:g} s")
 
 
+def _called(function: Callable[..., Any], *args: Any) -> Any:
+    """In a thread. These two mean something else to whoever awaits a future: its end would never be seen."""
+    try:
+        return function(*args)
+    except (StopIteration, GeneratorExit) as error:
+        raise RuntimeError(_described(error)) from error
+
+
 def _asked_ending(run: Run, outcome: Outcome) -> Ending:
-    match outcome:
-        case Snooze(delay=delay):
-            return Ending(Status.PENDING, delay_ms=_milliseconds(delay), attempts_back=1)
-        case Retry(delay=delay):
-            return failed_attempt(run, str(outcome), delay)
-        case Cancel():
-            return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
-        case _:  # Fail, and whatever a subclass may mean
-            return Ending(Status.FAILED, error=codec.clean_text(str(outcome)))
+    try:
+        match outcome:
+            case Snooze(delay=delay):
+                return Ending(Status.PENDING, delay_ms=_milliseconds(delay), attempts_back=1)
+            case Retry(delay=delay):
+                return failed_attempt(run, str(outcome), None if delay is None else _milliseconds(delay) / 1000)
+            case Cancel():
+                return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
+            case _:  # Fail, and whatever a subclass may mean
+                return Ending(Status.FAILED, error=codec.clean_text(str(outcome)))
+    except Exception as error:  # noqa: BLE001 - a delay that is no number, a subclass without words
+        return failed_attempt(run, _described(error))
 
 
 def _described(error: BaseException) -> str:
     try:
         return f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - its own __str__ may fail, too
+    except BaseException:  # noqa: BLE001 - its own __str__ may fail, too, in any way
         return type(error).__name__
 
 
 def _milliseconds(seconds: float) -> int:
+    """Raises ValueError or TypeError for what is no number."""
     return int(min(max(seconds, 0.0), MAX_DELAY_S) * 1000)

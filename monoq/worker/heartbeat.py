@@ -117,7 +117,9 @@ class Heartbeat(Service):
 
     async def _connect(self) -> asyncpg.Connection:
         # A lost beat is made good by the next one, so it need not wait for the disk.
-        settings = {"application_name": "monoq heartbeat", "synchronous_commit": "off"}
+        # A beat is never to be undone for the sake of others, whatever isolation is the database's default.
+        isolation = {"default_transaction_isolation": "read committed"}
+        settings = {"application_name": "monoq heartbeat", "synchronous_commit": "off"} | isolation
         return await asyncpg.connect(
             self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=max(self._beat_s, 1.0), server_settings=settings
         )

@@ -439,6 +439,7 @@ async def test_while_little_happens_no_status_is_skipped_however_fast_the_job(da
         assert await dashboard.page.evaluate("id => window.seen[id]", changes[0]["jobId"]) == statuses
 
 
+@pytest.mark.alone
 async def test_a_thousand_changes_a_second_leave_the_page_responsive(dashboard: Dashboard) -> None:
     frames_per_s, jobs_per_frame, least_frames = 50, 7, 200  # each job changes three times: 1,050 changes a second, for 4 s at least
     async with FakeServer.behind(dashboard.page) as fake:

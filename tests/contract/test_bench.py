@@ -17,7 +17,7 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
         "drain",
         "latency",
         "--jobs",
-        "1000",
+        "200",
         "--rounds",
         "1",
         "--json",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -143,6 +144,14 @@ async def test_a_payload_that_is_accepted_comes_back_unchanged(server: Server) -
 
 async def test_a_body_too_large_is_refused(server: Server) -> None:
     answer = await server.http.post("/jobs", json=job(payload="x" * 300_000))
+    assert answer.status_code == 413
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        yield b'{"tenantId":"acme","type":"nothing","payload":"'
+        yield b"x" * 300_000
+        yield b'"}'
+
+    answer = await server.http.post("/jobs", content=in_chunks(), headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert (await server.http.post("/jobs/batch", json={"jobs": [job()] * 10_001})).status_code == 422
 

@@ -94,6 +94,7 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         ({"PORT": "99999"}, "MONOQ_PORT"),
         ({"MONOQ_ROLE": "boss"}, "MONOQ_ROLE"),
         ({"MONOQ_LEASE": "1"}, "MONOQ_LEASE must be at least three times MONOQ_BEAT"),
+        ({"MONOQ_WATCHDOG": "1"}, "MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT"),
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
@@ -133,7 +134,7 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
     urls = {"MONOQ_DATABASE_URL": bare, "MONOQ_REDIS_URL": redis_url}
     assert "monoq migrate" in await asyncio.to_thread(call, "serve", cwd=tmp_path, code=2, **urls)
     assert "FAIL" in await asyncio.to_thread(call, "check", cwd=tmp_path, code=1, **urls)
-    outputs = await asyncio.gather(*[asyncio.to_thread(call, "migrate", cwd=tmp_path, **urls) for _ in range(20)])
+    outputs = await asyncio.gather(*[asyncio.to_thread(call, "migrate", cwd=tmp_path, **urls) for _ in range(10)])
     assert sum(output.startswith("applied") for output in outputs) == 1
     assert "ok   PostgreSQL answers, the schema is current" in await asyncio.to_thread(call, "check", cwd=tmp_path, **urls)
     await admin.execute("DROP DATABASE bare")
@@ -153,7 +154,7 @@ async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
         worker.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert await asyncio.to_thread(worker.wait, 10) == 0
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 3 + 1 + 2  # how long it takes on an idle machine is tests/faults' to say
     rows = {row["id"]: row for row in await db.fetch("SELECT id, status, attempts, claim, errors FROM jobs")}
     assert rows[quick]["status"] == "COMPLETED"
     assert (rows[endless]["status"], rows[endless]["attempts"], rows[endless]["claim"], rows[endless]["errors"]) == ("PENDING", 0, 1, "[]")

@@ -1,4 +1,7 @@
-"""A TCP proxy in front of an engine's socket: it can cut, delay, and swallow, either way. It understands nothing of what passes."""
+"""A TCP proxy in front of an engine's socket: it can cut, delay, and swallow, either way. It understands nothing of what passes.
+
+What is swallowed is swallowed whole, the end of a connection included: so a host looks that has lost its power.
+"""
 
 import asyncio
 import contextlib
@@ -8,11 +11,12 @@ Way = Literal["up", "down"]  # to the engine, from the engine
 
 
 class Proxy:
-    """Listens on a loopback port; `delay_s` and `swallow` may be changed at any time."""
+    """Listens on a loopback port; all that is public here may be changed at any time."""
 
     def __init__(self, unix_socket: str) -> None:
         self.port = 0
-        self.delay_s = 0.0
+        self.delay_s = 0.0  # both ways
+        self.delay_down_s = 0.0  # of what the engine says, in addition
         self.swallow: set[Way] = set()
         self.refuse = False
         self._unix_socket = unix_socket
@@ -35,6 +39,7 @@ class Proxy:
         """Breaks every connection."""
         for writer in list(self._writers):
             writer.transport.abort()
+        self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse:
@@ -54,10 +59,12 @@ class Proxy:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
+                if delay_s := self.delay_s + (self.delay_down_s if way == "down" else 0):
+                    await asyncio.sleep(delay_s)
                 if way not in self.swallow:
                     writer.write(data)
                     await writer.drain()
+        if way in self.swallow:
+            return
         writer.transport.abort()
         self._writers.discard(writer)

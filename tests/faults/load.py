@@ -1,0 +1,53 @@
+"""Clients that post jobs while things break, and what became of what they were promised."""
+
+import asyncio
+import time
+
+import httpx
+from conftest import eventually
+
+from faults.world import World
+
+JOB = {"tenantId": "acme", "type": "work"}
+
+
+class Load:
+    """Posts jobs one after the other, from a few clients at once; keeps every answer's status and time."""
+
+    def __init__(self, broken: World) -> None:
+        self._broken = broken
+        self._stop = asyncio.Event()
+        self.acknowledged: list[str] = []
+        self.statuses: list[int] = []
+        self.slowest_s = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Load":
+        self._tasks = [asyncio.create_task(self._post()) for _ in range(4)]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await asyncio.gather(*self._tasks)
+
+    async def _post(self) -> None:
+        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+            while not self._stop.is_set():
+                began = time.monotonic()
+                answer = await http.post(f"{self._broken.apis[0].url}/jobs", json=JOB)
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+                self.statuses.append(answer.status_code)
+                if answer.status_code == 201:
+                    self.acknowledged.append(answer.json()["jobId"])
+                await asyncio.sleep(0.02)
+
+    async def more(self, count: int) -> None:
+        """Returns when that many more jobs have been acknowledged."""
+        wanted = len(self.acknowledged) + count
+        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= wanted), timeout=60)
+
+
+async def all_acknowledged_are_done(broken: World, load: Load) -> None:
+    await broken.all_ended()
+    done = {str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")}
+    assert set(load.acknowledged) <= done

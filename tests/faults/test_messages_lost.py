@@ -1,0 +1,167 @@
+"""Ids and messages on their way through Redis: none is popped in vain, and none that is lost, late or doubled misleads a viewer."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import redis.asyncio
+from conftest import eventually
+from handlers_for_tests import app
+
+from faults.test_stream_heals import watching
+from faults.world import world
+from monoq.embedded.redis import RedisEngine
+from monoq.live.publisher import Publisher
+from monoq.queue.keys import QUEUE, UPDATES
+from monoq.queue.ready import Ready
+from monoq.store.database import Database
+from monoq.store.jobs import JobStore
+from monoq.worker.fetcher import Fetcher, Slots
+from monoq.worker.heartbeat import Heartbeat
+
+STOPS = 60
+
+
+class Collector:
+    """Stands where the executor and the stager are: notes what was claimed, and never helps with a lost id."""
+
+    saturated = False
+
+    def __init__(self) -> None:
+        self.claimed: list[str] = []
+
+    def start(self, runs: Any) -> None:
+        self.claimed += [str(run.id) for run in runs]
+
+    def list_is(self, length: int) -> None: ...
+
+
+async def test_a_consumer_that_is_stopped_again_and_again_loses_no_id(
+    database_url: str, redis_url: str, cache: "redis.asyncio.Redis"
+) -> None:
+    """The ids come one by one, so that most pops wait for theirs when the stop comes. A cancelled pop would lose the one it was given."""
+    database = await Database.connect(database_url, connections=4, plans="pinned")
+    heartbeat = Heartbeat(database_url=database_url, slots=1, types=["nothing"], lease_s=60, beat_s=1, watchdog_s=0)
+    await heartbeat.register()
+    beating = asyncio.create_task(heartbeat.run())
+    collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
+    stopped = 0
+
+    def consumer() -> Fetcher:
+        return Fetcher(
+            app=app,
+            jobs=JobStore(database),
+            redis_url=redis_url,
+            ready=ready,
+            publisher=Publisher(redis_url),
+            heartbeat=heartbeat,
+            executor=cast(Any, collector),
+            slots=slots,
+            stager=cast(Any, collector),
+            batch_size=50,
+        )
+
+    ids: list[str] = []
+
+    async def push() -> None:
+        while stopped < STOPS:
+            (row,) = await database.fetch("SELECT monoq_submit('acme', 'nothing') AS id")
+            await cache.rpush(QUEUE, str(row["id"]))
+            ids.append(str(row["id"]))
+            await asyncio.sleep(random.uniform(0, 0.008))
+
+    pushing = asyncio.create_task(push())
+    while stopped < STOPS:
+        fetcher = consumer()
+        running = asyncio.create_task(fetcher.run())
+        await asyncio.sleep(random.uniform(0.005, 0.05))
+        fetcher.stop()
+        await running
+        stopped += 1
+    await pushing
+    left = [item.decode() for item in await cache.lrange(QUEUE, 0, -1)]
+    assert max(Counter(collector.claimed).values()) == 1
+    assert sorted({*collector.claimed, *left}) == sorted(ids)
+    heartbeat.stop()
+    await beating
+    await ready.close()
+    await database.close()
+
+
+class Gossip:
+    """Carries `job_updates` from one Redis to another as a bad network would: one message in ten is lost, one in ten comes twice,
+    each takes its own time, so they overtake one another."""
+
+    def __init__(self, heard: str, told: str) -> None:
+        self._from = redis.asyncio.Redis.from_url(heard)
+        self._to = redis.asyncio.Redis.from_url(told)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.fates: Counter[str] = Counter()
+        self.overtaken = 0
+        self._newest: dict[str, int] = {}
+
+    async def carry(self) -> None:
+        async with self._from.pubsub(ignore_subscribe_messages=True) as heard:
+            await heard.subscribe(UPDATES)
+            async for message in heard.listen():
+                fate = random.choices(("lost", "doubled", "late"), (1, 1, 8))[0]
+                self.fates[fate] += 1
+                for _ in range({"lost": 0, "doubled": 2, "late": 1}[fate]):
+                    task = asyncio.create_task(self._tell(message["data"], random.choice((0, 0.05, 0.3, 1.5))))
+                    self._under_way.add(task)
+                    task.add_done_callback(self._under_way.discard)
+
+    async def _tell(self, message: bytes, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        for job_id, version, *_ in json.loads(message)["jobs"]:
+            self.overtaken += version < self._newest.get(job_id, 0)
+            self._newest[job_id] = max(version, self._newest.get(job_id, 0))
+        await self._to.publish(UPDATES, message)
+
+    async def all_told(self) -> None:
+        await eventually(lambda: asyncio.sleep(0, not self._under_way))
+
+    async def close(self) -> None:
+        await self._from.aclose()
+        await self._to.aclose()
+
+
+async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_and_hide_no_end(tmp_path: Path) -> None:
+    """The API listens to a Redis of its own; what the workers publish reaches it through the gossip only."""
+    async with world(tmp_path, workers=2) as broken, AsyncExitStack() as stack:
+        (tmp_path / "other").mkdir()
+        other = RedisEngine(tmp_path / "other", tmp_path / "other")
+        await asyncio.to_thread(other.start)
+        stack.push_async_callback(asyncio.to_thread, other.stop)
+        api = broken.member("api", MONOQ_REDIS_URL=other.url)
+        await broken.is_up(api)
+        gossip = Gossip(broken.redis.url, other.url)
+        stack.push_async_callback(gossip.close)
+        carrying = asyncio.create_task(gossip.carry())
+        await eventually(lambda: broken.cache("PUBLISH", UPDATES, "{}"))  # it is subscribed; that message is junk
+        ids: list[str] = []
+        async with watching(api) as one, watching(api) as another:
+            for _ in range(60):
+                ids += await broken.submit([{"tenantId": "acme", "type": "work", "payload": {"fail": n % 3 == 0}} for n in range(10)], api)
+            await one.knows(ids)
+            await another.knows(ids)
+            await gossip.all_told()
+            await broken.submit([{"tenantId": "acme", "type": "work"}], api)
+            marker = str(uuid4())  # what is told last is heard last: then the old news has been heard, too
+            last = {"tenantId": "acme", "status": "COMPLETED", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
+            client = redis.asyncio.Redis.from_url(other.url)
+            await client.publish(UPDATES, json.dumps(last | {"jobs": [[marker, 1, "work", 1, None]]}))
+            await client.aclose()
+            await one.knows([marker])
+            await another.knows([marker])
+        carrying.cancel()
+        assert gossip.overtaken > 10
+        assert min(gossip.fates[fate] for fate in ("lost", "doubled", "late")) > 5, gossip.fates
+        rows = {str(row["id"]): row["version"] for row in await broken.fetch("SELECT id, version FROM jobs")}
+        for viewer in (one, another):
+            assert {job_id: viewer.versions[job_id] for job_id in ids} == {job_id: rows[job_id] for job_id in ids}

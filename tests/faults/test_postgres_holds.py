@@ -1,0 +1,185 @@
+"""Others use the same Postgres: they lock rows and tables, hold transactions open, and bring a million jobs."""
+
+import asyncio
+import statistics
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import eventually
+
+from faults.load import JOB, Load, all_acknowledged_are_done
+from faults.test_stream_heals import watching
+from faults.world import World, world
+
+SENT_AGAIN = "a statement is sent again"
+
+
+async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again(tmp_path: Path) -> None:
+    """Somebody locks a row that a batch of results has still to write, and then one that it has written."""
+    async with world(tmp_path, workers=1) as broken:
+        (worker,) = broken.workers
+        ids = await broken.submit_sql("work", '{"ms": 1000}', 30)
+        await eventually(lambda: broken.value("SELECT count(*) = 30 FROM jobs WHERE status = 'RUNNING'"))
+        ours, looking = await broken.connect(), await broken.connect()
+        await ours.execute("SET deadlock_timeout = '1 min'")  # it is not we who give way
+        lock = "SELECT id FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
+        transaction = ours.transaction()
+        await transaction.start()
+        (middle,) = await ours.fetch(lock, [sorted(ids)[15]])
+        await eventually(lambda: looking.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"))
+        free = {row["id"] for row in await looking.fetch(lock, ids)}
+        written = sorted(set(ids) - free - {middle["id"]})
+        assert written  # by the batch that now waits for us
+        await ours.fetch("SELECT id FROM jobs WHERE id = $1 FOR UPDATE", written[0])
+        await transaction.rollback()
+        await broken.all_ended()
+        assert SENT_AGAIN in worker.said()
+        assert "deadlock detected" in (tmp_path / "postgres.log").read_text()
+        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND claim = 1 AND version = 3") == 30
+        assert len(broken.executions()) == 60
+        assert worker.alive
+        for connection in (ours, looking):
+            await connection.close()
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path: Path, isolation: str) -> None:
+    async with world(tmp_path) as broken:
+        await broken.fetch(f"ALTER DATABASE monoq SET default_transaction_isolation = '{isolation}'")
+        for role in ("api", "worker", "worker", "worker"):
+            await broken.is_up(broken.member(role))
+        async with watching(broken.apis[0]) as viewer:
+            async with Load(broken) as load:
+                for _ in range(8):
+                    await eventually(lambda: _taken(broken))
+                    await load.more(40)
+                conflicts = "could not serialize access"
+                await eventually(lambda: asyncio.sleep(0, conflicts in (tmp_path / "postgres.log").read_text()))
+            await all_acknowledged_are_done(broken, load)
+            await viewer.knows(load.acknowledged)
+        assert any(SENT_AGAIN in member.said() for member in broken.members)
+        assert set(load.statuses) <= {201, 503}
+        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0 OR status <> 'COMPLETED'") == 0
+        assert all(member.alive for member in broken.members)
+
+
+async def _taken(broken: World) -> bool:
+    """Whether a batch was accepted: Postgres may refuse it three times in a row."""
+    jobs = [JOB | {"payload": {"ms": 2, "fail": True}}] * 50
+    return (await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs})).status_code == 201
+
+
+async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_out(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=2) as broken:
+        await broken.submit_sql("work", '{"ms": 1500}', 20)
+        await broken.busy_worker()
+        async with Load(broken) as load:
+            await load.more(50)
+            db = await broken.connect()
+            async with db.transaction():
+                await db.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+                await eventually(lambda: asyncio.sleep(0, load.statuses.count(503) >= 8))  # each client has waited in vain, twice
+            await load.more(50)
+            await db.close()
+        assert set(load.statuses) == {201, 503}
+        assert load.slowest_s < 5
+        await all_acknowledged_are_done(broken, load)
+        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
+        assert all(member.alive for member in broken.members)
+
+
+HELD_S = 10
+
+
+@pytest.mark.long
+async def test_a_transaction_held_open_in_another_database_hides_nothing_and_costs_no_memory(tmp_path: Path) -> None:
+    """It holds back the horizon from which changes are read again: of everything that runs on the server, not of its database."""
+    async with world(tmp_path, apis=1, workers=1) as broken:
+        await broken.fetch("CREATE DATABASE other")
+        api = psutil.Process(broken.apis[0].pid)
+        other = await broken.connect_to("other")
+        ids: list[str] = []
+
+        async def load(seconds: float) -> int:
+            """Some 300 jobs a second; returns by how many bytes the API has grown."""
+            before = api.memory_info().rss
+            end = asyncio.get_running_loop().time() + seconds
+            while asyncio.get_running_loop().time() < end:
+                ids.extend(await broken.submit([JOB] * 30))
+                await asyncio.sleep(0.1)
+            return api.memory_info().rss - before
+
+        async with watching(broken.apis[0]) as one, watching(broken.apis[0]) as another:
+            await load(3)  # warm
+            growth = await load(HELD_S)
+            transaction = other.transaction()
+            await transaction.start()
+            held = await other.fetchval("SELECT pg_current_xact_id()::text::bigint")
+            growth_held = await load(HELD_S)
+            horizon = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+            assert await broken.value(horizon) == held
+            for viewer in (one, another):
+                await viewer.knows(ids)
+            late = await broken.submit([JOB] * 30)
+            await one.knows(late)
+            await transaction.commit()
+            assert await broken.value(horizon) > held
+            for viewer in (one, another):
+                await viewer.knows([*ids, *late])
+        await other.close()
+        assert growth_held < growth + (16 << 20), (growth, growth_held)
+
+
+BACKLOG = 1_000_000
+SMALL = 25
+STILL_WAIT = "SELECT count(*) FROM jobs WHERE tenant_id = 'large' AND status = 'PENDING'"
+
+
+@pytest.mark.alone
+async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_few_thousand_do(tmp_path: Path) -> None:
+    async with world(tmp_path, apis=1, workers=2, MONOQ_SLOTS="50") as broken:
+        await _backlog(broken, 40_000)
+        few = await _wait_of_the_small(broken, "beside-few")
+        assert await broken.value(STILL_WAIT) > 1000
+        for worker in broken.workers:
+            worker.kill()  # they would only slow the INSERT down
+        await _backlog(broken, BACKLOG)
+        for _ in range(2):
+            await broken.is_up(broken.member("worker"))
+        many = await _wait_of_the_small(broken, "beside-many")
+        assert await broken.value(STILL_WAIT) > 0.9 * BACKLOG
+        print(f"median wait of the small tenant: {few * 1000:.0f} ms beside thousands, {many * 1000:.0f} ms beside a million")
+        assert many < max(2 * few, 0.05)
+        for member in broken.members:
+            member.kill()
+        await broken.fetch("TRUNCATE jobs")  # or the stop would write half a gigabyte
+
+
+async def _backlog(broken: World, jobs: int) -> None:
+    """Indexes are made after the rows: that is several times faster."""
+    db = await broken.connect()
+    indexes = await db.fetch(
+        "SELECT indexname AS name, indexdef AS made FROM pg_indexes WHERE tablename = 'jobs' AND indexname <> 'jobs_pkey'"
+    )
+    async with db.transaction():
+        for index in indexes:
+            await db.execute(f"DROP INDEX {index['name']}")
+        rows = "SELECT ($2 || lpad(to_hex(n), 24, '0'))::uuid, 'large', 'work', '{\"ms\": 20}' FROM generate_series(1, $1::int) n"
+        await db.execute(f"INSERT INTO jobs (id, tenant_id, type, payload) {rows}", jobs, f"{jobs:08d}")
+        for index in indexes:
+            await db.execute(index["made"])
+    await db.execute("ANALYZE jobs")
+    await db.close()
+
+
+async def _wait_of_the_small(broken: World, tenant: str) -> float:
+    """The median, in seconds, from a job's creation until it begins, of jobs that come one after the other."""
+    db = await broken.connect()
+    for _ in range(SMALL):
+        (job_id,) = await broken.submit([{"tenantId": tenant, "type": "work"}])
+        await eventually(lambda job_id=job_id: db.fetchval("SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
+    sql = "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs WHERE tenant_id = $1"
+    waits = [row["s"] for row in await db.fetch(sql, tenant)]
+    await db.close()
+    return statistics.median(waits)
