@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.forwarded import TrustedProxies
 from monoq.api.health import health_blueprint
 from monoq.api.jobs import jobs_blueprint
 from monoq.api.server import ApiServer, create_quart
@@ -142,6 +143,8 @@ def _api(
         host=settings.host,
         port=settings.port,
         hosts=settings.allowed_hosts,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        drain_s=settings.drain,
         grace_s=settings.shutdown_timeout,
     )
     return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]

@@ -94,6 +94,8 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         ({"PORT": "99999"}, "MONOQ_PORT"),
         ({"MONOQ_ROLE": "boss"}, "MONOQ_ROLE"),
         ({"MONOQ_LEASE": "1"}, "MONOQ_LEASE must be at least three times MONOQ_BEAT"),
+        ({"MONOQ_DRAIN": "6"}, "MONOQ_DRAIN must be at most half of MONOQ_SHUTDOWN_TIMEOUT"),
+        ({"MONOQ_TRUSTED_PROXIES": "nginx"}, "MONOQ_TRUSTED_PROXIES"),
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
