@@ -9,9 +9,13 @@ import sys
 from collections.abc import Iterable
 from typing import cast
 
+import h11
 import hypercorn.protocol.ws_stream
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.events import RawData
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.typing import H11SendableEvent
 from quart import Blueprint, Quart
 
 from monoq.api import problems
@@ -79,6 +83,7 @@ class ApiServer(Service):
 
     async def run(self) -> None:
         _refuse_compression()
+        _answer_in_one_piece()
         host = self._socket.getsockname()[0]
         self._listening = self._socket.detach()
         self._config.bind = [f"fd://{self._listening}"]  # from here on it is Hypercorn's to close
@@ -140,6 +145,25 @@ def _let_nobody_in(listening: int) -> bool:
     finally:
         listener.detach()
     return True
+
+
+def _answer_in_one_piece() -> None:
+    """Hypercorn writes the head of an answer and its body apart: a packet more, and a process killed in between has answered halfway,
+    which no proxy can make good. The head now waits for what follows it."""
+
+    async def send(protocol: H11Protocol, event: H11SendableEvent) -> None:
+        try:
+            data = protocol.__dict__.pop("head", b"") + (protocol.connection.send(event) or b"")
+        except h11.LocalProtocolError:
+            if protocol.connection.their_state is not h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            protocol.__dict__["head"] = data
+        else:
+            await protocol.send(RawData(data=data))
+
+    H11Protocol._send_h11_event = send  # type: ignore[assignment,method-assign]
 
 
 def _refuse_compression() -> None:

@@ -47,6 +47,19 @@ async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well
         assert await asyncio.to_thread(api.process.wait, 10) == 0
 
 
+async def test_an_answer_is_sent_in_one_piece(tmp_path: Path) -> None:
+    """Whoever dies has answered or has not; a proxy can ask another only if nothing came."""
+    async with world(tmp_path, apis=1) as running:
+        api = running.apis[0]
+        for path in ("/health", "/types", "/stats?tenantId=acme") * 30:
+            reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            head, _, body = (await reader.read(1 << 16)).partition(b"\r\n\r\n")
+            length = next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            assert len(body) == int(length), path
+            writer.transport.abort()
+
+
 async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: Path) -> None:
     """Every request has a connection of its own, as when a proxy keeps none: to the end each is answered, or refused unread."""
     body = json.dumps(JOB).encode()
