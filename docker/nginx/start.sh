@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts nginx on this configuration, in a folder of its own. PORT and MONOQ_ALLOWED_HOSTS say where and for which names it answers.
+# start.sh [FOLDER [DIRECTIVES]]: starts nginx on this configuration, in a folder of its own. PORT and MONOQ_ALLOWED_HOSTS say where and for which names it answers.
 set -eu
 here=$(dirname "$0")
 folder=${1:-/tmp/nginx}
@@ -9,5 +9,4 @@ echo "listen ${PORT:-8080} default_server so_keepalive=20s:10s:3 backlog=2048;" 
 names=$(echo "${MONOQ_ALLOWED_HOSTS:-}" | tr ',' ' ')
 case " $names " in *' * '*) names='~.' ;; esac
 echo "listen ${PORT:-8080}; server_name localhost 127.0.0.1 [::1] $names;" >"$folder/names.conf"
-shift $(($# > 0))
-exec nginx -e stderr -p "$folder" -c "$folder/nginx.conf" -g 'daemon off;' "$@"
+exec nginx -e stderr -p "$folder" -c "$folder/nginx.conf" -g "daemon off; ${2:-}"

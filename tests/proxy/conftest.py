@@ -1,6 +1,7 @@
 """The whole system behind nginx, on the configuration that the container runs: two APIs, three workers, one nginx in front."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -40,7 +41,7 @@ class Site:
         shutil.copytree(NGINX, self._folder / "nginx")
         servers = [f"server 127.0.0.1:{api.port} max_fails=0;\n" for api in self.apis]
         (self._folder / "nginx" / "servers.conf").write_text("".join(servers))
-        as_root = ["-g", "user root;"] if os.getuid() == 0 else []  # else the workers are nobody, who may not enter pytest's folders
+        as_root = ["user root;"] if os.getuid() == 0 else []  # else the workers are nobody, who may not enter pytest's folders
         command = ["sh", str(self._folder / "nginx" / "start.sh"), str(self._folder / "run"), *as_root]
         env = os.environ | {"PORT": str(self.port), "MONOQ_ALLOWED_HOSTS": "queue.example, other.example"}
         with self._out.open("wb") as out, (self._folder / "error.log").open("wb") as errors:
@@ -57,13 +58,14 @@ class Site:
     async def stop(self) -> None:
         """As Docker stops it."""
         await self.http.aclose()
-        workers = psutil.Process(self._process.pid).children()
+        processes = [*psutil.Process(self._process.pid).children(), self._process]
         self._process.send_signal(signal.SIGQUIT)
         try:
-            await asyncio.to_thread(self._process.wait, 10)
+            assert await asyncio.to_thread(self._process.wait, 15) == 0
+            assert len(processes) > 1
         finally:
-            for process in (*workers, self._process):
-                if process.is_running() if isinstance(process, psutil.Process) else process.poll() is None:
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             print((self._folder / "error.log").read_text()[-5000:])
 
