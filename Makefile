@@ -34,11 +34,15 @@ measure: $(READY) ## how long rescues and outages take (a few minutes; run nothi
 bench: $(READY) ## how fast this machine is (run nothing beside it)
 	@$(VENV)/bin/monoq bench
 
-lint: $(READY) ## style, types, import contracts
+lint: $(READY) ## style, types, import contracts, container files
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/hadolint docker/Dockerfile
+	@$(VENV)/bin/yamllint -s -d '{extends: relaxed, rules: {line-length: {max: 140}}}' docker-compose.yml
+	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config --quiet; \
+	 else echo "docker-compose.yml: not checked by docker compose, which is not installed"; fi
 
 format: $(READY) ## format the code
 	@$(VENV)/bin/ruff format .

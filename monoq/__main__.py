@@ -1,5 +1,18 @@
-"""`python -m monoq`."""
+"""`python -m monoq` and `monoq`."""
 
-from monoq.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """The command line. `health` is asked every few seconds in each container: it is spared the import of everything else."""
+    if sys.argv[1:2] == ["health"]:
+        from monoq.cli_health import health
+
+        health(sys.argv[2:], prog_name="monoq health")
+    from monoq.cli import main as commands
+
+    commands(prog_name="monoq")
+
+
+if __name__ == "__main__":
+    main()

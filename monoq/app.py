@@ -13,6 +13,7 @@ from typing import cast
 
 from monoq import __version__
 from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp
 from monoq.api.health import health_blueprint
 from monoq.api.intake import Intake
@@ -161,6 +162,8 @@ def _api(
         host=settings.host,
         port=settings.port,
         hosts=settings.allowed_hosts,
+        proxies=TrustedProxies(settings.trusted_proxies),
+        drain_s=settings.drain,
         grace_s=settings.shutdown_timeout,
     )
     return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]

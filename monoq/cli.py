@@ -17,7 +17,8 @@ import uvloop
 from monoq import __version__, app, log
 from monoq.bench import report
 from monoq.check import check_all
-from monoq.cli_client import errors_in_one_line, health, jobs, submit
+from monoq.cli_client import errors_in_one_line, jobs, submit
+from monoq.cli_health import health
 from monoq.config import Settings, env_names, load_settings
 from monoq.embedded import engines
 from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError

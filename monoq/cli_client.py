@@ -1,4 +1,4 @@
-"""The commands that talk to a running server: submit, jobs, health. They must know no more of it than its URL."""
+"""The commands that talk to a running server: submit, jobs. They must know no more of it than its URL."""
 
 import asyncio
 import json
@@ -36,14 +36,6 @@ def errors_in_one_line() -> Iterator[None]:
 def server_url(command: C) -> C:
     """The flag that says where the server is."""
     return click.option("--url", envvar="MONOQ_URL", help="a running monoq  [env: MONOQ_URL; default: the configured port here]")(command)
-
-
-@click.command()
-@server_url
-def health(url: str | None) -> None:
-    """Ask a running server whether it can accept jobs. Exit code 0: yes."""
-    answer = _ask(url, lambda client: client.health())
-    click.echo(answer["status"])
 
 
 @click.command()

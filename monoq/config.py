@@ -1,15 +1,17 @@
 """Every setting, once: its name, default, bounds and meaning. A wrong value must stop the start with one line, never later."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
 
 
 def _env(*names: str) -> AliasChoices:
@@ -29,6 +31,7 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = Field(
         (), description="Host names served besides localhost and the bound address, comma-separated; `*` serves any"
     )
+    trusted_proxies: Networks = Field((), description="addresses and networks of proxies whose X-Forwarded-* headers are believed")
     database_url: str | None = Field(
         None, validation_alias=_env("MONOQ_DATABASE_URL", "DATABASE_URL"), description="PostgreSQL 15+; unset: embedded"
     )
@@ -56,6 +59,7 @@ class Settings(BaseSettings):
     )
     start_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a start waits for a PostgreSQL that does not answer")
     shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
+    drain: float = Field(0.0, ge=0, le=600, description="seconds for which a stopping API still serves while its health says 503")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="port that serves GET /metrics and nothing else; 0: any free one")
     metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
     log: Literal["console", "json"] = Field("console", description="how log lines look: for people, or one JSON object a line")
@@ -64,8 +68,9 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(hosts := values.get("allowed_hosts"), str):
-            values["allowed_hosts"] = tuple(host.strip() for host in hosts.split(",") if host.strip())
+        for name in ("allowed_hosts", "trusted_proxies"):
+            if isinstance(listed := values.get(name), str):
+                values[name] = tuple(filter(None, re.split(r"[\s,]+", listed)))
         return values
 
     @model_validator(mode="after")
@@ -74,6 +79,12 @@ class Settings(BaseSettings):
             raise ValueError("MONOQ_LEASE must be at least three times MONOQ_BEAT")
         if 0 < self.watchdog < 3 * self.beat:  # it is fed at each beat: a shorter one would end a process that is well
             raise ValueError("MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT")
+        return self
+
+    @model_validator(mode="after")
+    def _drain_leaves_time_to_stop(self) -> "Settings":
+        if self.drain > self.shutdown_timeout / 2:
+            raise ValueError("MONOQ_DRAIN must be at most half of MONOQ_SHUTDOWN_TIMEOUT")
         return self
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
+from monoq.api.forwarded import TrustedProxies
 from monoq.api.problems import problem_json
 
 Event = MutableMapping[str, Any]
@@ -22,21 +23,27 @@ SECURITY_HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 NO_STORE = (b"cache-control", b"no-store")
+LAST_ANSWER = (b"connection", b"close")  # so that no proxy sends a request on a connection that is about to close
 
 
 class Guard:
     """Lets through: known Hosts (against DNS rebinding), WebSockets and writes from our own pages or from no page at all
     (against cross-site requests), bodies that say they are JSON (which no plain form can)."""
 
-    def __init__(self, app: ASGIApp, *, sockets: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, sockets: ASGIApp, hosts: Iterable[str], proxies: TrustedProxies, draining: Callable[[], bool]
+    ) -> None:
         self._app = app
         self._sockets = sockets
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self._any_host = "*" in self._hosts
+        self._proxies = proxies
+        self._draining = draining
 
     async def __call__(self, scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
+        scope = self._proxies.resolve(scope)
         headers = dict(scope["headers"])
         refusal = self._refusal(scope, headers)
         if scope["type"] == "websocket":
@@ -50,6 +57,8 @@ class Guard:
                 event["headers"] = [*event["headers"], *SECURITY_HEADERS]
                 if not any(name == b"cache-control" for name, _ in event["headers"]):
                     event["headers"].append(NO_STORE)
+                if self._draining() and scope["http_version"].startswith("1"):
+                    event["headers"].append(LAST_ANSWER)
             await send(event)
 
         if refusal:
@@ -69,7 +78,9 @@ class Guard:
         if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
             return 403, "requests from pages of other sites are refused"
         origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1").lower() not in (f"http://{host}", f"https://{host}"):
+        secure = scope["scheme"] in ("https", "wss")  # told by a proxy: then a page that came unencrypted is not ours
+        ours = (f"https://{host}",) if secure else (f"http://{host}", f"https://{host}")
+        if origin is not None and origin.decode("latin-1").lower() not in ours:
             return 403, "requests from pages of other origins are refused"
         if scope["type"] == "http" and headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
             return 415, "send the body as Content-Type: application/json"

@@ -1,7 +1,7 @@
 """Whether this process can do its work: for load balancers, Docker and people. It must answer quickly, whatever is broken."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from quart import Blueprint, Response
 
@@ -10,40 +10,50 @@ from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import Ready
 from monoq.store.database import Database
 
-DATABASE_TIMEOUT_S = 2.0
+ANSWER_WITHIN_S = 0.7
+
+
+class Probe:
+    """A question to an engine, asked once for all who want to know meanwhile. It is never cancelled: that would wait for a frozen
+    engine too. Whoever cannot wait for its end goes without."""
+
+    def __init__(self, question: Callable[[], Awaitable[object]]) -> None:
+        self._question = question
+        self._asking: asyncio.Task[str | None] | None = None
+
+    async def error(self) -> str | None:
+        """What is wrong, within ANSWER_WITHIN_S; None: nothing."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="health probe")
+        done, _ = await asyncio.wait([self._asking], timeout=ANSWER_WITHIN_S)
+        return self._asking.result() if done else "no answer in time"
+
+    async def _ask(self) -> str | None:
+        try:
+            await self._question()
+        except (DatabaseUnavailable, QueueUnavailable) as error:
+            return str(error)
+        return None
 
 
 def health_blueprint(*, database: Database, ready: Ready, draining: Callable[[], bool]) -> Blueprint:
     """The route, over what it looks at."""
     health = Blueprint("health", __name__)
+    database_probe = Probe(lambda: database.fetch("SELECT 1"))
+    queue_probe = Probe(ready.ping)
 
     @health.get("/health")
     async def get_health() -> Response:
-        database_error, queue_error = await asyncio.gather(_database_error(), _queue_error())
-        parts = {"database": database_error or "ok", "queue": queue_error or "ok"}
         if draining():
-            return _answer(503, "draining", parts)
+            return _answer(503, "draining")
+        database_error, queue_error = await asyncio.gather(database_probe.error(), queue_probe.error())
+        parts = {"database": database_error or "ok", "queue": queue_error or "ok"}
         if database_error:
-            return _answer(503, "unavailable", parts)
-        return _answer(200, "degraded" if queue_error else "ok", parts)
-
-    async def _database_error() -> str | None:
-        try:
-            async with asyncio.timeout(DATABASE_TIMEOUT_S):
-                await database.fetch("SELECT 1")
-        except (DatabaseUnavailable, TimeoutError) as error:
-            return str(error) or "no answer in time"
-        return None
-
-    async def _queue_error() -> str | None:
-        try:
-            await ready.ping()
-        except QueueUnavailable as error:
-            return str(error)
-        return None
+            return _answer(503, "unavailable", **parts)
+        return _answer(200, "degraded" if queue_error else "ok", **parts)
 
     return health
 
 
-def _answer(status: int, word: str, parts: dict[str, str]) -> Response:
+def _answer(status: int, word: str, **parts: str) -> Response:
     return Response(codec.dumps({"status": word, **parts}), status, content_type="application/json")

@@ -1,15 +1,24 @@
 """The HTTP server: Quart behind the guard, on Hypercorn. At a stop it must let go of its clients before Hypercorn waits for them."""
 
+import asyncio
+import ctypes
 import logging
 import socket
+import struct
+import sys
 from collections.abc import Iterable
 
+import h11
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.events import RawData
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.typing import H11SendableEvent
 from quart import Blueprint, Quart
 
 from monoq.api import problems
 from monoq.api.bounds import keep_bounds
+from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
@@ -19,6 +28,7 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
+HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
 BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
 
 
@@ -34,14 +44,28 @@ def create_quart(blueprints: Iterable[Blueprint]) -> Quart:
 
 
 class ApiServer(Service):
-    """Serves until `stop`: then health turns to 503, sockets are sent elsewhere, and requests under way are finished."""
+    """Serves until `stop`: then health turns to 503 and sockets are sent elsewhere, while for `drain_s` seconds every request is still
+    answered, as the last one of its connection. Then nobody is let in any more, and requests under way are finished."""
 
     name = "api"
 
-    def __init__(self, *, app: ASGIApp, sockets: Sockets, host: str, port: int, hosts: Iterable[str], grace_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        app: ASGIApp,
+        sockets: Sockets,
+        host: str,
+        port: int,
+        hosts: Iterable[str],
+        proxies: TrustedProxies,
+        drain_s: float,
+        grace_s: float,
+    ) -> None:
         super().__init__()
         self._sockets = sockets
-        self._guard = Guard(app, sockets=sockets, hosts={*hosts, f"[{host}]" if ":" in host else host})
+        self._drain_s = drain_s
+        hosts = {*hosts, f"[{host}]" if ":" in host else host}
+        self._guard = Guard(app, sockets=sockets, hosts=hosts, proxies=proxies, draining=self.stopping.is_set)
         self._config = Config()
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -51,22 +75,29 @@ class ApiServer(Service):
         self._config.include_server_header = False
         self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
-        self._config.graceful_timeout = min(3.0, grace_s / 2)
-        self._config.shutdown_timeout = min(3.0, grace_s / 2)
+        self._config.graceful_timeout = min(3.0, (grace_s - drain_s) / 2)
+        self._config.shutdown_timeout = min(3.0, (grace_s - drain_s) / 2)
         self._config.websocket_max_message_size = 2 * MAX_MESSAGE_BYTES
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
         keep_bounds()
+        _answer_in_one_piece()
         host = self._socket.getsockname()[0]
-        self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
+        self._listening = self._socket.detach()
+        self._config.bind = [f"fd://{self._listening}"]  # from here on it is Hypercorn's to close
         log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
         await serve(self._guard, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
 
     async def _stopped(self) -> None:
         await self.stopping.wait()
         self._sockets.close()
-        await self._sockets.emptied(self._config.graceful_timeout)
+        await asyncio.gather(self._drain(), self._sockets.emptied(self._config.graceful_timeout))
+
+    async def _drain(self) -> None:
+        await asyncio.sleep(self._drain_s)
+        if _let_nobody_in(self._listening):
+            await asyncio.sleep(HANDSHAKES_S)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -92,3 +123,43 @@ def _notice_dead_peers(listener: socket.socket) -> None:
     for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 15_000)):
         if option := getattr(socket, name, None):  # not all of them exist everywhere
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _let_nobody_in(listening: int) -> bool:
+    """Drops the packets that open connections; those that are open, or nearly, are still accepted. A listener that is simply closed
+    resets whoever it has not accepted yet, and such a client cannot know whether its request was read. Whoever comes now asks again
+    after a second, and is refused by then. Returns whether this system can do that."""
+    attach = getattr(socket, "SO_ATTACH_FILTER", 26 if sys.platform == "linux" else None)
+    if attach is None:
+        return False
+    # Classic BPF: load byte 13 of the TCP header; SYN set and ACK not: drop, else keep.
+    steps = [(0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    listener = socket.socket(fileno=listening)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, attach, struct.pack("HL", len(steps), ctypes.addressof(program)))
+    except OSError as error:
+        log.debug("connections that come at the last moment may be reset: %s", error)
+        return False
+    finally:
+        listener.detach()
+    return True
+
+
+def _answer_in_one_piece() -> None:
+    """Hypercorn writes the head of an answer and its body apart: a packet more, and a process killed in between has answered halfway,
+    which no proxy can make good. The head now waits for what follows it."""
+
+    async def send(protocol: H11Protocol, event: H11SendableEvent) -> None:
+        try:
+            data = protocol.__dict__.pop("head", b"") + (protocol.connection.send(event) or b"")
+        except h11.LocalProtocolError:
+            if protocol.connection.their_state is not h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            protocol.__dict__["head"] = data
+        else:
+            await protocol.send(RawData(data=data))
+
+    H11Protocol._send_h11_event = send  # type: ignore[assignment,method-assign]

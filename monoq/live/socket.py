@@ -209,9 +209,13 @@ class Sockets:
         return len(self._open)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        if self._closing:  # an HTTP answer: a proxy then asks another process, before the client learns of it
+            await receive()
+            headers = [(b"content-length", b"0"), (b"connection", b"close"), (b"retry-after", b"1")]
+            await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b""})
+            return
         socket = Socket(self._hub, receive, send)
-        if self._closing:
-            socket.close(RESTART, "restarting")
         self._open.add(socket)
         try:
             self._metrics.socket_closed(await socket.serve())

@@ -17,6 +17,10 @@ class WorkerStore:
         """The workers whose lease is valid."""
         return await self._database.fetch(query("list_workers"))
 
+    async def live_workers_of(self, host: str) -> Sequence[Row]:
+        """The ids of this host's workers whose lease is valid."""
+        return await self._database.fetch(query("live_workers_of"), host)
+
     async def prune_workers(self) -> None:
         """Removes the rows of workers long gone."""
         await self._database.fetch(query("prune_workers"))

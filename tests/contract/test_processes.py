@@ -84,6 +84,7 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         assert '"COMPLETED"' in await asyncio.to_thread(call, "jobs", "show", job_id, cwd=tmp_path, **settings)
         assert "COMPLETED" in await asyncio.to_thread(call, "jobs", "retry", job_id, cwd=tmp_path, code=1, **settings)
         assert await asyncio.to_thread(call, "health", cwd=tmp_path, **settings) == "ok\n"
+    assert "no monoq server answers" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **settings)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,8 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
         ({"MONOQ_ROLE": "boss"}, "MONOQ_ROLE"),
         ({"MONOQ_LEASE": "1"}, "MONOQ_LEASE must be at least three times MONOQ_BEAT"),
         ({"MONOQ_WATCHDOG": "1"}, "MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT"),
+        ({"MONOQ_DRAIN": "6"}, "MONOQ_DRAIN must be at most half of MONOQ_SHUTDOWN_TIMEOUT"),
+        ({"MONOQ_TRUSTED_PROXIES": "nginx"}, "MONOQ_TRUSTED_PROXIES"),
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
@@ -158,6 +161,20 @@ async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
     rows = {row["id"]: row for row in await db.fetch("SELECT id, status, attempts, claim, errors FROM jobs")}
     assert rows[quick]["status"] == "COMPLETED"
     assert (rows[endless]["status"], rows[endless]["attempts"], rows[endless]["claim"], rows[endless]["errors"]) == ("PENDING", 0, 1, "[]")
+
+
+async def test_a_worker_is_well_while_its_lease_is_valid(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_ROLE": "worker", "MONOQ_LEASE": "2"}
+    assert "no worker of" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **urls)
+    with running("serve", cwd=tmp_path, **urls) as worker:
+        await eventually(lambda: db.fetchval("SELECT count(*) FROM workers"))
+        assert "worker 1" in await asyncio.to_thread(call, "health", cwd=tmp_path, **urls)
+        worker.send_signal(signal.SIGSTOP)
+        await eventually(lambda: db.fetchval("SELECT expires_at < now() FROM workers"))
+        assert "no worker of" in await asyncio.to_thread(call, "health", "--role=worker", cwd=tmp_path, code=1, **urls)
+        worker.send_signal(signal.SIGCONT)
+    elsewhere = urls | {"MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    assert "PostgreSQL cannot be" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **elsewhere)
 
 
 async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:

@@ -137,16 +137,19 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
             broken.freeze_postgres()
             frozen = time.monotonic()
             statuses: list[int] = []
-            slowest = 0.0
+            slowest = slowest_health = 0.0
             while time.monotonic() - frozen < 12:
                 for path in ("/health", "/jobs?tenantId=acme", "/stats?tenantId=acme"):
                     began = time.monotonic()
                     statuses.append((await broken.http.get(f"{broken.apis[0].url}{path}")).status_code)
                     slowest = max(slowest, time.monotonic() - began)
+                    if path == "/health":
+                        slowest_health = max(slowest_health, time.monotonic() - began)
             broken.thaw_postgres()
             await load.more(50)
         assert set(statuses) == {503}
         assert slowest < 5
+        assert slowest_health < 1.5  # it waits 0.7 s for an engine; a load balancer does not wait much longer
         assert load.slowest_s < 5
         assert set(load.statuses) <= {201, 503}
         await all_acknowledged_are_done(broken, load)
