@@ -165,6 +165,7 @@ def _api(
         proxies=TrustedProxies(settings.trusted_proxies),
         drain_s=settings.drain,
         grace_s=settings.shutdown_timeout,
+        server=settings.server,
     )
     return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]
 

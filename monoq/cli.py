@@ -44,6 +44,7 @@ def main() -> None:
 @setting("app")
 @setting("host")
 @setting("port", type=int)
+@setting("server", type=click.Choice(["hypercorn", "uvicorn"]))
 @setting("database_url")
 @setting("redis_url")
 @setting("data_dir")

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     app: str | None = Field(None, description="your handlers, as package.module:app; the built-in job types are always there")
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, validation_alias=_env("MONOQ_PORT", "PORT"), description="port to listen on; 0: any free one")
+    server: Literal["hypercorn", "uvicorn"] = Field(
+        "hypercorn", description="what serves HTTP; uvicorn, if installed, is several times as fast"
+    )
     allowed_hosts: CommaSeparated = Field(
         (), description="Host names served besides localhost and the bound address, comma-separated; `*` serves any"
     )

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
+from typing import Literal
 
 import h11
 from hypercorn.asyncio import serve
@@ -16,7 +17,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import H11SendableEvent
 from quart import Blueprint, Quart
 
-from monoq.api import problems
+from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
@@ -60,8 +61,10 @@ class ApiServer(Service):
         proxies: TrustedProxies,
         drain_s: float,
         grace_s: float,
+        server: Literal["hypercorn", "uvicorn"] = "hypercorn",
     ) -> None:
         super().__init__()
+        self._server = server
         self._sockets = sockets
         self._drain_s = drain_s
         hosts = {*hosts, f"[{host}]" if ":" in host else host}
@@ -81,12 +84,23 @@ class ApiServer(Service):
         logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
 
     async def run(self) -> None:
+        host = self._socket.getsockname()[0]
+        log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
+        if self._server == "uvicorn":
+            self._listening = self._socket.fileno()
+            await uvicorn_server.serve(
+                self._guard,
+                self._socket,
+                self._stopped,
+                keep_alive_s=KEEP_ALIVE_S,
+                stop_s=self._config.graceful_timeout,
+                max_message_bytes=2 * MAX_MESSAGE_BYTES,
+            )
+            return
         keep_bounds()
         _answer_in_one_piece()
-        host = self._socket.getsockname()[0]
         self._listening = self._socket.detach()
         self._config.bind = [f"fd://{self._listening}"]  # from here on it is Hypercorn's to close
-        log.info("the dashboard is at http://%s:%d", f"[{host}]" if ":" in host else host, self.port)
         await serve(self._guard, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
 
     async def _stopped(self) -> None:

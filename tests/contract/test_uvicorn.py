@@ -1,0 +1,35 @@
+"""The same application on uvicorn: what differs between the servers must not be seen by clients."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from conftest import serving
+
+
+async def test_uvicorn_serves_jobs_and_sockets_and_sends_them_elsewhere_at_a_stop(database_url: str, redis_url: str) -> None:
+    async with serving(database_url, redis_url, server="uvicorn") as server:
+        url = server.url.replace("http", "ws") + "/ws"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, origin="http://elsewhere.example")  # type: ignore[arg-type]
+        assert refused.value.response.status_code == 403
+        assert (await server.http.get("/health", headers={"Host": "elsewhere.example"})).status_code == 421
+        assert (await server.http.post("/jobs", content=b"x" * 300_000, headers={"content-type": "application/json"})).status_code == 413
+        socket = await connect(url, compression="deflate")
+        assert "Sec-WebSocket-Extensions" not in (socket.response.headers if socket.response else {})
+        await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme"}))
+        (job_id,) = await server.submit([{"tenantId": "acme", "type": "echo", "payload": {"n": 1}}])
+        seen = []
+        async with asyncio.timeout(10):
+            while "COMPLETED" not in seen:
+                told = json.loads(await socket.recv())
+                assert told["jobId"] == job_id
+                seen.append(told["status"])
+    async with asyncio.timeout(10):
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
