@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 0.25
 SLOTS_AHEAD = 2  # the capacity is this many times the slots of all live workers
+MAX_DEPTH = 256  # times an even share
 WORKERS_EVERY = 4  # periods between looks at the workers
 
 
@@ -30,6 +31,7 @@ class Stager(Service):
         self._ready = ready
         self._types: list[str] | None = None
         self._woken = asyncio.Event()
+        self._depth = 1
 
     def list_is(self, length: int) -> None:
         """Somebody just saw how long the list is: a short one is topped up at once."""
@@ -71,5 +73,13 @@ class Stager(Service):
         if await self._ready.length() >= self._ready.low_water:
             return
         listed = await self._ready.listed()
-        if due := await self._jobs.select_due_jobs(capacity - len(split(listed)), listed, self._types):
+        wanted = capacity - len(split(listed))
+        due, deeper = await self._jobs.select_due_jobs(wanted, listed, self._types, self._depth)
+        if due:
             await self._ready.push(due)
+        # When few tenants have most of the work, an even share of each does not fill the list.
+        if deeper and self._depth < MAX_DEPTH:
+            self._depth *= 4
+            self._woken.set()
+        elif not deeper:
+            self._depth = max(1, self._depth // 2)

@@ -31,6 +31,7 @@ FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is t
 RETRY_S = 0.25  # pause after Postgres was away
 IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
 SPREAD = 4  # a direct claim chooses among this many times what it wants, so that workers seldom want the same
+DIRECT_DEPTH = 8  # and looks at this many times its even share of each tenant
 
 
 class Slots:
@@ -167,7 +168,7 @@ class Fetcher(Service):
         except QueueUnavailable as error:
             log.debug("claiming directly: %s", error)
         self._listened_at = time.monotonic()
-        ids = split(await self._jobs.select_due_jobs(SPREAD * most, "", list(self._timeouts_ms)))
+        ids = split((await self._jobs.select_due_jobs(SPREAD * most, "", list(self._timeouts_ms), DIRECT_DEPTH))[0])
         if not ids:
             await self.pause(RETRY_S)
         # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.

@@ -1,7 +1,8 @@
 -- The next jobs to stage, fairly: each tenant's first, then each tenant's second, and so on; at most $1, none of $2 (listed already).
 -- Ids come and go as one text, "id,id,…": thousands of values one by one cost the drivers more than all this costs Postgres.
 -- The tenants are found by hopping over the index jobs_waiting, so a tenant costs one look-up however many jobs it has.
--- $3: types that a live worker can run, or NULL for any.
+-- $3: types that a live worker can run, or NULL for any. $4: how many times its even share to look into each tenant.
+-- Returns the ids, and whether looking deeper would find more: some tenants had less than their share, others more.
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM jobs WHERE status = 'PENDING' ORDER BY tenant_id LIMIT 1)
     UNION ALL
@@ -10,12 +11,11 @@ WITH RECURSIVE tenants AS (
             ORDER BY jobs.tenant_id LIMIT 1)
     FROM tenants WHERE tenants.tenant_id IS NOT NULL
 ), share AS (
-    -- How deep to look into each tenant: enough to fill the list when some have little, without reading everything of everyone.
-    SELECT greatest(2 * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1), 10) AS depth FROM tenants
+    SELECT greatest($4::int * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1), 2) AS depth FROM tenants
 )
-SELECT coalesce(string_agg(next.id::text, ',' ORDER BY next.turn, next.run_at), '')
+SELECT coalesce(string_agg(next.id::text, ',' ORDER BY next.turn, next.run_at), ''), count(*) < $1 AND bool_or(next.turn >= next.depth)
 FROM (
-    SELECT due.id, due.turn, due.run_at
+    SELECT due.id, due.turn, due.run_at, share.depth
     FROM share, tenants, LATERAL (
         SELECT jobs.id, jobs.run_at, row_number() OVER (ORDER BY jobs.priority, jobs.run_at) AS turn
         FROM jobs
