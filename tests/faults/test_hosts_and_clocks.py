@@ -78,7 +78,8 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
     """Jobs come by SQL, so only a stager or a direct claim finds them; the API is here for its stager only."""
     async with world(tmp_path, apis=1, workers=2) as broken:
         victim = broken.apis[0]
-        feeding = asyncio.create_task(_feed(broken))
+        fed = asyncio.Event()
+        feeding = asyncio.create_task(_feed(broken, fed))
         db = await broken.connect()
         for _ in range(6):
             await asyncio.sleep(random.uniform(0, 0.3))  # wherever it is in its work
@@ -93,7 +94,8 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
                 victim.thaw()
             else:
                 victim.start()
-        feeding.cancel()
+        fed.set()
+        await feeding
         await broken.all_ended()
         longest = await db.fetchval(
             "SELECT max(pause) FROM (SELECT started_at - lag(started_at) OVER (ORDER BY started_at) FROM jobs) p (pause)"
@@ -103,14 +105,12 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
         await db.close()
 
 
-async def _feed(broken: World) -> None:
+async def _feed(broken: World, fed: asyncio.Event) -> None:
     db = await broken.connect()
-    try:
-        while True:
-            await db.execute("SELECT monoq_submit('acme', 'work') FROM generate_series(1, 5)")
-            await asyncio.sleep(0.02)
-    finally:
-        db.terminate()
+    while not fed.is_set():
+        await db.execute("SELECT monoq_submit('acme', 'work') FROM generate_series(1, 5)")
+        await asyncio.sleep(0.02)
+    await db.close()
 
 
 async def _started(db: asyncpg.Connection, wanted: int = 0) -> int:
