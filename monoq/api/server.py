@@ -6,6 +6,7 @@ import logging
 import socket
 import struct
 import sys
+import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
 HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
+ACCEPT_WITHIN_S = 1.0  # and for a busy process to accept them
 BACKLOG = 2048  # with Hypercorn's 100, a burst of 500 clients gets in at 120 a second
 
 
@@ -112,6 +114,10 @@ class ApiServer(Service):
         await asyncio.sleep(self._drain_s)
         if _let_nobody_in(self._listening):
             await asyncio.sleep(HANDSHAKES_S)
+            end = time.monotonic() + ACCEPT_WITHIN_S
+            while _not_accepted(self._listening) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel signals no such event
+                await asyncio.sleep(HANDSHAKES_S)
+            await asyncio.sleep(HANDSHAKES_S)  # and for the requests of those who were accepted last
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -158,6 +164,15 @@ def _let_nobody_in(listening: int) -> bool:
     finally:
         listener.detach()
     return True
+
+
+def _not_accepted(listening: int) -> int:
+    """How many open connections wait in the accept queue (Linux: tcpi_unacked of a listener, see tcp_info in linux/tcp.h)."""
+    listener = socket.socket(fileno=listening)
+    try:
+        return int(struct.unpack_from("=24xI", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104))[0])
+    finally:
+        listener.detach()
 
 
 def _answer_in_one_piece() -> None:

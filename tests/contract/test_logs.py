@@ -14,7 +14,8 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import eventually
-from test_processes import HERE, MONOQ, environment
+
+from contract.test_processes import HERE, MONOQ, environment
 
 TYPES = ("say", "say-in-thread", "say-isolated")
 HOSTILE = 'one\ntwo\r\x1b[31mred\x07\x85\u2028{"level": "critical"}'

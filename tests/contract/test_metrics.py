@@ -13,7 +13,8 @@ import pytest
 from conftest import Server, eventually, serving
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
-from test_processes import running
+
+from contract.test_processes import running
 
 Samples = dict[str, float]
 

@@ -4,10 +4,9 @@ import asyncio
 import json
 
 import pytest
+from conftest import serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-from conftest import serving
 
 
 async def test_uvicorn_serves_jobs_and_sockets_and_sends_them_elsewhere_at_a_stop(database_url: str, redis_url: str) -> None:

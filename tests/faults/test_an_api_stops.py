@@ -60,6 +60,7 @@ async def test_an_answer_is_sent_in_one_piece(tmp_path: Path) -> None:
             writer.transport.abort()
 
 
+@pytest.mark.alone
 async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: Path) -> None:
     """Every request has a connection of its own, as when a proxy keeps none: to the end each is answered, or refused unread."""
     body = json.dumps(JOB).encode()

@@ -16,6 +16,7 @@ from conftest import eventually, serving
 from faults.raw import Wire, head, junk, wire
 from faults.test_hostile_frames import BOMB, MB, others_are_served
 from faults.world import Member, world
+from monoq.api import intake
 from monoq.api import server as api_server
 
 
@@ -97,7 +98,7 @@ async def test_a_head_or_a_body_that_comes_in_drops_is_not_waited_for(
 ) -> None:
     """The times are 75 s and 20 s; here they are shortened, in the same server."""
     monkeypatch.setattr(api_server, "KEEP_ALIVE_S", 2)
-    monkeypatch.setattr(api_server, "BODY_TIMEOUT_S", 2)
+    monkeypatch.setattr(intake, "BODY_TIMEOUT_S", 2)
 
     async def drip(client: Wire, start: bytes) -> int:
         """One byte after the other, for as long as the server takes them."""

@@ -17,6 +17,7 @@ from faults.test_stream_heals import watching
 from faults.world import world
 from monoq.embedded.redis import RedisEngine
 from monoq.live.publisher import Publisher
+from monoq.observe import Metrics
 from monoq.queue.keys import QUEUE, UPDATES
 from monoq.queue.ready import Ready
 from monoq.store.database import Database
@@ -50,6 +51,7 @@ async def test_a_consumer_that_is_stopped_again_and_again_loses_no_id(
     await heartbeat.register()
     beating = asyncio.create_task(heartbeat.run())
     collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
+    metrics = Metrics(types=["nothing"], version="test")
     stopped = 0
 
     def consumer() -> Fetcher:
@@ -58,7 +60,8 @@ async def test_a_consumer_that_is_stopped_again_and_again_loses_no_id(
             jobs=JobStore(database),
             redis_url=redis_url,
             ready=ready,
-            publisher=Publisher(redis_url),
+            publisher=Publisher(redis_url, metrics),
+            metrics=metrics,
             heartbeat=heartbeat,
             executor=cast(Any, collector),
             slots=slots,
