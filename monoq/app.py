@@ -1,6 +1,7 @@
 """The composition root: builds the parts of a role and hands each what it uses. The only module that may import all others."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -72,7 +73,16 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _asked_to_stop, stop, settings.shutdown_timeout)
     async with build(settings, database_url, redis_url) as stages:
+        _collect_seldom()
         return await supervise(stages, stop, settings.shutdown_timeout)
+
+
+def _collect_seldom() -> None:
+    """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds, 15 % of a busy worker's time went
+    into looking for them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _asked_to_stop(stop: asyncio.Event, grace_s: float) -> None:

@@ -31,7 +31,7 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "fsync": "on",
     "synchronous_commit": "on",
     "timezone": "UTC",
