@@ -27,9 +27,11 @@ from monoq.service import Service, supervise
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.submit import Pusher, Submitter
 from monoq.upkeep.counter import Counter
+from monoq.upkeep.replayer import Replayer
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.tail import Tail
@@ -121,7 +123,8 @@ def _api(
     settings: Settings, app: App, database: Database, ready: Ready, publisher: Publisher, database_url: str, redis_url: str
 ) -> list[Service]:
     hub = Hub()
-    sockets = Sockets(hub)
+    replayer = Replayer(StreamStore(database), hub)
+    sockets = Sockets(hub, replayer)
     pusher = Pusher(ready)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher)
     store = JobStore(database)
@@ -144,7 +147,7 @@ def _api(
         hosts=settings.allowed_hosts,
         grace_s=settings.shutdown_timeout,
     )
-    return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]
+    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub), Tail(database_url, hub)]
 
 
 async def _worker(
