@@ -116,8 +116,8 @@ class Subscription:
         """What changed since its cursor, or earlier, in the order of transactions; read after it was known to the hub, and after
         `horizon` was durable."""
         self._replay, self._position = missed, bisect_left(missed, self.xid, key=lambda update: update.xid)
-        if horizon.xid > self.xid:
-            self._mark, self._alone_at = _Mark(horizon, str(Cursor(*horizon, self.tenant_id)), 0), 0.0
+        horizon = max(horizon, horizon._replace(xid=self.xid))
+        self._mark, self._alone_at = _Mark(horizon, str(Cursor(*horizon, self.tenant_id)), 0), 0.0  # sent in any case: it ends the replay
         self._socket.wake(self)
 
     def reset(self) -> None:
