@@ -7,11 +7,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+import redis.asyncio
 import websockets
-from conftest import FACT_TIMEOUT_S, Server
+from conftest import FACT_TIMEOUT_S, Server, serving
 
 from monoq.live import subscription
 from monoq.live.cursor import Cursor
+from monoq.queue.keys import UPDATES
 from monoq.upkeep import replayer
 
 Socket = websockets.ClientConnection
@@ -132,6 +134,28 @@ async def test_a_cursor_that_cannot_be_honoured_is_answered_with_a_reset(
     monkeypatch.undo()
     await db.execute("UPDATE stream SET floor = pg_current_xact_id()")
     await is_reset(str(good), "jobs were deleted since")
+
+
+async def test_an_older_message_that_comes_after_a_replay_is_not_told(
+    database_url: str, redis_url: str, cache: "redis.asyncio.Redis"
+) -> None:
+    """The process has never heard of the job: only the replay tells it how new the job is."""
+    async with serving(database_url, redis_url, role="api") as server:
+        start = await fresh_cursor(server)
+        (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing"}])
+        assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).status_code == 200
+        async with subscribed(server, cursor=start, batch=True) as socket, subscribed(server) as other:
+            assert (await hear(socket))["type"] == "SUBSCRIBED"
+            replayed, _ = await until_cursor(socket)
+            assert [(update["jobId"], update["version"]) for update in replayed] == [(job_id, 2)]
+            told = {"tenantId": "acme", "status": "PENDING", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
+            for version in (1, 2, 3):
+                await cache.publish(UPDATES, json.dumps(told | {"jobs": [[job_id, version, "nothing", 1, None]]}))
+            assert [update["version"] for update in (await hear(socket))["updates"]] == [3]
+            heard = [(await hear(other))["version"]]
+            while heard[-1] != 3:
+                heard.append((await hear(other))["version"])
+            assert heard in ([2, 3], [3]), "2 is news to who was there when the replay was read"
 
 
 async def test_a_second_subscribe_goes_on_from_its_cursor(server: Server) -> None:

@@ -215,6 +215,7 @@ async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -
                 memory.cursor = await eventually(lambda: cursor_at(port, oldest))  # noqa: B023
             here.transport.abort()
             await transaction.commit()
+            await beyond(broken, port)  # now only a replay can tell of it
             here = await connect(memory, port)
             await knows_it_all(broken, memory)
             here.transport.abort()
