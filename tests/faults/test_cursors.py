@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
 from faults.light import Memory, connect, stay
@@ -115,7 +116,8 @@ async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tm
         for task in staying:
             task.cancel()
         reads = await broken.value("SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%stream.floor%'")
-        print(f"{SOCKETS} sockets: all caught up {took:.1f} s after the kill; {reads} pages read; {len(ids)} jobs published")
+        memory = psutil.Process(other.pid).memory_info().rss >> 20
+        print(f"{SOCKETS} sockets: all caught up {took:.1f} s after the kill; {reads} pages read; {len(ids)} jobs; the API has {memory} MB")
         assert sum(memory.resets + memory.regressions for memory in memories) == 0
         assert took < 15
         assert 0 < reads < SOCKETS / 10
