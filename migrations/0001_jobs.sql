@@ -123,6 +123,16 @@ CREATE TRIGGER count_deleted_jobs AFTER DELETE ON jobs REFERENCING OLD TABLE AS 
 CREATE TRIGGER count_updated_jobs AFTER UPDATE ON jobs REFERENCING OLD TABLE AS removed NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION count_updated_jobs();
 
+-- The stream of changes, one row. Cursors hold for one `id` only: after putting back a disk or a virtual machine, give it a new one by
+-- hand (restored dumps, points in time and failovers are noticed without it). Whoever deletes jobs raises `floor` above their
+-- changed_xid in the same transaction: cursors below it are refused.
+CREATE TABLE stream (
+    id    uuid NOT NULL DEFAULT gen_random_uuid(),
+    floor xid8 NOT NULL DEFAULT '0'
+);
+CREATE UNIQUE INDEX stream_has_one_row ON stream ((true));
+INSERT INTO stream DEFAULT VALUES;
+
 -- Submit from any language, inside any transaction: after the commit the stager finds the row.
 CREATE FUNCTION monoq_submit(tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0') RETURNS uuid
 LANGUAGE sql VOLATILE AS $$
@@ -131,7 +141,7 @@ $$;
 
 -- migrate: rollback
 DROP FUNCTION monoq_submit(text, text, jsonb, interval);
-DROP TABLE jobs, workers, job_counts, job_count_changes;
+DROP TABLE jobs, workers, job_counts, job_count_changes, stream;
 DROP FUNCTION count_inserted_jobs(), count_deleted_jobs(), count_updated_jobs(), monoq_uuid7();
 DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, priority;
 DROP TYPE job_status;

@@ -35,10 +35,12 @@ from monoq.service import Service, supervise
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.submit import Pusher, Submitter
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.replayer import Replayer
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.tail import Tail
@@ -153,7 +155,8 @@ def _api(
     redis_url: str,
 ) -> list[Service]:
     hub = Hub()
-    sockets = Sockets(hub, metrics)
+    replayer = Replayer(StreamStore(database), hub)
+    sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(ready, metrics)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
     server: ApiServer
@@ -177,7 +180,7 @@ def _api(
         grace_s=settings.shutdown_timeout,
         server=settings.server,
     )
-    return [server, submitter, pusher, Subscriber(redis_url, hub), Tail(database_url, hub)]
+    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub), Tail(database_url, hub)]
 
 
 def _metrics_server(settings: Settings, scrapes: Scrapes, port: int) -> MetricsServer:

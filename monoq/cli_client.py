@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from monoq.client import Client, RequestRefused, ServerUnreachable
+from monoq.client import Client
 from monoq.config import load_settings
-from monoq.errors import MonoqError
+from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 
 C = TypeVar("C", bound=Callable[..., Any])
 

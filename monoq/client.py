@@ -1,30 +1,17 @@
 """The Python client of the HTTP contract. It must know no more of a server than its URL."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
-from monoq.errors import MonoqError
+from monoq.errors import RequestRefused, ServerUnreachable
+from monoq.stream import Stream
 
 Job = dict[str, Any]  # as in the HTTP contract
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
-
-
-class RequestRefused(MonoqError):  # noqa: N818
-    """the server refused the request; `status` and `problem` say why"""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        fields = "; ".join(f"{error['field']}: {error['message']}" for error in problem.get("errors", ()))
-        super().__init__(fields or str(problem.get("detail") or f"HTTP {status}"))
-        self.status = status
-        self.problem = problem
-
-
-class ServerUnreachable(MonoqError):  # noqa: N818
-    """no monoq server answers at this URL"""
 
 
 class Client:
@@ -74,6 +61,14 @@ class Client:
             while (job := await self.get(job_id))["status"] not in FINAL:  # noqa: ASYNC110
                 await asyncio.sleep(poll)  # the fact is in another process
             return job
+
+    def stream(self, tenant_id: str, *, cursor: str | None = None, snapshot: bool = True) -> Stream:
+        """`async for update in client.stream("acme")`: every change of a tenant's jobs, over lost connections and restarts of servers.
+
+        First come all jobs as they are, or, given a `cursor` (another stream's), what changed since. With `snapshot=False` only
+        what changes comes, and CursorRefused is raised when it is not known what that was: too much, or the database was restored.
+        """
+        return Stream(self._url, self.list, tenant_id, cursor, snapshot)
 
     async def health(self) -> Job:
         """`{"status": "ok" | "degraded", …}`."""

@@ -1,5 +1,6 @@
 """The error tree. A docstring is the default message; drivers' errors are translated at the edge and must not travel further."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -40,3 +41,21 @@ class DatabaseUnavailable(MonoqError):  # noqa: N818
 
 class QueueUnavailable(MonoqError):  # noqa: N818
     """Redis cannot be reached, or does not answer in time"""
+
+
+class RequestRefused(MonoqError):  # noqa: N818
+    """the server refused the request; `status` and `problem` say why"""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        fields = "; ".join(f"{error['field']}: {error['message']}" for error in problem.get("errors", ()))
+        super().__init__(fields or str(problem.get("detail") or f"HTTP {status}"))
+        self.status = status
+        self.problem = problem
+
+
+class ServerUnreachable(MonoqError):  # noqa: N818
+    """no monoq server answers at this URL"""
+
+
+class CursorRefused(MonoqError):  # noqa: N818
+    """the stream cannot go on from this cursor: read the jobs anew"""

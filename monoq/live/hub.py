@@ -1,21 +1,32 @@
 """Who watches which tenant in this process, and what each of them is told.
 A version must never go back, whatever order messages come in."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import orjson
 
-from monoq.live.wire import Change, decode_message
+from monoq.live.cursor import Cursor, Horizon
+from monoq.live.wire import Change, Update, decode_message
 
 REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 MB when full
 
 
 class Viewer(Protocol):
-    """A socket, as the hub sees it."""
+    """One who watches a tenant, as the hub sees it. Nothing here may block."""
 
     def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
-        """Takes (job id, update as JSON) pairs; must not block."""
+        """Takes (job id, update as JSON) pairs."""
+
+    def leave(self) -> None:
+        """What the viewer was told is of another database."""
+
+
+class Follower(Viewer, Protocol):
+    """A viewer that wants cursors as well."""
+
+    def advance(self, horizon: Horizon, cursor: str) -> None:
+        """All below this horizon has been offered, or was there before the viewer came."""
 
 
 class Hub:
@@ -23,19 +34,26 @@ class Hub:
 
     def __init__(self) -> None:
         self._viewers: dict[str, set[Viewer]] = {}
+        self._followers: dict[str, set[Follower]] = {}
         self._versions: dict[str, int] = {}
         self._older_versions: dict[str, int] = {}
+        self.horizon: Horizon | None = None  # durable; None until it is known
 
     def add(self, tenant_id: str, viewer: Viewer) -> None:
         """From now on the viewer is told of the tenant's changes."""
         self._viewers.setdefault(tenant_id, set()).add(viewer)
 
+    def follow(self, tenant_id: str, follower: Follower) -> None:
+        """From now on it is told, besides, how far that goes."""
+        self._followers.setdefault(tenant_id, set()).add(follower)
+
     def remove(self, tenant_id: str, viewer: Viewer) -> None:
-        """Ends `add`; harmless if there was none."""
-        if viewers := self._viewers.get(tenant_id):
-            viewers.discard(viewer)
-            if not viewers:
-                del self._viewers[tenant_id]
+        """Ends `add` and `follow`; harmless if there was none."""
+        for watching in (self._viewers, self._followers):
+            if viewers := watching.get(tenant_id):
+                viewers.discard(viewer)
+                if not viewers:
+                    del watching[tenant_id]
 
     @property
     def tenants(self) -> list[str]:
@@ -60,9 +78,36 @@ class Hub:
             for viewer in tuple(viewers):
                 viewer.offer(change.tenant_id, news)
 
+    def learn(self, tenant_id: str, updates: Sequence[Update], returning: Iterable[Viewer]) -> None:
+        """What was read for viewers who come back. From now on no older version of it is told; so the others must be told what is news
+        to them. Those who come back get all of it in their replays."""
+        news = [(update.job_id, update.text) for update in updates if self._is_news(update.job_id, update.version)]
+        if news:
+            for viewer in self._viewers.get(tenant_id, set()).difference(returning):
+                viewer.offer(tenant_id, news)
+
+    def advance(self, horizon: Horizon) -> None:
+        """All who watch have been told, or have read, what is below this durable horizon."""
+        self.horizon = horizon
+        for tenant_id, followers in self._followers.items():
+            cursor = str(Cursor(*horizon, tenant_id))
+            for follower in followers:
+                follower.advance(horizon, cursor)
+
+    def start_over(self) -> None:
+        """The database is another one, or as it was before: versions known here mean nothing any more, nor do cursors."""
+        self.horizon = None
+        self._versions, self._older_versions = {}, {}
+        for viewers in [*self._viewers.values()]:
+            for viewer in tuple(viewers):
+                viewer.leave()
+
+    def known(self, job_id: str) -> int:
+        """The newest version of the job that was told here; 0 if none, or long ago."""
+        return self._versions.get(job_id) or self._older_versions.get(job_id, 0)
+
     def _is_news(self, job_id: str, version: int) -> bool:
-        known = self._versions.get(job_id) or self._older_versions.get(job_id, 0)
-        if version <= known:
+        if version <= self.known(job_id):
             return False
         self._versions[job_id] = version
         if len(self._versions) > REMEMBERED:

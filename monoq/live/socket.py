@@ -1,10 +1,9 @@
-"""One viewer's WebSocket, as a plain ASGI application: reads its subscriptions, writes what the hub offers. A slow reader must
+"""One viewer's WebSocket, as a plain ASGI application: reads its subscriptions, writes what they have to say. A slow reader must
 cost only itself: what waits for it is bounded, and it is closed when it makes no progress."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from itertools import islice
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -14,7 +13,7 @@ from monoq import codec
 from monoq.errors import InvalidJson
 from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
-from monoq.live.wire import updates_frame
+from monoq.live.subscription import Replays, Subscription
 from monoq.observe import Metrics
 
 Event = MutableMapping[str, Any]
@@ -22,7 +21,6 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 MAX_PENDING = 20_000  # jobs with news that wait for one reader: two full batch submits; the texts are shared among sockets
-PACKED = 500  # updates in one UPDATES frame
 SEND_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 16 * 1024
@@ -41,7 +39,7 @@ class Subscribe(BaseModel):
     type: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     tenant_id: Annotated[str, Field(alias="tenantId", pattern=TENANT_PATTERN)]
     batch: bool = False
-    cursor: str | None = None
+    cursor: Any = None  # one that is no text is as good as any other that cannot be read
 
 
 _MESSAGE = TypeAdapter(Subscribe)
@@ -57,28 +55,39 @@ class Closed(Exception):  # noqa: N818 - the end of a socket, not an error
 
 
 class Socket:
-    """A viewer of the hub. Per job only the newest news waits."""
+    """One client's connection. Each tenant that it watches has a subscription; they take turns."""
 
-    def __init__(self, hub: Hub, receive: Receive, send: Send) -> None:
+    def __init__(self, hub: Hub, replays: Replays, receive: Receive, send: Send) -> None:
         self._hub = hub
+        self._replays = replays
         self._receive = receive
         self._send = send
-        self._batched: dict[str, bool] = {}  # by tenant watched: whether its updates are packed
-        self._news: dict[str, dict[str, str]] = {}  # tenant → job id → newest update, encoded
-        self._waiting = 0
+        self._subscriptions: dict[str, Subscription] = {}  # by tenant
+        self._ready: dict[Subscription, None] = {}  # those that have something to send, in turn
+        self._waiting = 0  # jobs with news, of all of them
         self._control: list[str] = []
         self._woken = asyncio.Event()
         self._close: Closed | None = None
 
-    def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
-        """Takes news; a reader too far behind is closed and comes back to read the table anew."""
-        news = self._news.setdefault(tenant_id, {})
-        self._waiting -= len(news)
-        news.update(updates)
-        self._waiting += len(news)
+    def say(self, text: str) -> None:
+        """Sends this before any news."""
+        self._control.append(text)
+        self._woken.set()
+
+    def wake(self, subscription: Subscription) -> None:
+        """There is something to send."""
+        self._ready[subscription] = None
+        self._woken.set()
+
+    def count(self, more: int) -> None:
+        """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor or reads the table anew."""
+        self._waiting += more
         if self._waiting > MAX_PENDING:
             self.close(TRY_LATER, "too far behind")
-        self._woken.set()
+
+    def leave(self) -> None:
+        """Sends the client away, to come back as if anew."""
+        self.close(RESTART, "the database was replaced")
 
     def close(self, code: int, reason: str) -> None:
         """Ends the socket soon, with this code; the first one counts."""
@@ -94,8 +103,8 @@ class Socket:
         try:
             await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for tenant_id in self._batched:
-                self._hub.remove(tenant_id, self)
+            for subscription in self._subscriptions.values():
+                subscription.close()
             reading.cancel()
             writing.cancel()
             ended = await asyncio.gather(reading, writing, return_exceptions=True)
@@ -133,57 +142,62 @@ class Socket:
             if len(text) > MAX_MESSAGE_BYTES:
                 raise Closed(TOO_BIG, "message too big")
             self._obey(text)
-            self._woken.set()
 
     def _obey(self, text: str) -> None:
         try:
             said = codec.loads(text)
             message = _MESSAGE.validate_python(said)
         except InvalidJson as error:
-            return self._say(type="ERROR", code="invalid_json", message=str(error))
+            return self._tell(type="ERROR", code="invalid_json", message=str(error))
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"])) or "message"
-            return self._say(type="ERROR", code="invalid_message", message=f"{where}: {problem['msg']}")
-        tenant_id = message.tenant_id
+            return self._tell(type="ERROR", code="invalid_message", message=f"{where}: {problem['msg']}")
+        before = self._subscriptions.get(message.tenant_id)
         if message.type == "UNSUBSCRIBE":
-            self._hub.remove(tenant_id, self)
-            self._batched.pop(tenant_id, None)
-            self._waiting -= len(self._news.pop(tenant_id, ()))
+            if before:
+                before.close()
+                del self._subscriptions[message.tenant_id]
             return None
-        if tenant_id not in self._batched and len(self._batched) >= MAX_TENANTS:
-            return self._say(type="ERROR", code="too_many_subscriptions", message=f"at most {MAX_TENANTS} tenants on one socket")
-        self._batched[tenant_id] = message.batch
-        self._hub.add(tenant_id, self)
-        if "cursor" in said or "batch" in said:
-            self._say(type="SUBSCRIBED", tenantId=tenant_id)
-        if message.cursor is not None:  # no cursor is handed out yet, so none can be honoured: the client must read the table
-            self._say(type="RESET", tenantId=tenant_id)
+        if before is None and len(self._subscriptions) >= MAX_TENANTS:
+            return self._tell(type="ERROR", code="too_many_subscriptions", message=f"at most {MAX_TENANTS} tenants on one socket")
+        self._subscriptions[message.tenant_id] = subscription = Subscription(
+            message.tenant_id,
+            self,
+            self._hub,
+            self._replays,
+            batched=message.batch,
+            follows="cursor" in said,
+            since=message.cursor,
+        )
+        subscription.open(before)
         return None
 
-    def _say(self, **message: Any) -> None:
-        self._control.append(orjson.dumps(message).decode())
+    def _tell(self, **message: Any) -> None:
+        self.say(orjson.dumps(message).decode())
 
     async def _write(self) -> None:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while self._control or self._news or self._close:
+            while self._control or self._ready or self._close:
                 if self._close:
                     raise self._close
-                await self._write_frames(self._next_frames())
+                if self._control:
+                    frames, self._control = self._control, []
+                else:
+                    frames = self._next_frames()
+                await self._write_frames(frames)
 
     def _next_frames(self) -> list[str]:
-        if self._control:
-            frames, self._control = self._control, []
-            return frames
-        tenant_id, news = next(iter(self._news.items()))
-        jobs = list(islice(news, PACKED))
-        updates = [news.pop(job_id) for job_id in jobs]
-        self._waiting -= len(updates)
-        if not news:
-            del self._news[tenant_id]
-        return [updates_frame(tenant_id, updates)] if self._batched.get(tenant_id) else updates
+        subscription = next(iter(self._ready))
+        del self._ready[subscription]
+        if not subscription.is_open:
+            return []
+        frames = subscription.next_frames()
+        if subscription.has_more:
+            self._ready[subscription] = None
+        return frames
 
     async def _write_frames(self, frames: list[str]) -> None:
         try:
@@ -197,8 +211,9 @@ class Socket:
 class Sockets:
     """All sockets of this process; the ASGI application behind `/ws`."""
 
-    def __init__(self, hub: Hub, metrics: Metrics) -> None:
+    def __init__(self, hub: Hub, replays: Replays, metrics: Metrics) -> None:
         self._hub = hub
+        self._replays = replays
         self._metrics = metrics
         metrics.sockets_open.set_function(lambda: len(self._open))
         self._open: set[Socket] = set()
@@ -215,7 +230,7 @@ class Sockets:
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
-        socket = Socket(self._hub, receive, send)
+        socket = Socket(self._hub, self._replays, receive, send)
         self._open.add(socket)
         try:
             self._metrics.socket_closed(await socket.serve())

@@ -53,6 +53,21 @@ class Change(NamedTuple):
         )
 
 
+class Update(NamedTuple):
+    """A change as viewers are told of it, encoded once for all of them; with the transaction that made it."""
+
+    xid: int
+    job_id: str
+    version: int
+    text: str
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Update":
+        """From a row that has its `changed_xid`."""
+        change = Change.of_row(row)
+        return cls(row["changed_xid"], change.job_id, change.version, orjson.dumps(change.update()).decode())
+
+
 Told = tuple[str, int, str, int, str | None]  # job id, version, type, attempts, error: a job in a message
 
 
@@ -97,6 +112,7 @@ def decode_message(message: bytes) -> list[Change]:
         raise InvalidJson(f"no message of ours: {error}") from error
 
 
-def updates_frame(tenant_id: str, updates: Iterable[str]) -> str:
-    """A packed frame from updates that are encoded already."""
-    return '{"type":"UPDATES","tenantId":"' + tenant_id + '","updates":[' + ",".join(updates) + "]}"
+def updates_frame(tenant_id: str, updates: Iterable[str], cursor: str | None = None) -> str:
+    """A packed frame from updates that are encoded already; with the cursor that holds once they are read."""
+    end = "]}" if cursor is None else '],"cursor":"' + cursor + '"}'
+    return '{"type":"UPDATES","tenantId":"' + tenant_id + '","updates":[' + ",".join(updates) + end

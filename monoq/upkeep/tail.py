@@ -6,6 +6,7 @@ import time
 
 import asyncpg
 
+from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
 from monoq.live.wire import Change
 from monoq.service import Service
@@ -14,6 +15,7 @@ from monoq.store.database import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, FRESH_PLA
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
+RESTAMPED = 5_000  # jobs in one statement
 
 
 class Tail(Service):
@@ -21,7 +23,8 @@ class Tail(Service):
 
     After a crash Postgres hands out again the transaction ids that were not on disk; a change with such an id would lie below a
     horizon read before the crash and be missed. So a horizon is used only once a later commit of this same connection was flushed;
-    if the connection breaks before that, the horizon is forgotten and the older one kept.
+    if the connection breaks before that, the horizon is forgotten and the older one kept. In a database that was restored, or behind
+    a failover, transaction ids mean something else: then all horizons are forgotten, and viewers are sent away.
     """
 
     name = "tail"
@@ -30,6 +33,7 @@ class Tail(Service):
         super().__init__()
         self._database_url = database_url
         self._hub = hub
+        self._stream: str | None = None  # what transaction ids belong to
         self._durable: str | None = None  # snapshots, as text
         self._pending: str | None = None
 
@@ -52,7 +56,8 @@ class Tail(Service):
                 if connection is not None:
                     connection.terminate()
                 connection = None
-            await self.pause(PERIOD_S)
+            if connection is None or self._durable is not None:  # at the start a second read follows at once: then cursors are known
+                await self.pause(PERIOD_S)
         if connection is not None:
             await connection.close(timeout=1)
 
@@ -71,10 +76,32 @@ class Tail(Service):
         for row in rows:
             if row["id"] is not None:
                 self._hub.tell(Change.of_row(row))
+        if self._durable is not None and self._stream is not None:
+            self._hub.advance(Horizon(self._stream, int(self._durable.split(":")[0])))
 
     async def _connect(self) -> asyncpg.Connection:
         settings = FRESH_PLANS | {"application_name": "monoq tail", "synchronous_commit": "on", "statement_timeout": "4000"}
         settings["default_transaction_isolation"] = "read committed"  # nothing here is sent again, so nothing may be undone
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings
         )
+        try:
+            await self._recognise(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _recognise(self, connection: asyncpg.Connection) -> None:
+        """Is it the stream of changes that we know?"""
+        await connection.fetch(query("make_horizon_durable"))  # refused by a standby, which has no stream of its own
+        stream = stream_id(await connection.fetchrow(query("read_stream")))
+        if stream == self._stream:
+            return
+        if self._stream is not None:
+            log.warning("the database was restored, or another one has taken over; viewers start anew")
+            self._hub.start_over()
+        self._durable = self._pending = None
+        while restamped := await connection.fetchval(query("restamp_jobs"), RESTAMPED):
+            log.warning("%d jobs come from a restored dump; they count as changed now", restamped)
+        self._stream = stream

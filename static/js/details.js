@@ -164,8 +164,12 @@ export function createDetails({ panel, templates, store, url }) {
       panel.focus({ preventScroll: true });
     },
 
-    /** After a reconnect. */
-    refresh: () => id !== null && pace.ask(),
+    /** After a reconnect. `anew`: the next answer counts, whatever its version. */
+    refresh({ anew }) {
+      if (id === null) return;
+      if (anew) full = null;
+      pace.ask();
+    },
   };
 }
 

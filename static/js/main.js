@@ -46,19 +46,28 @@ const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("
 
 const socket = createSocket({
   onState: connection.show,
-  onSubscribed() {
-    notice.clear("live updates");
+  onSubscribed({ anew }) {
+    if (anew) store.distrust();
     snapshot.restart(); // after SUBSCRIBED, so that nothing falls between the list and the stream
-    counts.restart();
-    details.refresh();
-    if (!types.known) readTypes();
+    refresh({ anew });
   },
-  onUpdates(updates) {
-    steps.take(updates.map(({ jobId, ...update }) => ({ id: jobId, ...update })));
+  onResumed: () => refresh({ anew: false }), // the list is brought up to date by the stream
+  onUpdates(updates, { missed }) {
+    const jobs = updates.map(({ jobId, ...update }) => ({ id: jobId, ...update }));
+    if (missed) store.merge(jobs);
+    else steps.take(jobs);
     counts.ask();
   },
   onError: (message) => notice.report("live updates", new Error(message)),
 });
+
+/** What the stream does not tell. */
+function refresh({ anew }) {
+  notice.clear("live updates");
+  counts.restart();
+  details.refresh({ anew });
+  if (!types.known) readTypes();
+}
 
 let before = { job: null }; // what was shown last
 

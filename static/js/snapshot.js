@@ -1,5 +1,5 @@
-// Reads the list as the server has it now: at the start, after every (re)connect, and as a sweep behind the socket, whose messages
-// may be lost. It must never overwrite what was heard while it read: all goes through the store, by version.
+// Reads the list as the server has it now: at the start, when the socket cannot go on from where it was, and as a sweep behind it.
+// It must never overwrite what was heard while it read: all goes through the store, by version.
 
 import * as api from "./api.js";
 import { atMostEvery } from "./pace.js";

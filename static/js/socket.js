@@ -12,12 +12,15 @@ const SERVICE_RESTART = 1012;
 
 /**
  * `onState({state, retryAt, heardAt})`: state is connecting, live, refused (the server does not know such a tenant) or waiting.
- * `onSubscribed()`: from now on nothing is missed; read what was before.
- * `onUpdates(updates)`, `onError(message)`.
+ * `onSubscribed({anew})`: from now on nothing is missed; read what was before. `anew`: what was known may be of another database.
+ * `onResumed()`: it was away, and what it missed comes as updates.
+ * `onUpdates(updates, {missed})`: what happens, or, with `missed`, what happened while it was away. `onError(message)`.
  */
-export function createSocket({ onState, onSubscribed, onUpdates, onError }) {
+export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onError }) {
   let socket = null;
   let tenantId = null; // watched
+  let cursor = null; // how far all is known of this tenant
+  let catchingUp = false; // until a newer cursor comes
   let asked = null; // the tenant of the SUBSCRIBE said last on this connection
   let subscribed = false;
   let state = "waiting";
@@ -54,7 +57,7 @@ export function createSocket({ onState, onSubscribed, onUpdates, onError }) {
   function subscribe() {
     if (socket?.readyState !== WebSocket.OPEN) return; // said on opening
     asked = tenantId;
-    say({ type: "SUBSCRIBE", tenantId, batch: true });
+    say({ type: "SUBSCRIBE", tenantId, batch: true, cursor });
   }
 
   function hear(text) {
@@ -63,20 +66,43 @@ export function createSocket({ onState, onSubscribed, onUpdates, onError }) {
     const message = JSON.parse(text);
     if (message.type === "ERROR") refuse(message.message);
     else if (message.tenantId !== tenantId) return; // of the one watched before
-    else if (message.type === "UPDATES") onUpdates(message.updates);
-    else if (message.type === "SUBSCRIBED") welcome();
-    else if (message.type === "RESET") onSubscribed();
-    else if (message.jobId) onUpdates([message]);
+    else if (message.type === "UPDATES") takeUpdates(message);
+    else if (message.type === "SUBSCRIBED") welcome(message);
+    else if (message.type === "RESET") reset(message);
+    else if (message.jobId) onUpdates([message], { missed: false });
     onState({ state, retryAt, heardAt });
   }
 
-  function welcome() {
+  function takeUpdates(message) {
+    if (message.updates.length) onUpdates(message.updates, { missed: catchingUp });
+    if (!message.cursor) return;
+    cursor = message.cursor; // after its updates
+    catchingUp = false;
+  }
+
+  function welcome(message) {
+    const resumed = cursor !== null;
+    catchingUp = resumed;
     if (subscribed) return; // the answer to a check
+    goLive();
+    if (resumed) return onResumed();
+    cursor = message.cursor ?? null;
+    onSubscribed({ anew: false });
+  }
+
+  /** The cursor is of no use: too much has changed, or the database is another one. */
+  function reset(message) {
+    catchingUp = false;
+    cursor = message.cursor ?? null;
+    if (!subscribed) goLive();
+    onSubscribed({ anew: true });
+  }
+
+  function goLive() {
     clearTimeout(deadline);
     subscribed = true;
     liveAt = Date.now();
     become("live");
-    onSubscribed();
   }
 
   function refuse(message) {
@@ -134,7 +160,8 @@ export function createSocket({ onState, onSubscribed, onUpdates, onError }) {
       if (wanted === tenantId) return;
       if (asked !== null) say({ type: "UNSUBSCRIBE", tenantId: asked });
       tenantId = wanted;
-      subscribed = false;
+      cursor = null;
+      catchingUp = subscribed = false;
       if (socket === null) return connect();
       become("connecting");
       subscribe();

@@ -40,6 +40,11 @@ export function createStore() {
     tell(ids);
   }
 
+  /** From now on what is said counts, whatever its version: the database is another one, or as it was before. */
+  function distrust() {
+    for (const job of jobs.values()) job.version = 0;
+  }
+
   function forgetOldest() {
     if (jobs.size <= CAPACITY) return;
     for (const id of Array.from(jobs.keys()).slice(0, jobs.size - CAPACITY + SLACK)) if (!isShown(id)) jobs.delete(id);
@@ -52,6 +57,7 @@ export function createStore() {
   return {
     merge,
     hide,
+    distrust,
     get: (id) => jobs.get(id),
     values: () => jobs.values(),
 

@@ -334,6 +334,8 @@ async def test_the_page_heals_after_a_lost_connection(dashboard: Dashboard, serv
     line.cut = True
     await line.drop(code)
     await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
+    lists: list[str] = []
+    dashboard.page.on("request", lambda request: lists.append(request.url) if "/jobs?" in request.url else None)
     answer = await server.http.post(f"/jobs/{cancelled}/cancel", json={})  # while nobody can tell the page
     assert answer.status_code == 200
     (missed,) = await server.submit(echoes(1))
@@ -346,8 +348,31 @@ async def test_the_page_heals_after_a_lost_connection(dashboard: Dashboard, serv
     await dashboard.count_is("CANCELLED", 1)
     (later,) = await server.submit(echoes(1))
     await dashboard.has_status(later, "COMPLETED")
+    assert not lists, "what was missed comes by the cursor"
     assert line.connected == 2
     assert await dashboard.page.evaluate("window.firstDocument")
+
+
+async def test_a_page_whose_cursor_is_refused_reads_the_list_anew(dashboard: Dashboard, server: Any, db: Any) -> None:
+    line = Line(dashboard.page)
+    await line.install()
+    await dashboard.page.add_init_script(NO_SWEEP)
+    gone, changed = await server.submit(sleeps(0, 0, delayMs=3_600_000))
+    assert (await server.http.post(f"/jobs/{changed}/cancel", json={})).status_code == 200
+    await dashboard.open_live(tenant=TENANT, job=changed)
+    await dashboard.has_status(changed, "CANCELLED")
+    await expect(dashboard.part("details-status")).to_have_text("CANCELLED")
+    line.cut = True
+    await line.drop(4000)
+    await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
+    await db.execute("DELETE FROM jobs WHERE id::text = $1", gone)  # as in a database put back to what it was before
+    await db.execute("UPDATE jobs SET status = 'PENDING', version = 1, finished_at = NULL WHERE id::text = $1", changed)
+    await db.execute("UPDATE stream SET floor = pg_current_xact_id()")
+    line.cut = False
+    await dashboard.is_live()
+    await dashboard.has_status(changed, "PENDING")
+    await expect(dashboard.part("details-status")).to_have_text("PENDING")
+    await expect(dashboard.row(gone)).to_have_count(0)
 
 
 async def test_a_page_that_is_offline_says_so_and_heals(dashboard: Dashboard, server: Any) -> None:

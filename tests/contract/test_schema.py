@@ -2,7 +2,9 @@
 
 import json
 import re
-from uuid import uuid4
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -105,6 +107,28 @@ async def test_the_stager_hops_over_tenants_by_the_index_of_waiting_jobs(db: asy
     assert "jobs_waiting" in json.dumps(shown)
     assert '"Relation Name": "jobs"' in json.dumps(shown)
     assert "Seq Scan" not in json.dumps(shown), json.dumps(shown, indent=1)
+
+
+async def test_replays_read_by_the_index_of_changes(db: asyncpg.Connection) -> None:
+    """They cost what they return, however long the history."""
+    for _ in range(20):
+        await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 10, 'b' FROM generate_series(1, 1000) n")
+    await db.execute("ANALYZE jobs")
+    last = await db.fetchval("SELECT max(changed_xid) FROM jobs")
+    await db.execute("SET plan_cache_mode = force_custom_plan")
+    for name, arguments in ("measure_replay", ("t1", last - 3, 1000)), ("read_replay", ("t1", last - 3, UUID(int=0), last, 1000)):
+        shown = await db.fetchval("EXPLAIN (FORMAT JSON) " + query(name), *arguments)
+        nodes = list(_nodes(json.loads(shown)[0]["Plan"]))
+        (scan,) = [node for node in nodes if "Index Name" in node]
+        assert scan["Index Name"] == "jobs_changed", shown
+        assert "changed_xid" in scan["Index Cond"], shown
+        assert not [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "jobs"], shown
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from _nodes(part)
 
 
 async def test_a_small_tenant_is_staged_beside_a_large_one(db: asyncpg.Connection) -> None:

@@ -1,0 +1,200 @@
+"""What one socket is told of one tenant: a replay of what it missed, then the newest state of each job, and how far that goes.
+A cursor must never leave before everything that it covers."""
+
+import random
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from monoq.live.cursor import Cursor, Horizon
+from monoq.live.hub import Hub
+from monoq.live.wire import Update, updates_frame
+
+PACKED = 500  # updates in one UPDATES frame
+SILENT_CURSOR_S = 30.0  # without a change for this long a cursor goes out alone, so that nobody comes back with an old one
+
+
+class Replays(Protocol):
+    """Reads what subscribers have missed."""
+
+    def ask(self, subscription: "Subscription") -> None:
+        """Soon its `catch_up` or `reset` is called. It must be known to the hub already: what changes later, that tells it."""
+
+
+class Socket(Protocol):
+    """What a subscription needs of its socket."""
+
+    def say(self, text: str) -> None:
+        """Sends this before any news."""
+
+    def wake(self, subscription: "Subscription") -> None:
+        """There is something to send."""
+
+    def count(self, more: int) -> None:
+        """So many jobs more than before wait, or fewer."""
+
+    def leave(self) -> None:
+        """Sends the client away, to come back as if anew."""
+
+
+class _Mark(NamedTuple):
+    """A cursor, and how many of the jobs that wait must be sent before it."""
+
+    horizon: Horizon
+    cursor: str
+    behind: int
+
+
+class Subscription:
+    """A viewer of the hub. `follows`: it wants cursors; `since`: what it said of where it stands, None: nothing known."""
+
+    def __init__(self, tenant_id: str, socket: Socket, hub: Hub, replays: Replays, *, batched: bool, follows: bool, since: Any) -> None:
+        self.tenant_id = tenant_id
+        self.is_open = True
+        self.xid = 0  # of the newest cursor that the client has; it is never told an older one
+        self._socket = socket
+        self._hub = hub
+        self._replays = replays
+        self._batched = batched
+        self._follows = follows
+        self._since = since
+        self._begun = False
+        self._news: dict[str, str] = {}  # job id → newest update, encoded; in the order in which they came
+        self._replay: Sequence[Update] | None = None
+        self._position = 0  # in the replay
+        self._catching_up = False  # from the asking for a replay to its last frame
+        self._mark: _Mark | None = None
+        self._alone_at = 0.0  # when a cursor goes out without updates
+
+    def open(self, before: "Subscription | None") -> None:
+        """Watches from now on; `before` is the same socket's last subscription of this tenant."""
+        self._hub.add(self.tenant_id, self)
+        if before:
+            before.is_open = False
+            self._hub.remove(self.tenant_id, before)
+            self._news = before._news
+            self._socket.wake(self)
+        if self._follows:
+            self._hub.follow(self.tenant_id, self)
+            self._begin()
+        elif self._batched:
+            self._say("SUBSCRIBED")
+
+    def close(self) -> None:
+        """Ends it; what waits is dropped."""
+        self.is_open = False
+        self._hub.remove(self.tenant_id, self)
+        self._socket.count(-len(self._news))
+        self._news = {}
+
+    def offer(self, _tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
+        """News from the hub; an older state that still waits is replaced in place."""
+        waiting = len(self._news)
+        self._news.update(updates)
+        self._socket.count(len(self._news) - waiting)
+        self._socket.wake(self)
+
+    def leave(self) -> None:
+        """The database was replaced."""
+        self._socket.leave()
+
+    def advance(self, horizon: Horizon, cursor: str) -> None:
+        """A newer cursor: it follows what waits now. One that is behind something still is not replaced, or none would ever go out."""
+        if not self._begun:
+            self._begin()
+        elif not self._catching_up and horizon.xid > self.xid:
+            if self._mark is None or not self._news:
+                self._mark = _Mark(horizon, cursor, len(self._news))
+            if time.monotonic() >= self._alone_at:
+                self._socket.wake(self)
+
+    def catch_up(self, missed: Sequence[Update], horizon: Horizon) -> None:
+        """What changed since its cursor, or earlier, in the order of transactions; read after it was known to the hub, and after
+        `horizon` was durable."""
+        self._replay, self._position = missed, bisect_left(missed, self.xid, key=lambda update: update.xid)
+        horizon = max(horizon, horizon._replace(xid=self.xid))
+        self._mark, self._alone_at = _Mark(horizon, str(Cursor(*horizon, self.tenant_id)), 0), 0.0  # sent in any case: it ends the replay
+        self._socket.wake(self)
+
+    def reset(self) -> None:
+        """Its cursor cannot be honoured: the client must read the table, and may go on from this one."""
+        self._catching_up, self._mark = False, None
+        self._say("RESET", cursor=self._stand_here())
+
+    def next_frames(self) -> list[str]:
+        """What to send next; nothing, if nothing waits."""
+        updates = self._next_replayed() if self._replay is not None else self._next_news()
+        cursor = self._due_cursor(bool(updates))
+        if self._batched:
+            return [updates_frame(self.tenant_id, updates, cursor)] if updates or cursor else []
+        return [*updates, updates_frame(self.tenant_id, (), cursor)] if cursor else updates
+
+    @property
+    def has_more(self) -> bool:
+        """Whether it is worth while to ask for frames again."""
+        return bool(self._news) or self._replay is not None
+
+    def _begin(self) -> None:
+        """Answers to SUBSCRIBE; before the first horizon there is nothing to say yet."""
+        horizon = self._hub.horizon
+        if horizon is None:
+            return
+        self._begun = True
+        cursor = Cursor.parse(self._since)
+        if self._since is None:
+            self._say("SUBSCRIBED", cursor=self._stand_here())
+        elif cursor is None or (cursor.stream, cursor.tenant_id) != (horizon.stream, self.tenant_id):
+            self.reset()
+        else:
+            self.xid = cursor.xid
+            self._catching_up = True
+            self._say("SUBSCRIBED", cursor=self._since)
+            self._replays.ask(self)
+
+    def _stand_here(self) -> str:
+        """A cursor for a client that reads the table from now on: it finds there all that is below a horizon of before."""
+        assert self._hub.horizon
+        self.xid = self._hub.horizon.xid
+        self._count_silence()
+        return str(Cursor(*self._hub.horizon, self.tenant_id))
+
+    def _next_news(self) -> list[str]:
+        jobs = list(islice(self._news, PACKED))
+        updates = [self._news.pop(job_id) for job_id in jobs]
+        self._socket.count(-len(jobs))
+        if self._mark:
+            self._mark = self._mark._replace(behind=self._mark.behind - len(jobs))
+        return updates
+
+    def _next_replayed(self) -> list[str]:
+        """Without what is outdated by now: the newer state waits among the news. What is outdated there goes, too."""
+        assert self._replay is not None
+        page = [u for u in self._replay[self._position : self._position + PACKED] if u.version >= self._hub.known(u.job_id)]
+        waiting = len(self._news)
+        for update in page:
+            self._news.pop(update.job_id, None)
+        self._socket.count(len(self._news) - waiting)
+        self._position += PACKED
+        if self._position >= len(self._replay):
+            self._replay, self._catching_up = None, False
+        return [update.text for update in page]
+
+    def _due_cursor(self, with_updates: bool) -> str | None:
+        if self._mark is None or self._mark.behind > 0 or self._catching_up:
+            return None
+        if not with_updates and time.monotonic() < self._alone_at:
+            return None
+        mark, self._mark = self._mark, None
+        self.xid = mark.horizon.xid
+        self._count_silence()
+        return mark.cursor
+
+    def _count_silence(self) -> None:
+        self._alone_at = time.monotonic() + SILENT_CURSOR_S * random.uniform(0.5, 1)  # noqa: S311 - not all sockets at once
+
+    def _say(self, kind: str, **more: Any) -> None:
+        self._socket.say(orjson.dumps({"type": kind, "tenantId": self.tenant_id, **more}).decode())

@@ -1,0 +1,105 @@
+"""Follows the jobs of a tenant for the Python client, across lost connections. It must never hand on a version that is older than
+one before it, nor a cursor before what it covers."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import islice
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from monoq.errors import CursorRefused, RequestRefused, ServerUnreachable
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 10.0
+RESTART_DELAY_S = 1.0  # the server said that it restarts: it is back soon, but not for all in the same instant
+OPEN_TIMEOUT_S = 10.0
+MAX_FRAME_BYTES = 16 * 1024 * 1024  # 500 updates with long errors
+REMEMBERED = 100_000  # versions
+SERVICE_RESTART = 1012
+UPDATE_FIELDS = ("tenantId", "type", "status", "attempts", "version", "error", "workerId", "updatedAt")
+
+Update = dict[str, Any]
+ListJobs = Callable[..., Awaitable[dict[str, Any]]]  # as Client.list
+
+
+class Stream:
+    """An async iterator of updates, as the WebSocket tells them. `cursor` covers what was taken from it: kept, it is where another
+    stream goes on. None until the first is known."""
+
+    def __init__(self, url: str, list_jobs: ListJobs, tenant_id: str, cursor: str | None, snapshot: bool) -> None:
+        self.cursor = cursor
+        self._url = "ws" + url.rstrip("/").removeprefix("http") + "/ws"
+        self._list_jobs = list_jobs
+        self._tenant_id = tenant_id
+        self._snapshot = snapshot
+        self._versions: dict[str, int] = {}
+        self._failures = 0
+        self._restarts = False
+
+    async def __aiter__(self) -> AsyncIterator[Update]:
+        while True:
+            try:
+                async for update in self._follow():
+                    yield update
+            except InvalidStatus as error:
+                status = error.response.status_code
+                if 400 <= status < 500:
+                    raise RequestRefused(status, {}) from error
+            except ConnectionClosed as error:
+                self._restarts = error.rcvd is not None and error.rcvd.code == SERVICE_RESTART
+            except RequestRefused as error:
+                if error.status < 500:
+                    raise
+            except (OSError, TimeoutError, WebSocketException, ServerUnreachable):
+                pass  # it comes back, or it does not: whoever iterates decides how long to wait
+            longest = RESTART_DELAY_S if self._restarts else min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
+            self._failures, self._restarts = min(self._failures + 1, 10), False
+            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 - thousands must not come back in one instant
+
+    async def _follow(self) -> AsyncIterator[Update]:
+        """One connection."""
+        asked = {"type": "SUBSCRIBE", "tenantId": self._tenant_id, "batch": True, "cursor": self.cursor}
+        async with connect(
+            self._url, proxy=None, compression=None, open_timeout=OPEN_TIMEOUT_S, max_size=MAX_FRAME_BYTES, close_timeout=1
+        ) as socket:
+            await socket.send(json.dumps(asked))
+            async for text in socket:
+                message = json.loads(text)
+                kind = message.get("type")
+                if kind == "ERROR":
+                    raise RequestRefused(422, {"detail": message["message"]})
+                self._failures = 0
+                if kind == "RESET" and not self._snapshot:
+                    raise CursorRefused
+                if kind == "RESET":
+                    self._versions.clear()
+                if self._snapshot and (kind == "RESET" or (kind == "SUBSCRIBED" and self.cursor is None)):
+                    async for update in self._read_all():
+                        yield update
+                for update in message.get("updates", ()):
+                    if self._is_news(update):
+                        yield update
+                self.cursor = message.get("cursor", self.cursor)
+
+    async def _read_all(self) -> AsyncIterator[Update]:
+        """The jobs as they are now; only after it a cursor of before it holds."""
+        page: dict[str, Any] = {"nextCursor": None}
+        while True:
+            page = await self._list_jobs(self._tenant_id, limit=500, cursor=page["nextCursor"])
+            for job in page["jobs"]:
+                update = {"jobId": job["id"], **{field: job[field] for field in UPDATE_FIELDS}}
+                if self._is_news(update):
+                    yield update
+            if page["nextCursor"] is None:
+                return
+
+    def _is_news(self, update: Update) -> bool:
+        known = self._versions.pop(update["jobId"], 0)  # put back at the end: those not heard of for longest are forgotten first
+        self._versions[update["jobId"]] = max(known, update["version"])
+        if len(self._versions) > REMEMBERED:
+            self._versions = dict(islice(self._versions.items(), REMEMBERED // 2, None))
+        return bool(update["version"] > known)
