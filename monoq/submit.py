@@ -155,11 +155,17 @@ class Submitter(Service):
         """One transaction. Sent once more after an outage that was short: the same ids, so an unclear commit is no duplicate."""
         began = time.monotonic()
         try:
-            return await self._insert_once(jobs)
+            return await self._insert_first(jobs)
         except DatabaseUnavailable:
             if time.monotonic() - began > RETRY_WITHIN_S:
                 raise
             return await self._insert_once(jobs)
+
+    async def _insert_first(self, jobs: Sequence[NewJob]) -> list[Submitted]:
+        if any(job.idempotency_key is not None for job in jobs):
+            return await self._insert_once(jobs)
+        await JobStore(self._database).insert_new_jobs(jobs)
+        return [Submitted(job.id, True) for job in jobs]
 
     async def _insert_once(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         if all(job.idempotency_key is None for job in jobs):

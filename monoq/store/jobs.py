@@ -21,6 +21,10 @@ class JobStore:
         rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(jobs))
         return {row["id"] for row in rows}
 
+    async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
+        """Stores jobs without idempotency keys in one transaction; not to be repeated after an unclear commit."""
+        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:9])
+
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key, request_hash."""
         return await self._database.fetch(query("find_submitted"), *_find_columns(jobs))
