@@ -66,6 +66,8 @@ class ApiServer(Service):
         server: Literal["hypercorn", "uvicorn"] = "hypercorn",
     ) -> None:
         super().__init__()
+        if server == "uvicorn":
+            uvicorn_server.require()
         self._server = server
         self._sockets = sockets
         self._drain_s = drain_s

@@ -12,6 +12,15 @@ from monoq.api.guard import ASGIApp
 from monoq.errors import ConfigError
 
 
+def require() -> None:
+    """Raises ConfigError where it is not installed."""
+    try:
+        import httptools  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise ConfigError("MONOQ_SERVER=uvicorn needs uvicorn: pip install 'monoq[uvicorn]'") from None
+
+
 async def serve(
     app: ASGIApp,
     listener: socket.socket,
@@ -21,11 +30,8 @@ async def serve(
     stop_s: float,
     max_message_bytes: int,
 ) -> None:
-    """Serves on `listener`, which it closes, until `stopped()` returns. Raises ConfigError where uvicorn is not installed."""
-    try:
-        import uvicorn
-    except ImportError:
-        raise ConfigError("MONOQ_SERVER=uvicorn needs uvicorn: pip install 'monoq[uvicorn]'") from None
+    """Serves on `listener`, which it closes, until `stopped()` returns."""
+    import uvicorn
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager

@@ -5,9 +5,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
-from monoq.job import Status
+from monoq.job import Status, timestamp
 from monoq.live.wire import Change, Told, encode_message, encode_messages
 from monoq.observe import Metrics
 from monoq.queue.connection import UNAVAILABLE, close, connect
@@ -17,7 +18,7 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 MAX_MESSAGES = 10_000  # what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
-PIPELINE = 100
+AT_ONCE = 1000  # messages in one call
 
 
 class Publisher(Service):
@@ -28,6 +29,7 @@ class Publisher(Service):
     def __init__(self, redis_url: str, metrics: Metrics) -> None:
         super().__init__()
         self._redis = connect(redis_url, connections=1)
+        self._publish = self._redis.register_script((Path(__file__).parent / "publish.lua").read_text())
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._arrived = asyncio.Event()
         self._down_since: float | None = None
@@ -40,7 +42,8 @@ class Publisher(Service):
 
     def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: datetime | None, worker_id: int | None = None) -> None:
         """Takes the committed changes of a batch, by tenant; returns at once."""
-        self._messages.extend(encode_message(tenant_id, status, told, worker_id, at) for tenant_id, told in jobs.items())
+        moment = at or datetime.now(UTC)
+        self._messages.extend(encode_message(tenant_id, status, told, worker_id, timestamp(moment)) for tenant_id, told in jobs.items())
         self._arrived.set()
 
     def stop(self) -> None:
@@ -53,15 +56,12 @@ class Publisher(Service):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            await self._send([self._messages.popleft() for _ in range(min(PIPELINE, len(self._messages)))])
+            await self._send([self._messages.popleft() for _ in range(min(AT_ONCE, len(self._messages)))])
         await close(self._redis)
 
     async def _send(self, messages: list[bytes]) -> None:
         try:
-            pipeline = self._redis.pipeline(transaction=False)
-            for message in messages:
-                pipeline.publish(UPDATES, message)
-            await pipeline.execute()
+            await self._publish([], [UPDATES, *messages])
         except UNAVAILABLE as error:
             self._metrics.unpublished.inc(len(messages))
             if self._down_since is None:

@@ -82,15 +82,14 @@ def encode_messages(changes: Iterable[Change]) -> list[bytes]:
             status,
             [(change.job_id, change.version, change.type, change.attempts, change.error) for change in group],
             worker_id,
-            group[0].updated_at,
+            timestamp(group[0].updated_at or datetime.now(UTC)),
         )
         for (tenant_id, status, worker_id), group in grouped.items()
     ]
 
 
-def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, updated_at: datetime | None) -> bytes:
-    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts, error], …]}`; no time means now."""
-    at = timestamp(updated_at or datetime.now(UTC))
+def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, at: str | None) -> bytes:
+    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts, error], …]}`."""
     return orjson.dumps({"tenantId": tenant_id, "status": status, "updatedAt": at, "workerId": worker_id, "jobs": jobs})
 
 

@@ -2,11 +2,21 @@
 
 import asyncio
 import json
+import sys
 
 import pytest
 from conftest import serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from monoq.errors import ConfigError
+
+
+async def test_a_start_without_uvicorn_says_what_to_install(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ConfigError, match="pip install 'monoq\\[uvicorn\\]'"):
+        async with serving(database_url, redis_url, server="uvicorn"):
+            pass
 
 
 async def test_uvicorn_serves_jobs_and_sockets_and_sends_them_elsewhere_at_a_stop(database_url: str, redis_url: str) -> None:
