@@ -21,9 +21,11 @@ from monoq.observe import Metrics
 from monoq.queue.keys import QUEUE, UPDATES
 from monoq.queue.ready import Ready
 from monoq.store.database import Database
+from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.worker.fetcher import Fetcher, Slots
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.picker import Picker
 
 STOPS = 60
 
@@ -60,6 +62,7 @@ async def test_a_consumer_that_is_stopped_again_and_again_loses_no_id(
             jobs=JobStore(database),
             redis_url=redis_url,
             ready=ready,
+            picker=Picker(Due(JobStore(database), ["nothing"])),
             publisher=Publisher(redis_url, metrics),
             metrics=metrics,
             heartbeat=heartbeat,
