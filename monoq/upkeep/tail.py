@@ -1,8 +1,10 @@
-"""Reads again, every second, what changed for the tenants watched here, so that a lost message heals by itself. It, and not
-pub/sub, is the guarantee; it must use only horizons that no crash can take back."""
+"""Reads again, every second and when messages begin to arrive, what changed for the tenants watched here, so that a lost message heals
+by itself. It, and not pub/sub, is the guarantee; it must use only horizons that no crash can take back."""
 
+import asyncio
 import logging
 import time
+from contextlib import suppress
 
 import asyncpg
 
@@ -15,6 +17,7 @@ from monoq.store.database import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, FRESH_PLA
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
+GAP_S = 0.1  # between two reads at least, however often somebody asks for one
 RESTAMPED = 5_000  # jobs in one statement
 
 
@@ -36,11 +39,21 @@ class Tail(Service):
         self._stream: str | None = None  # what transaction ids belong to
         self._durable: str | None = None  # snapshots, as text
         self._pending: str | None = None
+        self._asked = asyncio.Event()
+
+    def read_soon(self) -> None:
+        """Reads once more without waiting for the next second; all who ask before it share it."""
+        self._asked.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._asked.set()
 
     async def run(self) -> None:
         connection: asyncpg.Connection | None = None
         down_since: float | None = None
         while not self.stopping.is_set():
+            self._asked.clear()
             try:
                 if connection is None or connection.is_closed():
                     self._pending = None
@@ -57,9 +70,17 @@ class Tail(Service):
                     connection.terminate()
                 connection = None
             if connection is None or self._durable is not None:  # at the start a second read follows at once: then cursors are known
-                await self.pause(PERIOD_S)
+                await self._rest()
         if connection is not None:
             await connection.close(timeout=1)
+
+    async def _rest(self) -> None:
+        await self.pause(GAP_S)
+        if self.stopping.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PERIOD_S - GAP_S):
+                await self._asked.wait()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
         await connection.fetch(query("make_horizon_durable"))
