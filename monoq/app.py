@@ -156,7 +156,7 @@ def _api(
 ) -> list[Service]:
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
-    tail = Tail(database_url, hub)
+    tail = Tail(database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(ready, metrics)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)

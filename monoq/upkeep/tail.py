@@ -11,8 +11,10 @@ import asyncpg
 from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.service import Service
 from monoq.store.database import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, FRESH_PLANS, UNAVAILABLE, query
+from monoq.upkeep.horizon import HorizonWatch
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +34,11 @@ class Tail(Service):
 
     name = "tail"
 
-    def __init__(self, database_url: str, hub: Hub) -> None:
+    def __init__(self, database_url: str, hub: Hub, metrics: Metrics) -> None:
         super().__init__()
         self._database_url = database_url
         self._hub = hub
+        self._watch = HorizonWatch(metrics)
         self._stream: str | None = None  # what transaction ids belong to
         self._durable: str | None = None  # snapshots, as text
         self._pending: str | None = None
@@ -63,6 +66,7 @@ class Tail(Service):
                     log.warning("changes are read again after %.1f s", time.monotonic() - down_since)
                     down_since = None
             except UNAVAILABLE as error:
+                self._watch.lose_sight()
                 if down_since is None:
                     down_since = time.monotonic()
                     log.warning("changes cannot be read: %s", error)
@@ -99,6 +103,7 @@ class Tail(Service):
                 self._hub.tell(Change.of_row(row))
         if self._durable is not None and self._stream is not None:
             self._hub.advance(Horizon(self._stream, int(self._durable.split(":")[0])))
+        await self._watch.look(connection, snapshot, time.monotonic())
 
     async def _connect(self) -> asyncpg.Connection:
         settings = FRESH_PLANS | {"application_name": "monoq tail", "synchronous_commit": "on", "statement_timeout": "4000"}

@@ -19,6 +19,7 @@ from conftest import Server, eventually, serving
 from faults.proxy import Proxy
 from faults.world import Member, world
 from monoq.live.hub import Hub
+from monoq.observe import Metrics
 from monoq.upkeep.tail import Tail
 
 
@@ -138,7 +139,7 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
                 viewer.hear([json.loads(text) for _, text in updates])
 
         hub.add("acme", Seat())
-        tail = Tail(broken.database_url, hub)
+        tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = await tail._connect()
         await tail._read(connection)
         await tail._read(connection)
