@@ -161,6 +161,7 @@ def _api(
 ) -> list[Service]:
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
+    tail = Tail(database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(ready, metrics)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
@@ -185,7 +186,7 @@ def _api(
         grace_s=settings.shutdown_timeout,
         server=settings.server,
     )
-    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub), Tail(database_url, hub)]
+    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub, tail.read_soon), tail]
 
 
 def _metrics_server(settings: Settings, scrapes: Scrapes, port: int) -> MetricsServer:

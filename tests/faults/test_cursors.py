@@ -21,6 +21,7 @@ from monoq.embedded.postgres import PostgresEngine, _installed
 from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
+from monoq.observe import Metrics
 from monoq.store.database import Database, query
 from monoq.store.migrate import migrate
 from monoq.store.stream import StreamStore
@@ -172,7 +173,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
     async with world(tmp_path) as broken:
         (job_id,) = await broken.submit_sql("work", "{}")
         hub = Hub()
-        tail = Tail(broken.database_url, hub)
+        tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = Burner(await tail._connect(), await broken.connect())
         for _ in range(4):
             await tail._read(connection)  # type: ignore[arg-type]
