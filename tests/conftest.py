@@ -1,12 +1,13 @@
 """Real engines for every test: started once, with a database of its own for each test, cloned from a migrated template."""
 
 import asyncio
+import inspect
 import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,16 +89,18 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     await client.aclose()
 
 
-async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
-    """The first true value of `fact`, asked again and again; fails if it does not come."""
+async def eventually(fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
+    """The first true value of `fact`, a function or an async one, asked again and again; fails if it does not come."""
     last = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await fact()):  # noqa: ASYNC110 - the fact is in another process
+            while True:
+                asked = fact()
+                if last := await asked if inspect.isawaitable(asked) else asked:
+                    return last
                 await asyncio.sleep(every)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
-    return last
 
 
 @dataclass

@@ -49,6 +49,11 @@ def running(*arguments: str, cwd: Path, **settings: str) -> Iterator["subprocess
                 print(out.read())
 
 
+def said(cwd: Path) -> str:
+    """What the processes of this folder have said so far."""
+    return "".join(log.read_text() for log in cwd.glob("log-*"))
+
+
 async def healthy(port: int) -> None:
     async def answers() -> bool:
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -183,7 +188,7 @@ async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str,
     with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
         worker.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)  # two signals at once would be one
+        await eventually(lambda: "a second signal forces it" in said(tmp_path))  # two signals at once would be one
         worker.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(worker.wait, 5) != 0
 

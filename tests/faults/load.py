@@ -9,6 +9,7 @@ from conftest import eventually
 from faults.world import World
 
 JOB = {"tenantId": "acme", "type": "work"}
+PACE_S = 0.02  # between an answer and the next job of a client
 
 
 class Load:
@@ -39,12 +40,12 @@ class Load:
                 self.statuses.append(answer.status_code)
                 if answer.status_code == 201:
                     self.acknowledged.append(answer.json()["jobId"])
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PACE_S)
 
     async def more(self, count: int) -> None:
         """Returns when that many more jobs have been acknowledged."""
         wanted = len(self.acknowledged) + count
-        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= wanted), timeout=60)
+        await eventually(lambda: len(self.acknowledged) >= wanted, timeout=60)
 
 
 async def all_acknowledged_are_done(broken: World, load: Load) -> None:

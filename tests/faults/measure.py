@@ -12,8 +12,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import httpx
 from conftest import eventually
@@ -23,13 +24,14 @@ from rich.progress import track
 from faults.world import Member, World, world
 
 KILLS = 50
+POSTGRES_FROZEN_S = 30.0
 
 
 async def rescue(folder: Path) -> str:
     """From `kill -9` of a busy worker until none of its jobs is RUNNING any more."""
     times: list[float] = []
     async with world(folder, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="50") as broken:
-        await asyncio.sleep(6)  # rescuers trust themselves after half a lease
+        await broken.trusted()
         for _ in track(range(KILLS), "killing"):
             await broken.submit_sql("work", '{"ms": 500}', 60)
             victim = await broken.busy_worker()
@@ -48,7 +50,7 @@ async def frozen(folder: Path) -> str:
     """From SIGSTOP of a busy worker until none of its jobs is RUNNING any more."""
     times: list[float] = []
     async with world(folder, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="50") as broken:
-        await asyncio.sleep(6)
+        await broken.trusted()
         for _ in track(range(5), "freezing"):
             await broken.submit_sql("work", '{"ms": 500}', 60)
             victim = await broken.busy_worker()
@@ -97,7 +99,7 @@ async def redis_away(folder: Path) -> str:
                     statuses.append(answer.status_code)
 
         posting = [asyncio.create_task(post()) for _ in range(2)]
-        await asyncio.sleep(5)
+        await eventually(lambda: _started(broken, 20_000), timeout=60)  # warm
         before = await _rate(broken, 20)
         with_redis = max(slowest)
         slowest.clear()
@@ -132,10 +134,10 @@ async def postgres_frozen(folder: Path) -> str:
         job = {"tenantId": "acme", "type": "work"}
         asked = [("POST", "/jobs", job)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
         asking = [asyncio.create_task(ask(*one)) for one in asked]
-        await asyncio.sleep(2)
+        await eventually(lambda: len(statuses) > 500)  # warm
         broken.freeze_postgres()
         slowest.clear()
-        await asyncio.sleep(30)
+        await asyncio.sleep(POSTGRES_FROZEN_S)
         broken.thaw_postgres()
         stop.set()
         await asyncio.gather(*asking)
@@ -159,7 +161,7 @@ async def _rate(broken: World, seconds: float) -> float:
     return float(await broken.value(sql) - first) / (time.monotonic() - began)
 
 
-MEASURES: dict[str, Callable[[Path], Awaitable[str]]] = {
+MEASURES: dict[str, Callable[[Path], Coroutine[Any, Any, str]]] = {
     "rescue": rescue,
     "frozen": frozen,
     "wipe": wipe,
@@ -172,7 +174,7 @@ def main() -> None:
     for name in sys.argv[1:] or MEASURES:
         folder = Path(tempfile.mkdtemp(prefix="monoq-measure-"))
         with contextlib.redirect_stdout(sys.stderr):
-            found = asyncio.run(MEASURES[name](folder))  # type: ignore[arg-type]
+            found = asyncio.run(MEASURES[name](folder))
         Console().print(f"[bold]{name}[/bold]: {found}", soft_wrap=True)
         shutil.rmtree(folder, ignore_errors=True)
 

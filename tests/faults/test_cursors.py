@@ -35,7 +35,7 @@ async def knows_it_all(broken: World, memory: Memory) -> None:
     """What the client knows is what the table says."""
     rows = await broken.fetch("SELECT id::text, version, status::text FROM jobs WHERE tenant_id = $1", memory.tenant_id)
     table = {row["id"]: (row["version"], row["status"]) for row in rows}
-    await eventually(lambda: asyncio.sleep(0, {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table))
+    await eventually(lambda: {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table)
 
 
 async def cursor_of(port: int, tenant_id: str = "acme") -> str:
@@ -190,7 +190,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         running = asyncio.create_task(replayer.run())
         told = Told()
         Subscription("acme", told, hub, replayer, batched=True, follows=True, since=str(cursor)).open(None)
-        await eventually(lambda: asyncio.sleep(0, [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)]))
+        await eventually(lambda: [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)])
         replayer.stop()
         await running
         await database.close()
@@ -213,7 +213,7 @@ async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -
             await knows_it_all(broken, memory)
             for _ in range(3):  # rounds of the tail, each of which would move a horizon that nobody holds
                 changed = await broken.submit([LATER])
-                await eventually(lambda changed=changed: asyncio.sleep(0, changed[0] in memory.versions))
+                await eventually(lambda changed=changed: changed[0] in memory.versions)
                 memory.cursor = await eventually(lambda: cursor_at(port, oldest))  # noqa: B023
             here.transport.abort()
             await transaction.commit()
@@ -249,9 +249,9 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
         async def cancelled() -> bool:
             return (await broken.http.post(f"{api.url}/jobs/{job_id}/cancel", json={})).status_code == 200
 
-        await eventually(lambda: asyncio.sleep(0, memory.cursor))
+        await eventually(lambda: memory.cursor)
         await eventually(cancelled)
-        await eventually(lambda: asyncio.sleep(0, memory.versions.get(job_id) == 2))
+        await eventually(lambda: memory.versions.get(job_id) == 2)
         await asyncio.to_thread(broken.postgres.stop)
         shutil.rmtree(cluster)
         backup.rename(cluster)
@@ -262,10 +262,10 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
         async with asyncio.timeout(FACT_TIMEOUT_S):
             await connection.closed
         connection = await connect(memory, api.port)
-        await eventually(lambda: asyncio.sleep(0, memory.resets))
+        await eventually(lambda: memory.resets)
         memory.versions.clear()  # as a RESET asks
         await eventually(cancelled)
-        await eventually(lambda: asyncio.sleep(0, memory.versions.get(job_id) == 2))
+        await eventually(lambda: memory.versions.get(job_id) == 2)
         connection.transport.abort()
 
 
@@ -308,7 +308,7 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back
             memory = Memory("t1")
             memory.cursor = cursor
             back = await connect(memory, int(server.url.rsplit(":", 1)[1]))
-            await eventually(lambda: asyncio.sleep(0, memory.resets))
+            await eventually(lambda: memory.resets)
             assert memory.cursor != cursor
             back.transport.abort()
         await connection.close()

@@ -116,7 +116,7 @@ async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path
             await load.more(100)
             for _ in range(2):
                 await asyncio.to_thread(broken.kill_postgres)
-                await eventually(lambda: asyncio.sleep(0, 503 in load.statuses))
+                await eventually(lambda: 503 in load.statuses)
                 await asyncio.to_thread(broken.postgres.start)
                 started = time.monotonic()
                 await load.more(1)
@@ -192,7 +192,7 @@ async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> 
             await load.more(50)
             await broken.fetch("ALTER SYSTEM SET default_transaction_read_only = on")
             await broken.fetch("SELECT pg_reload_conf()")
-            await eventually(lambda: asyncio.sleep(0, 503 in load.statuses))
+            await eventually(lambda: 503 in load.statuses)
             connection = await broken.connect()
             await connection.execute("SET default_transaction_read_only = off")
             await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
@@ -268,7 +268,7 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -
                 with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                     while True:
                         file.write(b"\0" * 65536)
-                await eventually(lambda: asyncio.sleep(0, 503 in load.statuses), timeout=60)
+                await eventually(lambda: 503 in load.statuses, timeout=60)
                 ballast.unlink()
                 await asyncio.to_thread(broken.postgres.start)
                 await load.more(100)

@@ -17,6 +17,7 @@ from faults.test_stream_heals import watching
 from faults.world import Member, World, world
 
 MB = 1 << 20
+LOOK_S = 0.02  # between two looks at how large a process is
 SUBSCRIBE = b'{"type":"SUBSCRIBE","tenantId":"acme"}'
 _packer = zlib.compressobj(9, wbits=-15)
 BOMB = _packer.compress(b"x" * 64 * MB) + _packer.flush(zlib.Z_SYNC_FLUSH)  # 64 KB on the wire
@@ -93,7 +94,7 @@ async def others_are_served(broken: World, api: Member, most_mb: int) -> AsyncIt
         nonlocal peak
         while True:
             peak = max(peak, process.memory_info().rss)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_S)
 
     looking = asyncio.create_task(look())
     try:
@@ -159,14 +160,23 @@ async def _vanished(api: Member, tenant: str) -> int:
         await client.upgrade()
         await client.send(frame(SUBSCRIBE.replace(b"acme", tenant.encode())) + frame(b"{"))
         await client.reader.readuntil(b"invalid_json")
-        await asyncio.sleep(0.3)  # until the kernel has acknowledged that, or the server would learn it from sending it again
         port = int(client.writer.get_extra_info("sockname")[1])
+        await eventually(lambda: _unacknowledged(api, port) == 0)  # or the server would learn it from sending that answer again
         kept = client.writer.get_extra_info("socket")
         try:
             kept.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR: from now on a close is silent
         except PermissionError:
             pytest.skip("a socket can be made to vanish by root only")
         return port
+
+
+def _unacknowledged(api: Member, port: int) -> int | None:
+    """How many bytes the API's kernel has yet to see acknowledged by this port."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if [int(address.split(":")[1], 16) for address in (local, remote)] == [api.port, port]:
+            return int(queues.split(":")[0], 16)
+    return None
 
 
 async def _let_go(api: Member, port: int) -> bool:

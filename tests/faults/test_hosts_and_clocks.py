@@ -59,7 +59,7 @@ async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_l
         await eventually(lambda: db.fetchval("SELECT version = 3 FROM jobs"))  # committed; the answer is on its way
         proxy.cut()
         proxy.delay_down_s = 0
-        await eventually(lambda: asyncio.sleep(0, "results are written again" in worker.said()))
+        await eventually(lambda: "results are written again" in worker.said())
         await broken.all_ended()
         job = await db.fetchrow("SELECT status, version, claim, attempts, result, jsonb_array_length(errors) FROM jobs")
         runs = 2 if fails else 1
@@ -109,7 +109,7 @@ async def _feed(broken: World, fed: asyncio.Event) -> None:
     db = await broken.connect()
     while not fed.is_set():
         await db.execute("SELECT monoq_submit('acme', 'work') FROM generate_series(1, 5)")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the feed's pace
     await db.close()
 
 

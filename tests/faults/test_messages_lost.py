@@ -127,7 +127,7 @@ class Gossip:
         await self._to.publish(UPDATES, message)
 
     async def all_told(self) -> None:
-        await eventually(lambda: asyncio.sleep(0, not self._under_way))
+        await eventually(lambda: not self._under_way)
 
     async def close(self) -> None:
         await self._from.aclose()

@@ -55,7 +55,7 @@ async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path
                     await eventually(lambda: _taken(broken))
                     await load.more(40)
                 conflicts = "could not serialize access"
-                await eventually(lambda: asyncio.sleep(0, conflicts in (tmp_path / "postgres.log").read_text()))
+                await eventually(lambda: conflicts in (tmp_path / "postgres.log").read_text())
             await all_acknowledged_are_done(broken, load)
             await viewer.knows(load.acknowledged)
         assert any(SENT_AGAIN in member.said() for member in broken.members)
@@ -79,7 +79,7 @@ async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_ou
             db = await broken.connect()
             async with db.transaction():
                 await db.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
-                await eventually(lambda: asyncio.sleep(0, load.statuses.count(503) >= 8))  # each client has waited in vain, twice
+                await eventually(lambda: load.statuses.count(503) >= 8)  # each client has waited in vain, twice
             await load.more(50)
             await db.close()
         assert set(load.statuses) == {201, 503}

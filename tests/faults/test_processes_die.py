@@ -109,11 +109,11 @@ async def test_a_child_dies_with_its_worker(tmp_path: Path) -> None:
     async with world(tmp_path, workers=1) as broken:
         worker = broken.workers[0]
         await broken.submit_sql("isolated", '"hang"')
-        await eventually(lambda: asyncio.sleep(0, [event for _, event, _ in broken.executions() if event == "start"]))
+        await eventually(lambda: [event for _, event, _ in broken.executions() if event == "start"])
         children = psutil.Process(worker.pid).children(recursive=True)
         assert children
         worker.kill()
-        await eventually(lambda: asyncio.sleep(0, not any(child.is_running() for child in children)), timeout=2)
+        await eventually(lambda: not any(child.is_running() for child in children), timeout=2)
 
 
 @pytest.mark.parametrize("poison", ["segfault", "exit"])

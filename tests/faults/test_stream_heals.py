@@ -34,7 +34,7 @@ class Viewer:
             self.statuses[update["jobId"]] = update["status"]
 
     async def knows(self, ids: list[str], status: str = "COMPLETED") -> None:
-        await eventually(lambda: asyncio.sleep(0, all(self.statuses.get(job_id) == status for job_id in ids)))
+        await eventually(lambda: all(self.statuses.get(job_id) == status for job_id in ids))
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninf
         await broken.is_up(victim)
         async with watching(broken.apis[0]) as viewer:
             ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 5)
-            await eventually(lambda: asyncio.sleep(0, not victim.alive))
+            await eventually(lambda: not victim.alive)
             await broken.is_up(broken.member("worker"))
             await viewer.knows(ids)
 

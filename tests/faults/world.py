@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -196,7 +197,9 @@ class World:
 
     async def trusted(self) -> None:
         """Rescuers trust themselves only after half a lease of unbroken contact: until then nothing is to be timed."""
-        await eventually(lambda: self.value("SELECT now() - max(started_at) > interval '2.5 s' FROM workers"))
+        lease_s = float(self.settings["MONOQ_LEASE"])
+        enough = timedelta(seconds=lease_s / 2 + 0.5)
+        await eventually(lambda: self.value("SELECT now() - max(started_at) > $1::interval FROM workers", enough))
 
     async def all_ended(self, timeout: float = 60) -> None:
         await eventually(lambda: self.value("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"), timeout=timeout)

@@ -60,7 +60,7 @@ class Load:
     async def more(self, count: int) -> None:
         """Until so many more jobs are acknowledged."""
         goal = len(self.acknowledged) + count
-        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= goal))
+        await eventually(lambda: len(self.acknowledged) >= goal)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Load"]:
@@ -147,7 +147,7 @@ async def test_a_post_that_may_have_arrived_is_not_sent_again(site: Site) -> Non
 async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every_socket_back(site: Site) -> None:
     viewers = [Viewer(site) for _ in range(20)]
     watching = [asyncio.create_task(viewer.watch()) for viewer in viewers]
-    await eventually(lambda: asyncio.sleep(0, all(viewer.away_s for viewer in viewers)))
+    await eventually(lambda: all(viewer.away_s for viewer in viewers))
     before = len(site.log())
     began = time.monotonic()
     async with Load(site).running() as load:
@@ -163,7 +163,7 @@ async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every
     took_s = time.monotonic() - began
     await load.all_done()
     assert load.failed == []
-    await eventually(lambda: asyncio.sleep(0, all(len(viewer.away_s) > len(viewer.codes) for viewer in viewers)))
+    await eventually(lambda: all(len(viewer.away_s) > len(viewer.codes) for viewer in viewers))
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
