@@ -15,8 +15,9 @@ from typing import Any
 
 from conftest import eventually
 
+from faults.member import Member
 from faults.proxy import Proxy, Way
-from faults.world import Member, World
+from faults.world import World
 
 WORKER_FROZEN_S = 12.0  # longer than its lease
 REDIS_AWAY_S, REDIS_FROZEN_S = 2.0, 5.0

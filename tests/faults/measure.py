@@ -21,7 +21,8 @@ from conftest import eventually
 from rich.console import Console
 from rich.progress import track
 
-from faults.world import Member, World, world
+from faults.member import Member
+from faults.world import World, world
 
 KILLS = 50
 POSTGRES_FROZEN_S = 30.0

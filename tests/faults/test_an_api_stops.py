@@ -12,9 +12,9 @@ import pytest
 import websockets
 from conftest import eventually
 
-from faults.world import Member, world
-
-JOB = {"tenantId": "acme", "type": "work"}
+from faults.load import JOB
+from faults.member import Member
+from faults.world import world
 
 
 async def draining(http: httpx.AsyncClient, api: Member) -> None:

@@ -13,7 +13,7 @@ import redis.asyncio
 from conftest import eventually
 from handlers_for_tests import app
 
-from faults.test_stream_heals import watching
+from faults.viewer import watching
 from faults.world import world
 from monoq.embedded.redis import RedisEngine
 from monoq.live.publisher import Publisher

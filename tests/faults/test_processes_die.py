@@ -13,7 +13,9 @@ import psutil
 import pytest
 from conftest import eventually
 
+from faults.load import JOB
 from faults.proxy import Proxy
+from faults.raw import head, wire
 from faults.world import world
 
 
@@ -41,7 +43,7 @@ async def test_a_worker_that_dies_at_this_point_loses_nothing(tmp_path: Path, fa
         await broken.is_up(victim)
         ids: list[str] = []
         while victim.alive:
-            ids += await broken.submit([{"tenantId": "acme", "type": "work"} for _ in range(20)])
+            ids += await broken.submit([JOB] * 20)
         await broken.all_ended()
         assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED'") == len(ids)
         ends = Counter(job_id for job_id, event, _ in broken.executions() if event == "end")
@@ -56,7 +58,7 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
     async with world(tmp_path, apis=1, workers=1) as broken:
         victim = broken.member("api", MONOQ_FAILPOINT=f"{failpoint}:kill9")
         await broken.is_up(victim)
-        job = {"tenantId": "acme", "type": "work", "idempotencyKey": str(uuid4())}
+        job = JOB | {"idempotencyKey": str(uuid4())}
         with pytest.raises(httpx.HTTPError):
             await broken.submit([job], victim)
         assert await broken.value("SELECT count(*) FROM jobs") == stored
@@ -204,25 +206,16 @@ async def test_sigterm_ends_every_role_within_its_grace_whatever_its_clients_do(
         await broken.submit_sql("work", '{"ms": 600000}', 20)
         await broken.submit_sql("stubborn", "null")
         await eventually(lambda: broken.running_on(worker))
-        handshake = (
-            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        half_a_request = (
-            f"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{{"
-        )
-        clients = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(4)]
-        for (_, writer), text in zip(clients, (handshake, handshake, half_a_request, ""), strict=True):
-            writer.write(text.encode())
-        await clients[0][0].readuntil(b"\r\n\r\n")
-        began = time.monotonic()
-        api.send(signal.SIGTERM)
-        worker.send(signal.SIGTERM)
-        for member in (api, worker):
-            await asyncio.to_thread(member.process.wait, 15)
-        assert time.monotonic() - began < 4 + 1 + 1
-        for _, writer in clients:
-            writer.transport.abort()
+        async with wire(api.port) as one, wire(api.port) as another, wire(api.port) as half_a_request, wire(api.port):
+            await one.upgrade()
+            await another.upgrade()
+            await half_a_request.send(head("POST", "/jobs", api.port, "Content-Length: 99") + b"{")
+            began = time.monotonic()
+            api.send(signal.SIGTERM)
+            worker.send(signal.SIGTERM)
+            for member in (api, worker):
+                await asyncio.to_thread(member.process.wait, 15)
+            assert time.monotonic() - began < 4 + 1 + 1
         rows = await broken.fetch("SELECT status, attempts FROM jobs WHERE type = 'work'")
         assert {(row["status"], row["attempts"]) for row in rows} == {("PENDING", 0)}
 
@@ -231,9 +224,9 @@ async def test_an_api_that_freezes_lets_the_other_serve_and_catches_up(tmp_path:
     async with world(tmp_path, apis=2, workers=1) as broken:
         one, other = broken.apis
         one.freeze()
-        ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 50, other)
+        ids = await broken.submit([JOB] * 50, other)
         await broken.all_ended()
         one.thaw()
         await broken.is_up(one)
         assert (await broken.http.get(f"{one.url}/jobs/{ids[0]}")).json()["status"] == "COMPLETED"
-        assert len(await broken.submit([{"tenantId": "acme", "type": "work"}], one)) == 1
+        assert len(await broken.submit([JOB], one)) == 1

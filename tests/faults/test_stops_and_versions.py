@@ -14,7 +14,7 @@ import redis.asyncio
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
 from faults.load import Load, all_acknowledged_are_done
-from faults.test_stream_heals import watching
+from faults.viewer import watching
 from faults.world import world
 from monoq.config import load_settings
 from monoq.errors import ConfigError

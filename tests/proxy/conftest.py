@@ -18,7 +18,8 @@ import psutil
 import pytest
 import pytest_asyncio
 from conftest import eventually
-from faults.world import Member, World, free_port, world
+from faults.member import Member, free_port
+from faults.world import World, world
 
 NGINX = Path(__file__).parent.parent.parent / "docker" / "nginx"
 
