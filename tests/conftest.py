@@ -19,6 +19,7 @@ import pytest
 import redis.asyncio
 
 from monoq import app as composition
+from monoq.api.server import ApiServer
 from monoq.config import Settings, load_settings
 from monoq.embedded import Engines, engines
 from monoq.service import supervise
@@ -110,6 +111,14 @@ class Server:
     url: str
     http: httpx.AsyncClient
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
     async def submit(self, jobs: list[dict[str, Any]]) -> list[str]:
         answer = await self.http.post("/jobs/batch", json={"jobs": jobs})
         assert answer.status_code == 201, answer.text
@@ -135,8 +144,7 @@ async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncItera
     settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
     stop = asyncio.Event()
     async with composition.build(settings, database_url, redis_url) as stages:
-        servers = [service for stage in stages for service in stage if service.name == "api"]
-        port = servers[0].port if servers else 0  # type: ignore[attr-defined]
+        port = next((service.port for stage in stages for service in stage if isinstance(service, ApiServer)), 0)
         supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
         url = f"http://127.0.0.1:{port}"
         try:

@@ -82,7 +82,7 @@ class Engines:
         return rows[0][0] if rows else None
 
     async def cache(self, *command: Any) -> Any:
-        client = redis.asyncio.Redis.from_url(self.redis.url)
+        client: Any = redis.asyncio.Redis.from_url(self.redis.url)
         try:
             return await client.execute_command(*command)
         finally:

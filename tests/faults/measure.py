@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from conftest import eventually
 from rich.console import Console
 from rich.progress import track
 
+from faults.load import JOB
 from faults.member import Member
 from faults.world import World, world
 
@@ -38,7 +40,7 @@ async def rescue(folder: Path) -> str:
             victim = await broken.busy_worker()
             victim.kill()
             killed = time.monotonic()
-            await eventually(lambda victim=victim: _freed(broken, victim))
+            await eventually(partial(_freed, broken, victim))
             times.append(time.monotonic() - killed)
             victim.start()
             await broken.is_up(victim)
@@ -57,7 +59,7 @@ async def frozen(folder: Path) -> str:
             victim = await broken.busy_worker()
             victim.freeze()
             began = time.monotonic()
-            await eventually(lambda victim=victim: _freed(broken, victim), timeout=30)
+            await eventually(partial(_freed, broken, victim), timeout=30)
             times.append(time.monotonic() - began)
             victim.kill()
             victim.start()
@@ -76,7 +78,7 @@ async def wipe(folder: Path) -> str:
         for _ in track(range(10), "wiping"):
             await broken.cache("FLUSHALL")
             wiped = await broken.value("SELECT clock_timestamp()")
-            await eventually(lambda wiped=wiped: broken.value("SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped))
+            await eventually(partial(broken.value, "SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped))
             firsts.append(
                 await broken.value("SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs WHERE started_at > $1", wiped)
             )
@@ -132,8 +134,7 @@ async def postgres_frozen(folder: Path) -> str:
                     slowest.append(time.monotonic() - began)
                     statuses.append(answer.status_code)
 
-        job = {"tenantId": "acme", "type": "work"}
-        asked = [("POST", "/jobs", job)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
+        asked = [("POST", "/jobs", JOB)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
         asking = [asyncio.create_task(ask(*one)) for one in asked]
         await eventually(lambda: len(statuses) > 500)  # warm
         broken.freeze_postgres()

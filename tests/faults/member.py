@@ -46,6 +46,10 @@ class Member:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
+
     def send(self, signum: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signum)

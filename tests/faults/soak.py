@@ -116,7 +116,7 @@ class Soak:
         api = [member for member in self.world.members if member.role == "api"][n]
         while True:
             with contextlib.suppress(OSError, websockets.WebSocketException):
-                async with websockets.connect(api.url.replace("http", "ws") + "/ws", max_queue=1000) as socket:
+                async with websockets.connect(api.ws_url, max_queue=1000) as socket:
                     await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": f"tenant-{n}", "batch": True}))
                     await socket.recv()
                     watch = Watch(f"tenant-{n}", datetime.now(UTC))

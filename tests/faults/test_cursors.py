@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,7 +176,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         tail = Tail(broken.database_url, hub)
         connection = Burner(await tail._connect(), await broken.connect())
         for _ in range(4):
-            await tail._read(connection)  # type: ignore[arg-type]
+            await tail._read(connection)
         assert hub.horizon
         assert tail._pending
         cursor, too_new = Cursor(*hub.horizon, "acme"), int(tail._pending.split(":")[0])
@@ -212,9 +213,9 @@ async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -
             await broken.submit([LATER])
             await knows_it_all(broken, memory)
             for _ in range(3):  # rounds of the tail, each of which would move a horizon that nobody holds
-                changed = await broken.submit([LATER])
-                await eventually(lambda changed=changed: changed[0] in memory.versions)
-                memory.cursor = await eventually(lambda: cursor_at(port, oldest))  # noqa: B023
+                (changed,) = await broken.submit([LATER])
+                await eventually(partial(memory.versions.__contains__, changed))
+                memory.cursor = await eventually(partial(cursor_at, port, oldest))
             here.transport.abort()
             await transaction.commit()
             await beyond(broken, port)  # now only a replay can tell of it
@@ -280,6 +281,10 @@ async def cluster(folder: Path) -> AsyncIterator[PostgresEngine]:
         await asyncio.to_thread(engine.stop)
 
 
+async def run(*command: str | Path) -> None:
+    await asyncio.to_thread(partial(subprocess.run, command, check=True, capture_output=True))
+
+
 async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back_for_ever(tmp_path: Path, redis_url: str) -> None:
     """C11. In a dump transaction ids may lie above what the new cluster has handed out: such jobs would be in every read."""
     async with AsyncExitStack() as stack:
@@ -288,18 +293,13 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back
         connection = await asyncpg.connect(old.url)
         await connection.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' FROM generate_series(1, 6000) n")
         async with serving(old.url, redis_url, role="api") as server:
-            cursor = await cursor_of(int(server.url.rsplit(":", 1)[1]), "t1")
+            cursor = await cursor_of(server.port, "t1")
         await connection.execute("UPDATE jobs SET changed_xid = (changed_xid::text::bigint + 100000)::text::xid8")  # a long life
         await connection.close()
         programs = _installed() / "bin"
-        dump = await asyncio.to_thread(subprocess.run, [programs / "pg_dump", "-d", old.url], capture_output=True, check=True)
-        await asyncio.to_thread(
-            subprocess.run,
-            [programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url],
-            input=dump.stdout,
-            check=True,
-            capture_output=True,
-        )
+        dump = tmp_path / "dump.sql"
+        await run(programs / "pg_dump", "-d", old.url, "-f", dump)
+        await run(programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url, "-f", dump)
         connection = await asyncpg.connect(new.url)
         ahead = "SELECT count(*) FROM jobs WHERE changed_xid >= pg_snapshot_xmax(pg_current_snapshot())"
         assert await connection.fetchval(ahead) == 6000
@@ -307,7 +307,7 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back
             await eventually(lambda: connection.fetchval(ahead.replace("count(*)", "count(*) = 0")))
             memory = Memory("t1")
             memory.cursor = cursor
-            back = await connect(memory, int(server.url.rsplit(":", 1)[1]))
+            back = await connect(memory, server.port)
             await eventually(lambda: memory.resets)
             assert memory.cursor != cursor
             back.transport.abort()

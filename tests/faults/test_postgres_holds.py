@@ -2,6 +2,7 @@
 
 import asyncio
 import statistics
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -173,8 +174,8 @@ async def _wait_of_the_small(broken: World, tenant: str) -> float:
     db = await broken.connect()
     for _ in range(SMALL):
         (job_id,) = await broken.submit([{"tenantId": tenant, "type": "work"}])
-        await eventually(lambda job_id=job_id: db.fetchval("SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
+        await eventually(partial(db.fetchval, "SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
     sql = "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs WHERE tenant_id = $1"
-    waits = [row["s"] for row in await db.fetch(sql, tenant)]
+    waits: list[float] = [row["s"] for row in await db.fetch(sql, tenant)]
     await db.close()
     return statistics.median(waits)

@@ -19,7 +19,7 @@ from faults.raw import head, wire
 from faults.world import world
 
 
-async def test_a_killed_workers_jobs_run_again_within_three_seconds(tmp_path: Path) -> None:
+async def test_a_killed_workers_jobs_are_freed_within_four_seconds(tmp_path: Path) -> None:
     async with world(tmp_path, workers=2) as broken:
         await broken.trusted()
         await broken.submit_sql("work", '{"ms": 500}', 100)
@@ -68,7 +68,7 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
         assert [str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs")] == [job_id]
 
 
-@pytest.mark.parametrize("watchdog", ["0", "8"])
+@pytest.mark.parametrize("watchdog", ["0", "3"])  # 3 s: shorter than it is frozen
 async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(tmp_path: Path, watchdog: str) -> None:
     async with world(tmp_path, workers=2, MONOQ_WATCHDOG=watchdog) as broken:
         await broken.trusted()
@@ -81,15 +81,13 @@ async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(tmp_pa
         before = await broken.fetch("SELECT id, status, claim, version, result FROM jobs ORDER BY id")
         victim.thaw()
         if watchdog == "0":
-            await broken.submit_sql("work", "{}", 20)  # by the time these are done, the thawed worker has had its say
-            await eventually(lambda: broken.value("SELECT count(*) FILTER (WHERE status = 'COMPLETED') = 32 FROM jobs"))
+            await eventually(broken.stale)  # it has tried
+            alive_again = "SELECT count(*) = 1 FROM workers WHERE name LIKE '%:' || $1 AND expires_at > now()"
+            await eventually(lambda: broken.value(alive_again, str(victim.pid)))
             assert victim.alive
-            assert (
-                await broken.value("SELECT count(*) FROM workers WHERE name LIKE '%:' || $1 AND expires_at > now()", str(victim.pid)) == 1
-            )
-        ids = [row["id"] for row in before]
-        after = await broken.fetch("SELECT id, status, claim, version, result FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id", ids)
-        assert after == before
+        else:
+            await eventually(lambda: broken.stale() or not victim.alive)  # its watchdog ends it, or it just comes through and has tried
+        assert await broken.fetch("SELECT id, status, claim, version, result FROM jobs ORDER BY id") == before
 
 
 async def test_a_claim_whose_answer_is_lost_is_given_back(tmp_path: Path) -> None:

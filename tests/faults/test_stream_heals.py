@@ -73,6 +73,9 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
             def offer(self, tenant_id: str, updates: Any) -> None:
                 viewer.hear([json.loads(text) for _, text in updates])
 
+            def leave(self) -> None:
+                raise AssertionError("a crash makes no other database")
+
         hub.add("acme", Seat())
         tail = Tail(broken.database_url, hub)
         connection = await tail._connect()

@@ -33,7 +33,7 @@ class Viewer:
 @asynccontextmanager
 async def watching(api: Member | Server) -> AsyncIterator[Viewer]:
     viewer = Viewer()
-    async with websockets.connect(api.url.replace("http", "ws") + "/ws") as socket:
+    async with websockets.connect(api.ws_url) as socket:
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme", "batch": True}))
         await socket.recv()
 

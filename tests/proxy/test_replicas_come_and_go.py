@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -30,11 +31,11 @@ class Load:
         self.slowest_s = 0.0
         self._stop = False
 
-    async def _ask(self, method: str, path: str, **request: object) -> httpx.Response | None:
+    async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response | None:
         self.sent += 1
         began = time.monotonic()
         try:
-            answer = await self.site.http.request(method, path, **request)  # type: ignore[arg-type]
+            answer = await self.site.http.request(method, path, **request)
         except httpx.HTTPError as error:
             self.failed.append(f"{method} {error!r}")
             return None
@@ -90,7 +91,7 @@ class Viewer:
         self.codes: list[int | None] = []
         self.away_s: list[float] = []
         self.heard = 0
-        self._url = f"ws://127.0.0.1:{site.port}/ws"
+        self._url = site.ws_url
 
     async def watch(self) -> None:
         left = time.monotonic()
