@@ -102,7 +102,7 @@ async def redis_away(folder: Path) -> str:
                     statuses.append(answer.status_code)
 
         posting = [asyncio.create_task(post()) for _ in range(2)]
-        await eventually(lambda: _started(broken, 20_000), timeout=60)  # warm
+        await eventually(lambda: _started(broken, 20_000), timeout=60, every=0.2)  # warm
         before = await _rate(broken, 20)
         with_redis = max(slowest)
         slowest.clear()

@@ -50,7 +50,7 @@ class Load:
             key = str(uuid4())
             job = {"tenantId": "acme", "type": "work", "payload": {"ms": 20}}
             while (answer := await self._ask("POST", "/jobs", json=job, headers={"Idempotency-Key": key})) is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # before it is sent again
             self.acknowledged[key] = answer.json()["jobId"]
 
     async def _read(self) -> None:
@@ -108,7 +108,7 @@ class Viewer:
                             self.heard += 1
                     self.codes.append(socket.close_code)
                     left = time.monotonic()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # before it comes back
 
 
 async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> None:
