@@ -123,16 +123,11 @@ async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> No
     async with world(tmp_path, apis=1, workers=1) as broken:
         await broken.submit([JOB] * 10)
         await broken.all_ended()
-        held: list[asyncpg.Connection] = []
         theirs = "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq worker')"
-        with contextlib.suppress(asyncpg.TooManyConnectionsError):
-            while True:
-                held.append(await broken.connect())
+        held = await _all_connections(broken)
         await held[0].execute(f"SELECT pg_terminate_backend(pid) {theirs}")
         await eventually(lambda: held[0].fetchval(f"SELECT count(*) = 0 {theirs}"))
-        with contextlib.suppress(asyncpg.TooManyConnectionsError):
-            while True:
-                held.append(await broken.connect())
+        held += await _all_connections(broken)
         answer = await broken.http.post(f"{broken.apis[0].url}/jobs", json=JOB)
         assert answer.status_code == 503
         for connection in held:
@@ -140,6 +135,15 @@ async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> No
         await eventually(lambda: _accepted(broken))
         await broken.all_ended()
         assert all(member.alive for member in broken.members)
+
+
+async def _all_connections(broken: World) -> list[asyncpg.Connection]:
+    """As many as there are left."""
+    held: list[asyncpg.Connection] = []
+    with contextlib.suppress(asyncpg.TooManyConnectionsError):
+        while True:
+            held.append(await broken.connect())
+    return held
 
 
 async def _accepted(broken: World) -> bool:
