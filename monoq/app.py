@@ -26,7 +26,7 @@ from monoq.config import Settings
 from monoq.handlers import builtin
 from monoq.live.hub import Hub
 from monoq.live.publisher import Publisher
-from monoq.live.socket import Sockets
+from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.observe import Metrics
 from monoq.queue.ready import Ready

@@ -4,7 +4,7 @@ one before it, nor a cursor before what it covers."""
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import islice
 from typing import Any
 
@@ -40,7 +40,7 @@ class Stream:
         self._failures = 0
         self._restarts = False
 
-    async def __aiter__(self) -> AsyncIterator[Update]:
+    async def __aiter__(self) -> AsyncGenerator[Update, None]:
         while True:
             try:
                 async for update in self._follow():
@@ -60,7 +60,7 @@ class Stream:
             self._failures, self._restarts = min(self._failures + 1, 10), False
             await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 - thousands must not come back in one instant
 
-    async def _follow(self) -> AsyncIterator[Update]:
+    async def _follow(self) -> AsyncGenerator[Update, None]:
         """One connection."""
         asked = {"type": "SUBSCRIBE", "tenantId": self._tenant_id, "batch": True, "cursor": self.cursor}
         async with connect(
@@ -85,7 +85,7 @@ class Stream:
                         yield update
                 self.cursor = message.get("cursor", self.cursor)
 
-    async def _read_all(self) -> AsyncIterator[Update]:
+    async def _read_all(self) -> AsyncGenerator[Update, None]:
         """The jobs as they are now; only after it a cursor of before it holds."""
         page: dict[str, Any] = {"nextCursor": None}
         while True:

@@ -1,12 +1,13 @@
 """Real engines for every test: started once, with a database of its own for each test, cloned from a migrated template."""
 
 import asyncio
+import inspect
 import itertools
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import redis.asyncio
 
 from monoq import app as composition
+from monoq.api.server import ApiServer
 from monoq.config import Settings, load_settings
 from monoq.embedded import Engines, engines
 from monoq.service import supervise
@@ -88,16 +90,18 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     await client.aclose()
 
 
-async def eventually(fact: Callable[[], Awaitable[Any]], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
-    """The first true value of `fact`, asked again and again; fails if it does not come."""
+async def eventually(fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
+    """The first true value of `fact`, a function or an async one, asked again and again; fails if it does not come."""
     last = None
     try:
         async with asyncio.timeout(timeout):
-            while not (last := await fact()):  # noqa: ASYNC110 - the fact is in another process
+            while True:
+                asked = fact()
+                if last := await asked if inspect.isawaitable(asked) else asked:
+                    return last
                 await asyncio.sleep(every)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
-    return last
 
 
 @dataclass
@@ -106,6 +110,14 @@ class Server:
 
     url: str
     http: httpx.AsyncClient
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws"
 
     async def submit(self, jobs: list[dict[str, Any]]) -> list[str]:
         answer = await self.http.post("/jobs/batch", json={"jobs": jobs})
@@ -132,8 +144,7 @@ async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncItera
     settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
     stop = asyncio.Event()
     async with composition.build(settings, database_url, redis_url) as stages:
-        servers = [service for stage in stages for service in stage if service.name == "api"]
-        port = servers[0].port if servers else 0  # type: ignore[attr-defined]
+        port = next((service.port for stage in stages for service in stage if isinstance(service, ApiServer)), 0)
         supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
         url = f"http://127.0.0.1:{port}"
         try:

@@ -45,7 +45,7 @@ class Scrapes:
             self._look = asyncio.create_task(self._look_at_engines(), name="scrape")
         await asyncio.wait([self._look], timeout=ASK_TIMEOUT_S)
         if "application/openmetrics-text" in accept:  # the library's own choice fails on versions that are no numbers
-            text: bytes = openmetrics.generate_latest(self._metrics.registry)  # type: ignore[no-untyped-call]
+            text: bytes = openmetrics.generate_latest(self._metrics.registry)
             return text, openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(self._metrics.registry), CONTENT_TYPE_PLAIN_0_0_4
 

@@ -24,7 +24,8 @@ from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
-from monoq.live.socket import MAX_MESSAGE_BYTES, Sockets
+from monoq.live.socket import MAX_MESSAGE_BYTES
+from monoq.live.sockets import Sockets
 from monoq.service import Service
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""One viewer's WebSocket, as a plain ASGI application: reads its subscriptions, writes what they have to say. A slow reader must
+"""One viewer's WebSocket, over plain ASGI: reads its subscriptions, writes what they have to say. A slow reader must
 cost only itself: what waits for it is bounded, and it is closed when it makes no progress."""
 
 import asyncio
@@ -14,7 +14,6 @@ from monoq.errors import InvalidJson
 from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
 from monoq.live.subscription import Replays, Subscription
-from monoq.observe import Metrics
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -206,51 +205,3 @@ class Socket:
                     await self._send({"type": "websocket.send", "text": frame})
         except TimeoutError:
             raise Closed(TRY_LATER, "reading too slowly") from None
-
-
-class Sockets:
-    """All sockets of this process; the ASGI application behind `/ws`."""
-
-    def __init__(self, hub: Hub, replays: Replays, metrics: Metrics) -> None:
-        self._hub = hub
-        self._replays = replays
-        self._metrics = metrics
-        metrics.sockets_open.set_function(lambda: len(self._open))
-        self._open: set[Socket] = set()
-        self._closing = False
-        self._emptied = asyncio.Event()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        if self._closing:  # an HTTP answer: a proxy then asks another process, before the client learns of it
-            await receive()
-            headers = [(b"content-length", b"0"), (b"connection", b"close"), (b"retry-after", b"1")]
-            await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
-            await send({"type": "websocket.http.response.body", "body": b""})
-            return
-        socket = Socket(self._hub, self._replays, receive, send)
-        self._open.add(socket)
-        try:
-            self._metrics.socket_closed(await socket.serve())
-        finally:
-            self._open.discard(socket)
-            if not self._open:
-                self._emptied.set()
-
-    def close(self) -> None:
-        """Sends every client elsewhere: this process stops."""
-        self._closing = True
-        for socket in self._open:
-            socket.close(RESTART, "restarting")
-
-    async def emptied(self, timeout: float) -> None:
-        """Returns when no socket is left, or after `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                while self._open:
-                    self._emptied.clear()
-                    await self._emptied.wait()
-        except TimeoutError:
-            pass

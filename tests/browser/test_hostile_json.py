@@ -5,7 +5,6 @@ from typing import Any
 
 from contract import corpus
 from playwright.async_api import Browser
-from test_dashboard import browser as browser  # the fixture
 
 from monoq import codec
 

@@ -7,6 +7,7 @@ import enum
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Text(str): ...
 class Number(int): ...
 
 
-class Sly(dict):  # type: ignore[type-arg]
+class Sly(dict[str, Any]):
     def items(self) -> Any:
         raise RuntimeError("no items")
 
@@ -126,7 +127,7 @@ class Wordless(Exception):  # noqa: N818
 
 class Wrong(Exception):  # noqa: N818
     def __str__(self) -> str:
-        return 7  # type: ignore[return-value]
+        return 7  # type: ignore[return-value] # on purpose
 
 
 class WordlessFail(Fail):
@@ -136,17 +137,17 @@ class WordlessFail(Fail):
 
 # name → what is raised; FAILED or CANCELLED is what becomes of the job
 RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
-    **{f"an error, {name}": (lambda text=text: RuntimeError(text), "FAILED") for name, text in TEXTS.items()},  # type: ignore[misc]
-    **{f"fail, {name}": (lambda text=text: Fail(text), "FAILED") for name, text in TEXTS.items()},  # type: ignore[misc]
-    **{f"cancel, {name}": (lambda text=text: Cancel(text), "CANCELLED") for name, text in TEXTS.items()},  # type: ignore[misc]
-    **{f"retry, {name}": (lambda text=text: Retry(text, delay=0), "FAILED") for name, text in TEXTS.items()},  # type: ignore[misc]
+    **{f"an error, {name}": (partial(RuntimeError, text), "FAILED") for name, text in TEXTS.items()},
+    **{f"fail, {name}": (partial(Fail, text), "FAILED") for name, text in TEXTS.items()},
+    **{f"cancel, {name}": (partial(Cancel, text), "CANCELLED") for name, text in TEXTS.items()},
+    **{f"retry, {name}": (partial(Retry, text, delay=0), "FAILED") for name, text in TEXTS.items()},
     "no arguments": (ValueError, "FAILED"),
     "a thousand arguments": (lambda: ValueError(*range(1000)), "FAILED"),
     "an error without words": (Wordless, "FAILED"),
     "an error with wrong words": (Wrong, "FAILED"),
     "a fail without words": (lambda: WordlessFail("x"), "FAILED"),
     "a group": (lambda: ExceptionGroup("many", [ValueError("\0"), RuntimeError("\ud800")]), "FAILED"),
-    "a retry that has no number": (lambda: Retry("x", delay="soon"), "FAILED"),  # type: ignore[arg-type]
+    "a retry that has no number": (lambda: Retry("x", delay="soon"), "FAILED"),  # type: ignore[arg-type] # on purpose
     "a retry never": (lambda: Retry("x", delay=float("nan")), "FAILED"),
     "a snooze for nan": (lambda: Snooze(float("nan")), "FAILED"),
     "the loop's end": (lambda: StopIteration("done"), "FAILED"),

@@ -17,7 +17,8 @@ LATER = {"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}
 
 async def take(updates: AsyncIterator[dict[str, Any]], ids: list[str], status: str) -> list[dict[str, Any]]:
     """Up to when all of these jobs have this status; fails at a version that does not grow."""
-    missing, versions, taken = set(ids), {}, []
+    missing, taken = set(ids), []
+    versions: dict[str, int] = {}
     async with asyncio.timeout(FACT_TIMEOUT_S):
         while missing:
             update = await anext(updates)
@@ -55,7 +56,7 @@ async def test_a_stream_begins_with_all_jobs_and_goes_on_from_its_cursor(server:
 
 async def test_a_stream_survives_servers_that_stop_and_start(database_url: str, redis_url: str) -> None:
     async with serving(database_url, redis_url) as server:
-        port = int(server.url.rsplit(":", 1)[1])
+        port = server.port
         client = monoq.Client(server.url)
         updates = aiter(client.stream("acme"))
         (job_id,) = await server.submit([LATER])
@@ -66,7 +67,7 @@ async def test_a_stream_survives_servers_that_stop_and_start(database_url: str, 
     async with serving(database_url, redis_url, port=port):
         taken = await take(updates, [job_id], "CANCELLED")
         assert [update["version"] for update in taken] == [2]
-        await updates.aclose()  # type: ignore[attr-defined]
+        await updates.aclose()
         await client.__aexit__()
 
 

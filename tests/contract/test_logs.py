@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from conftest import eventually
 
-from contract.test_processes import HERE, MONOQ, environment
+from contract.processes import HERE, MONOQ, environment
 
 TYPES = ("say", "say-in-thread", "say-isolated")
 HOSTILE = 'one\ntwo\r\x1b[31mred\x07\x85\u2028{"level": "critical"}'

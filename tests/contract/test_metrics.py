@@ -10,11 +10,12 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+import websockets
 from conftest import Server, eventually, serving
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
-from contract.test_processes import running
+from contract.processes import running
 
 Samples = dict[str, float]
 
@@ -170,7 +171,7 @@ async def test_the_format_is_the_one_the_scraper_asks_for(server: Server) -> Non
     assert families["monoq_build"].samples[0].labels["version"]
     assert {"process_resident_memory_bytes", "process_open_fds"} <= families.keys()
     for accept in ("", "*/*", "application/openmetrics-text;version=none", "text/plain;version=x;escaping=\N{SNOWMAN}"):
-        assert read((await server.http.get("/metrics", headers={"Accept": accept.encode()})).text)  # type: ignore[dict-item]
+        assert read((await server.http.get("/metrics", headers=[(b"Accept", accept.encode())])).text)
 
 
 async def test_the_loop_lag_shows_a_handler_that_blocks(server: Server) -> None:
@@ -213,9 +214,7 @@ async def metrics_url(folder: Path) -> str | None:
 
 
 async def test_closed_sockets_are_counted_by_code(server: Server) -> None:
-    import websockets
-
-    url = server.url.replace("http", "ws") + "/ws"
+    url = server.ws_url
     async with websockets.connect(url), websockets.connect(url) as binary:
         await when(server, sockets_open=2)
         await binary.send(b"\x00")

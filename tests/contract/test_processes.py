@@ -9,63 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
 from conftest import eventually
+from faults.member import free_port
 
-MONOQ = [sys.executable, "-m", "monoq"]
-HERE = Path(__file__).parent.parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def environment(**settings: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(HERE)} | settings
-
-
-@contextmanager
-def running(*arguments: str, cwd: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
-    with (cwd / f"log-{time.monotonic_ns()}").open("w+") as out:
-        process = subprocess.Popen([*MONOQ, *arguments], cwd=cwd, env=environment(**settings), stdout=out, stderr=out, text=True)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(30)
-            finally:
-                process.kill()
-                out.seek(0)
-                print(out.read())
-
-
-async def healthy(port: int) -> None:
-    async def answers() -> bool:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            try:
-                return (await http.get(f"http://127.0.0.1:{port}/health")).status_code == 200
-            except httpx.HTTPError:
-                return False
-
-    await eventually(answers, timeout=60)
-
-
-def call(*arguments: str, cwd: Path, code: int = 0, **settings: str) -> str:
-    done = subprocess.run(
-        [*MONOQ, *arguments], cwd=cwd, env=environment(**settings), capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
+from contract.processes import HERE, call, healthy, running, said
 
 
 async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds_the_data(tmp_path: Path) -> None:
@@ -74,17 +25,17 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
     with running("serve", "--role=api", cwd=tmp_path, **settings):
         await healthy(int(port))
         with running("serve", "--role=worker", cwd=tmp_path, **settings):
-            shown = await asyncio.to_thread(call, "submit", "acme", "act", '{"do": "context"}', "--wait", cwd=tmp_path, **settings)
+            shown = await call("submit", "acme", "act", '{"do": "context"}', "--wait", cwd=tmp_path, settings=settings)
         job_id = shown.split()[0]
         assert json.loads(shown[len(job_id) :])["status"] == "COMPLETED"
-        assert job_id in await asyncio.to_thread(call, "jobs", "list", "acme", "--json", cwd=tmp_path, **settings)
+        assert job_id in await call("jobs", "list", "acme", "--json", cwd=tmp_path, settings=settings)
     assert not list((tmp_path / ".monoq" / "run").glob("*.sock"))
     with running("serve", cwd=tmp_path, **settings):
         await healthy(int(port))
-        assert '"COMPLETED"' in await asyncio.to_thread(call, "jobs", "show", job_id, cwd=tmp_path, **settings)
-        assert "COMPLETED" in await asyncio.to_thread(call, "jobs", "retry", job_id, cwd=tmp_path, code=1, **settings)
-        assert await asyncio.to_thread(call, "health", cwd=tmp_path, **settings) == "ok\n"
-    assert "no monoq server answers" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **settings)
+        assert '"COMPLETED"' in await call("jobs", "show", job_id, cwd=tmp_path, settings=settings)
+        assert "COMPLETED" in await call("jobs", "retry", job_id, cwd=tmp_path, code=1, settings=settings)
+        assert await call("health", cwd=tmp_path, settings=settings) == "ok\n"
+    assert "no monoq server answers" in await call("health", cwd=tmp_path, code=1, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +63,7 @@ async def test_a_wrong_setting_ends_the_start_with_one_line_and_exit_code_2(
     urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
     if "MONOQ_DATA_DIR" in settings:
         urls = {}
-    output = await asyncio.to_thread(call, "serve", cwd=tmp_path, code=2, **(urls | settings))
+    output = await call("serve", cwd=tmp_path, code=2, settings=urls | settings)
     assert said in output
     assert len(output.strip().splitlines()) == 1, output
 
@@ -123,7 +74,7 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path: Path, databas
         taken.listen()
         port = str(taken.getsockname()[1])
         urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
-        output = await asyncio.to_thread(call, "serve", "--port", port, cwd=tmp_path, code=2, **urls)
+        output = await call("serve", "--port", port, cwd=tmp_path, code=2, settings=urls)
     assert output.strip() == f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
 
 
@@ -135,11 +86,11 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
     await admin.execute("CREATE DATABASE bare TEMPLATE template0")
     bare = re.sub(r"/test_[0-9_]+\?", "/bare?", database_url)
     urls = {"MONOQ_DATABASE_URL": bare, "MONOQ_REDIS_URL": redis_url}
-    assert "monoq migrate" in await asyncio.to_thread(call, "serve", cwd=tmp_path, code=2, **urls)
-    assert "FAIL" in await asyncio.to_thread(call, "check", cwd=tmp_path, code=1, **urls)
-    outputs = await asyncio.gather(*[asyncio.to_thread(call, "migrate", cwd=tmp_path, **urls) for _ in range(10)])
+    assert "monoq migrate" in await call("serve", cwd=tmp_path, code=2, settings=urls)
+    assert "FAIL" in await call("check", cwd=tmp_path, code=1, settings=urls)
+    outputs = await asyncio.gather(*[call("migrate", cwd=tmp_path, settings=urls) for _ in range(10)])
     assert sum(output.startswith("applied") for output in outputs) == 1
-    assert "ok   PostgreSQL answers, the schema is current" in await asyncio.to_thread(call, "check", cwd=tmp_path, **urls)
+    assert "ok   PostgreSQL answers, the schema is current" in await call("check", cwd=tmp_path, settings=urls)
     await admin.execute("DROP DATABASE bare")
     await admin.close()
 
@@ -165,16 +116,16 @@ async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
 
 async def test_a_worker_is_well_while_its_lease_is_valid(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
     urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_ROLE": "worker", "MONOQ_LEASE": "2"}
-    assert "no worker of" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **urls)
+    assert "no worker of" in await call("health", cwd=tmp_path, code=1, settings=urls)
     with running("serve", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT count(*) FROM workers"))
-        assert "worker 1" in await asyncio.to_thread(call, "health", cwd=tmp_path, **urls)
+        assert "worker 1" in await call("health", cwd=tmp_path, settings=urls)
         worker.send_signal(signal.SIGSTOP)
         await eventually(lambda: db.fetchval("SELECT expires_at < now() FROM workers"))
-        assert "no worker of" in await asyncio.to_thread(call, "health", "--role=worker", cwd=tmp_path, code=1, **urls)
+        assert "no worker of" in await call("health", "--role=worker", cwd=tmp_path, code=1, settings=urls)
         worker.send_signal(signal.SIGCONT)
     elsewhere = urls | {"MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
-    assert "PostgreSQL cannot be" in await asyncio.to_thread(call, "health", cwd=tmp_path, code=1, **elsewhere)
+    assert "PostgreSQL cannot be" in await call("health", cwd=tmp_path, code=1, settings=elsewhere)
 
 
 async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
@@ -183,7 +134,7 @@ async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str,
     with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
         worker.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.3)  # two signals at once would be one
+        await eventually(lambda: "a second signal forces it" in said(tmp_path))  # two signals at once would be one
         worker.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(worker.wait, 5) != 0
 

@@ -8,6 +8,7 @@ import pytest
 from conftest import serving
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from monoq.errors import ConfigError
 
@@ -21,9 +22,9 @@ async def test_a_start_without_uvicorn_says_what_to_install(database_url: str, r
 
 async def test_uvicorn_serves_jobs_and_sockets_and_sends_them_elsewhere_at_a_stop(database_url: str, redis_url: str) -> None:
     async with serving(database_url, redis_url, server="uvicorn") as server:
-        url = server.url.replace("http", "ws") + "/ws"
+        url = server.ws_url
         with pytest.raises(InvalidStatus) as refused:
-            await connect(url, origin="http://elsewhere.example")  # type: ignore[arg-type]
+            await connect(url, origin=Origin("http://elsewhere.example"))
         assert refused.value.response.status_code == 403
         assert (await server.http.get("/health", headers={"Host": "elsewhere.example"})).status_code == 421
         assert (await server.http.post("/jobs", content=b"x" * 300_000, headers={"content-type": "application/json"})).status_code == 413

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from faults.proxy import Proxy, Way
-from faults.world import Member, World
+from conftest import eventually
 
+from faults.member import Member
+from faults.proxy import Proxy, Way
+from faults.world import World
+
+WORKER_FROZEN_S = 12.0  # longer than its lease
+REDIS_AWAY_S, REDIS_FROZEN_S = 2.0, 5.0
+POSTGRES_FROZEN_S = 8.0  # longer than any statement waits
 QUIET_S = 7.0  # after a fault of Postgres rescuers do not trust themselves for 5 s
 FOREVER = datetime.max.replace(tzinfo=UTC)
 ON = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
@@ -113,7 +119,7 @@ class Breaker:
             victim.freeze()
 
             async def thaw() -> None:
-                await asyncio.sleep(12)
+                await asyncio.sleep(WORKER_FROZEN_S)
                 victim.thaw()
 
             self._keep(thaw())
@@ -124,13 +130,13 @@ class Breaker:
 
     async def _kill_redis(self, draw: float) -> None:
         self.world.kill_redis()
-        await asyncio.sleep(2)
+        await asyncio.sleep(REDIS_AWAY_S)
         await asyncio.to_thread(self.world.redis.start)
 
     async def _freeze_redis(self, draw: float) -> None:
         process = self.world.redis_process()
         process.suspend()
-        await asyncio.sleep(5)
+        await asyncio.sleep(REDIS_FROZEN_S)
         process.resume()
 
     async def _kill_postgres(self, draw: float) -> None:
@@ -143,7 +149,7 @@ class Breaker:
         await self._strikes(None)
         with self._outage():
             self.world.freeze_postgres()
-            await asyncio.sleep(8)
+            await asyncio.sleep(POSTGRES_FROZEN_S)
             self.world.thaw_postgres()
 
     async def _cut_connections(self, draw: float) -> None:
@@ -209,14 +215,15 @@ class Breaker:
             )
 
     def _time_rescue(self, pid: str) -> None:
+        async def freed() -> bool:
+            with contextlib.suppress(Exception):  # Postgres may be away
+                return bool(await self.world.value(ON, pid) == 0)
+            return False
+
         async def watch() -> None:
             killed = time.monotonic()
             undisturbed = killed - self._quiet_since > QUIET_S
-            while True:
-                with contextlib.suppress(Exception):
-                    if await self.world.value(ON, pid) == 0:
-                        break
-                await asyncio.sleep(0.1)
+            await eventually(freed, timeout=120, every=0.1)
             undisturbed = undisturbed and self._quiet_since < killed
             (self.rescues_s if undisturbed else self.late_rescues_s).append(time.monotonic() - killed)
 

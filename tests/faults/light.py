@@ -8,7 +8,7 @@ import os
 import random
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._shook_hands = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: Any = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.memory.connected()
         key = base64.b64encode(os.urandom(16)).decode()
         handshake = (

@@ -1,7 +1,10 @@
 """Clients that post jobs while things break, and what became of what they were promised."""
 
 import asyncio
+import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 from conftest import eventually
@@ -9,6 +12,7 @@ from conftest import eventually
 from faults.world import World
 
 JOB = {"tenantId": "acme", "type": "work"}
+PACE_S = 0.02  # between an answer and the next job of a client
 
 
 class Load:
@@ -39,15 +43,27 @@ class Load:
                 self.statuses.append(answer.status_code)
                 if answer.status_code == 201:
                     self.acknowledged.append(answer.json()["jobId"])
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(PACE_S)
 
     async def more(self, count: int) -> None:
         """Returns when that many more jobs have been acknowledged."""
         wanted = len(self.acknowledged) + count
-        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= wanted), timeout=60)
+        await eventually(lambda: len(self.acknowledged) >= wanted, timeout=60)
 
 
 async def all_acknowledged_are_done(broken: World, load: Load) -> None:
     await broken.all_ended()
     done = {str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")}
     assert set(load.acknowledged) <= done
+
+
+@asynccontextmanager
+async def load_beside_long_jobs(broken: World, ms: int) -> AsyncIterator[Load]:
+    """A load while jobs run that take as long as this. In the end all is done, no process has died, and none was taken for dead."""
+    await broken.submit_sql("work", json.dumps({"ms": ms}), 20)
+    await broken.busy_worker()
+    async with Load(broken) as load:
+        yield load
+    await all_acknowledged_are_done(broken, load)
+    assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
+    assert all(member.alive for member in broken.members)

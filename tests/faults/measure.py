@@ -13,8 +13,10 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -24,23 +26,25 @@ from rich.progress import track
 
 from faults.light import Memory, connect
 from faults.load import JOB
-from faults.test_stream_heals import watching
-from faults.world import Member, World, world
+from faults.member import Member
+from faults.viewer import watching
+from faults.world import World, world
 
 KILLS = 50
+POSTGRES_FROZEN_S = 30.0
 
 
 async def rescue(folder: Path) -> str:
     """From `kill -9` of a busy worker until none of its jobs is RUNNING any more."""
     times: list[float] = []
     async with world(folder, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="50") as broken:
-        await asyncio.sleep(6)  # rescuers trust themselves after half a lease
+        await broken.trusted()
         for _ in track(range(KILLS), "killing"):
             await broken.submit_sql("work", '{"ms": 500}', 60)
             victim = await broken.busy_worker()
             victim.kill()
             killed = time.monotonic()
-            await eventually(lambda victim=victim: _freed(broken, victim))
+            await eventually(partial(_freed, broken, victim))
             times.append(time.monotonic() - killed)
             victim.start()
             await broken.is_up(victim)
@@ -53,13 +57,13 @@ async def frozen(folder: Path) -> str:
     """From SIGSTOP of a busy worker until none of its jobs is RUNNING any more."""
     times: list[float] = []
     async with world(folder, workers=3, MONOQ_LEASE="10", MONOQ_SLOTS="50") as broken:
-        await asyncio.sleep(6)
+        await broken.trusted()
         for _ in track(range(5), "freezing"):
             await broken.submit_sql("work", '{"ms": 500}', 60)
             victim = await broken.busy_worker()
             victim.freeze()
             began = time.monotonic()
-            await eventually(lambda victim=victim: _freed(broken, victim), timeout=30)
+            await eventually(partial(_freed, broken, victim), timeout=30)
             times.append(time.monotonic() - began)
             victim.kill()
             victim.start()
@@ -78,7 +82,7 @@ async def wipe(folder: Path) -> str:
         for _ in track(range(10), "wiping"):
             await broken.cache("FLUSHALL")
             wiped = await broken.value("SELECT clock_timestamp()")
-            await eventually(lambda wiped=wiped: broken.value("SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped))
+            await eventually(partial(broken.value, "SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped))
             firsts.append(
                 await broken.value("SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs WHERE started_at > $1", wiped)
             )
@@ -102,7 +106,7 @@ async def redis_away(folder: Path) -> str:
                     statuses.append(answer.status_code)
 
         posting = [asyncio.create_task(post()) for _ in range(2)]
-        await asyncio.sleep(5)
+        await eventually(lambda: _started(broken, 20_000), timeout=60, every=0.2)  # warm
         before = await _rate(broken, 20)
         with_redis = max(slowest)
         slowest.clear()
@@ -134,13 +138,12 @@ async def postgres_frozen(folder: Path) -> str:
                     slowest.append(time.monotonic() - began)
                     statuses.append(answer.status_code)
 
-        job = {"tenantId": "acme", "type": "work"}
-        asked = [("POST", "/jobs", job)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
+        asked = [("POST", "/jobs", JOB)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
         asking = [asyncio.create_task(ask(*one)) for one in asked]
-        await asyncio.sleep(2)
+        await eventually(lambda: len(statuses) > 500)  # warm
         broken.freeze_postgres()
         slowest.clear()
-        await asyncio.sleep(30)
+        await asyncio.sleep(POSTGRES_FROZEN_S)
         broken.thaw_postgres()
         stop.set()
         await asyncio.gather(*asking)
@@ -179,7 +182,7 @@ async def held_open(folder: Path) -> str:
             connection = await connect(memory, member.port, frames=1)
             await connection.closed
             connection = await connect(memory, member.port)
-            await eventually(lambda: asyncio.sleep(0, memory.caught_up_at or memory.resets))
+            await eventually(lambda: memory.caught_up_at or memory.resets)
             connection.transport.abort()
             return "a RESET" if memory.resets else f"{len(memory.versions)} jobs"
 
@@ -217,7 +220,7 @@ async def _rate(broken: World, seconds: float) -> float:
     return float(await broken.value(sql) - first) / (time.monotonic() - began)
 
 
-MEASURES: dict[str, Callable[[Path], Awaitable[str]]] = {
+MEASURES: dict[str, Callable[[Path], Coroutine[Any, Any, str]]] = {
     "rescue": rescue,
     "frozen": frozen,
     "wipe": wipe,
@@ -231,7 +234,7 @@ def main() -> None:
     for name in sys.argv[1:] or MEASURES:
         folder = Path(tempfile.mkdtemp(prefix="monoq-measure-"))
         with contextlib.redirect_stdout(sys.stderr):
-            found = asyncio.run(MEASURES[name](folder))  # type: ignore[arg-type]
+            found = asyncio.run(MEASURES[name](folder))
         Console().print(f"[bold]{name}[/bold]: {found}", soft_wrap=True)
         shutil.rmtree(folder, ignore_errors=True)
 

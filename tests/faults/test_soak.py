@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
-from faults.soak import broken_promises, soak
+from faults.judge import broken_promises
+from faults.soak import soak
 
 MINUTES = 0.8  # of faults; with start, drain and judgement about a minute
 

@@ -14,7 +14,7 @@ import redis.asyncio
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
 from faults.load import Load, all_acknowledged_are_done
-from faults.test_stream_heals import watching
+from faults.viewer import watching
 from faults.world import world
 from monoq.config import load_settings
 from monoq.errors import ConfigError
@@ -38,7 +38,7 @@ async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose
         while left > 0:
             left -= 1
             async with serving(database_url, redis_url, shutdown_timeout=GRACE_S, slots=50, database_connections=4):
-                await asyncio.sleep(random.uniform(0, 0.2))
+                await asyncio.sleep(random.uniform(0, 0.2))  # a stop may come at any moment
                 stopped = time.monotonic()
             slowest = max(slowest, time.monotonic() - stopped)
 
@@ -56,7 +56,7 @@ async def _feed(database_url: str, fed: asyncio.Event) -> None:
     db = await asyncpg.connect(database_url)
     while not fed.is_set():
         await db.execute("""SELECT monoq_submit('acme', 'sleep', '{"delayMs": 20}') FROM generate_series(1, 3)""")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # the feed's pace
     await db.close()
 
 
@@ -67,7 +67,7 @@ async def test_processes_that_are_stopped_at_any_moment_end_within_their_grace(t
             async def start_and_stop() -> float:
                 member = broken.member(random.choice(["worker", "all"]))
                 await broken.is_up(member)
-                await asyncio.sleep(random.uniform(0, 0.3))
+                await asyncio.sleep(random.uniform(0, 0.3))  # the moment is by chance
                 began = time.monotonic()
                 member.send(signal.SIGTERM)
                 assert await asyncio.to_thread(member.process.wait, FACT_TIMEOUT_S) == 0, member.said()

@@ -1,61 +1,25 @@
 """Messages are lost, late and repeated, processes die between a commit and its message; a viewer still learns every final state."""
 
 import asyncio
-import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
-import psutil
 import pytest
-import websockets
-from conftest import Server, eventually, serving
+from conftest import eventually, serving
 
+from faults.load import JOB
 from faults.proxy import Proxy
-from faults.world import Member, world
+from faults.raw import frame, wire
+from faults.viewer import Viewer, watching
+from faults.world import world
 from monoq.live.hub import Hub
 from monoq.observe import Metrics
 from monoq.upkeep.tail import Tail
-
-
-class Viewer:
-    """What a viewer was told: the newest version and status of each job; fails at a version that goes back."""
-
-    def __init__(self) -> None:
-        self.versions: dict[str, int] = {}
-        self.statuses: dict[str, str] = {}
-
-    def hear(self, updates: list[dict[str, Any]]) -> None:
-        for update in updates:
-            assert update["version"] >= self.versions.get(update["jobId"], 0)
-            self.versions[update["jobId"]] = update["version"]
-            self.statuses[update["jobId"]] = update["status"]
-
-    async def knows(self, ids: list[str], status: str = "COMPLETED") -> None:
-        await eventually(lambda: asyncio.sleep(0, all(self.statuses.get(job_id) == status for job_id in ids)))
-
-
-@asynccontextmanager
-async def watching(api: Member | Server) -> AsyncIterator[Viewer]:
-    viewer = Viewer()
-    async with websockets.connect(api.url.replace("http", "ws") + "/ws") as socket:
-        await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme", "batch": True}))
-        await socket.recv()
-
-        async def listen() -> None:
-            async for text in socket:
-                viewer.hear(json.loads(text)["updates"])
-
-        listening = asyncio.create_task(listen())
-        yield viewer
-        listening.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listening  # raises what it found wrong
 
 
 async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(tmp_path: Path) -> None:
@@ -63,8 +27,8 @@ async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninf
         victim = broken.member("worker", MONOQ_FAILPOINT="after_finish:kill9")
         await broken.is_up(victim)
         async with watching(broken.apis[0]) as viewer:
-            ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 5)
-            await eventually(lambda: asyncio.sleep(0, not victim.alive))
+            ids = await broken.submit([JOB] * 5)
+            await eventually(lambda: not victim.alive)
             await broken.is_up(broken.member("worker"))
             await viewer.knows(ids)
 
@@ -76,13 +40,13 @@ async def test_messages_that_never_arrive_are_made_good(tmp_path: Path) -> None:
         broken.redis_url = direct
         await broken.is_up(broken.member("worker"))
         async with watching(broken.apis[0]) as viewer:
-            await viewer.knows(await broken.submit([{"tenantId": "acme", "type": "work"}] * 10))
+            await viewer.knows(await broken.submit([JOB] * 10))
             proxy.swallow = {"down"}
-            ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 200)
+            ids = await broken.submit([JOB] * 200)
             await viewer.knows(ids)
             proxy.swallow = set()
             proxy.cut()
-            await viewer.knows(await broken.submit([{"tenantId": "acme", "type": "work"}] * 10))
+            await viewer.knows(await broken.submit([JOB] * 10))
 
 
 async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
@@ -102,7 +66,7 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
                 proxy.cut()
             else:
                 proxy.swallow = {"down"}
-            await eventually(lambda: asyncio.sleep(0, "live updates do not arrive" in caplog.text))
+            await eventually(lambda: "live updates do not arrive" in caplog.text)
             job_id = await db.fetchval("SELECT monoq_submit('acme', 'echo')::text")
             assert job_id not in viewer.statuses
             proxy.refuse, proxy.swallow = False, set()
@@ -138,6 +102,9 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
             def offer(self, tenant_id: str, updates: Any) -> None:
                 viewer.hear([json.loads(text) for _, text in updates])
 
+            def leave(self) -> None:
+                raise AssertionError("a crash makes no other database")
+
         hub.add("acme", Seat())
         tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = await tail._connect()
@@ -164,29 +131,12 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
 async def test_a_reader_that_never_reads_costs_only_itself(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         api = broken.apis[0]
-        reader, writer = await asyncio.open_connection("127.0.0.1", api.port, limit=1024)
-        handshake = (
-            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        writer.write(handshake.encode())
-        await reader.readuntil(b"\r\n\r\n")
-        text = json.dumps({"type": "SUBSCRIBE", "tenantId": "acme"}).encode()
-        mask = b"\0\0\0\0"
-        writer.write(bytes([0x81, 0x80 | len(text)]) + mask + text)
-        async with watching(api) as viewer:
+        async with wire(api.port, limit=1024) as deaf, watching(api) as viewer:
+            await deaf.upgrade()
+            await deaf.send(frame(b'{"type":"SUBSCRIBE","tenantId":"acme"}'))
             for _ in range(4):
-                ids = await broken.submit([{"tenantId": "acme", "type": "work"}] * 5000)
+                ids = await broken.submit([JOB] * 5000)
             await viewer.knows(ids)
-
-        ours = writer.get_extra_info("sockname")[1]
-
-        async def gone() -> bool:
-            """The server has let go of the connection that nobody reads."""
-            open_there = psutil.Process(api.pid).net_connections("tcp")
-            return all(not one.raddr or one.raddr.port != ours for one in open_there)
-
-        await eventually(gone, timeout=60, every=0.2)
-        writer.transport.abort()
+            await eventually(lambda: not api.is_connected_to(deaf.own_port), timeout=60, every=0.2)
         api.send(signal.SIGTERM)
         await asyncio.to_thread(api.process.wait, 15)

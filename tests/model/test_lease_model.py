@@ -1,4 +1,4 @@
-"""Model A: leases and dispatch, every interleaving of claims, writes, rescues and faults (faults.md, section 8).
+"""A model of leases and dispatch: every interleaving of claims, writes, rescues and faults.
 
 The protocol as monoq has it must pass. Each broken variant must give its counter-example: a model that cannot find the known
 bugs proves nothing.

@@ -1,7 +1,7 @@
 """A model of one process: messages, tail reads and shared replays of one job reach three sockets in every order. The clients check
 nothing themselves. The rules as monoq has them must pass; each broken variant must give its counter-example.
 
-Model B (test_stream_model.py) has transactions and cursors, and one socket; here are the hub's memory of versions, and many sockets.
+test_stream_model.py has transactions and cursors, and one socket; here are the hub's memory of versions, and many sockets.
 """
 
 from collections.abc import Iterator

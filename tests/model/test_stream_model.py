@@ -1,4 +1,4 @@
-"""Model B: the stream of changes, every interleaving of transactions, reads, messages and faults (faults.md, section 8).
+"""A model of the stream of changes: every interleaving of transactions, reads, messages and faults.
 
 One process of the API with one client. The rules as monoq has them must pass; each broken variant must give its counter-example.
 """
@@ -209,7 +209,8 @@ class Stream:
     def _tail(self, s: State) -> Iterator[Step]:
         now = snapshot(s) if self.rules.cut == "snapshot" else Cut(horizon(s), horizon(s))
         if self.rules.cursor not in {"horizon", "horizon of a later snapshot"}:
-            now = Cut(*[max(self._cursor(s, self._rows(s, s.durable)), s.durable.xmin)] * 2)
+            below = max(self._cursor(s, self._rows(s, s.durable)), s.durable.xmin)
+            now = Cut(below, below)
         if self.rules.rounds == "on their own" and (s.durable, s.pending) != (now, now):
             yield Step(f"round: {now.xmin} is the next cut", s._replace(durable=s.pending or s.durable, pending=now, disk_xid=s.next_xid))
         if self.rules.rounds == "of tail reads" and self.rules.durable and s.pending:

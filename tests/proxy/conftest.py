@@ -18,7 +18,8 @@ import psutil
 import pytest
 import pytest_asyncio
 from conftest import eventually
-from faults.world import Member, World, free_port, world
+from faults.member import Member, free_port
+from faults.world import World, world
 
 NGINX = Path(__file__).parent.parent.parent / "docker" / "nginx"
 
@@ -29,7 +30,7 @@ class Site:
     def __init__(self, inside: World, folder: Path) -> None:
         self.inside = inside
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url, self.ws_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}/ws"
         self.http = httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False, limits=httpx.Limits(max_connections=200))
         self.apis = inside.apis
         self._out = folder / "access.log"

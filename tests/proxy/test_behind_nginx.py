@@ -31,7 +31,7 @@ async def test_requests_reach_both_apis_and_the_log_names_them(site: Site) -> No
 
 
 async def test_jobs_reach_all_workers_and_a_socket_sees_what_each_does(site: Site) -> None:
-    async with websockets.connect(f"ws://127.0.0.1:{site.port}/ws") as socket:
+    async with websockets.connect(site.ws_url) as socket:
         assert socket.response is not None
         assert "Sec-WebSocket-Extensions" not in socket.response.headers  # this client offers compression
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme"}))

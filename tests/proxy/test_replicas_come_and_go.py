@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -30,11 +31,11 @@ class Load:
         self.slowest_s = 0.0
         self._stop = False
 
-    async def _ask(self, method: str, path: str, **request: object) -> httpx.Response | None:
+    async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response | None:
         self.sent += 1
         began = time.monotonic()
         try:
-            answer = await self.site.http.request(method, path, **request)  # type: ignore[arg-type]
+            answer = await self.site.http.request(method, path, **request)
         except httpx.HTTPError as error:
             self.failed.append(f"{method} {error!r}")
             return None
@@ -49,7 +50,7 @@ class Load:
             key = str(uuid4())
             job = {"tenantId": "acme", "type": "work", "payload": {"ms": 20}}
             while (answer := await self._ask("POST", "/jobs", json=job, headers={"Idempotency-Key": key})) is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # before it is sent again
             self.acknowledged[key] = answer.json()["jobId"]
 
     async def _read(self) -> None:
@@ -60,7 +61,7 @@ class Load:
     async def more(self, count: int) -> None:
         """Until so many more jobs are acknowledged."""
         goal = len(self.acknowledged) + count
-        await eventually(lambda: asyncio.sleep(0, len(self.acknowledged) >= goal))
+        await eventually(lambda: len(self.acknowledged) >= goal)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Load"]:
@@ -90,7 +91,7 @@ class Viewer:
         self.codes: list[int | None] = []
         self.away_s: list[float] = []
         self.heard = 0
-        self._url = f"ws://127.0.0.1:{site.port}/ws"
+        self._url = site.ws_url
 
     async def watch(self) -> None:
         left = time.monotonic()
@@ -107,7 +108,7 @@ class Viewer:
                             self.heard += 1
                     self.codes.append(socket.close_code)
                     left = time.monotonic()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # before it comes back
 
 
 async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> None:
@@ -147,7 +148,7 @@ async def test_a_post_that_may_have_arrived_is_not_sent_again(site: Site) -> Non
 async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every_socket_back(site: Site) -> None:
     viewers = [Viewer(site) for _ in range(20)]
     watching = [asyncio.create_task(viewer.watch()) for viewer in viewers]
-    await eventually(lambda: asyncio.sleep(0, all(viewer.away_s for viewer in viewers)))
+    await eventually(lambda: all(viewer.away_s for viewer in viewers))
     before = len(site.log())
     began = time.monotonic()
     async with Load(site).running() as load:
@@ -163,7 +164,7 @@ async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every
     took_s = time.monotonic() - began
     await load.all_done()
     assert load.failed == []
-    await eventually(lambda: asyncio.sleep(0, all(len(viewer.away_s) > len(viewer.codes) for viewer in viewers)))
+    await eventually(lambda: all(len(viewer.away_s) > len(viewer.codes) for viewer in viewers))
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import asyncpg
 import pytest
 import redis
+from conftest import FACT_TIMEOUT_S, eventually
 
 from monoq.embedded import Engines, engines
 from monoq.embedded import postgres as postgres_module
@@ -26,7 +26,6 @@ from monoq.errors import ConfigError, EmbeddedError
 
 pytestmark = pytest.mark.xdist_group("embedded")  # they share one data folder
 
-FACT_TIMEOUT_S = 15.0
 WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
 USER = """
 import sys
@@ -82,13 +81,6 @@ def ask(own: Engines, statement: str = "SELECT 1") -> Any:
     with redis.Redis.from_url(own.redis_url or "") as client:
         assert client.ping()
     return asyncio.run(fetch())
-
-
-def until(fact: Callable[[], bool]) -> None:
-    end = time.monotonic() + FACT_TIMEOUT_S
-    while not fact():
-        assert time.monotonic() < end, "did not come true"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -160,7 +152,7 @@ def test_engines_that_died_while_a_user_lives_are_brought_up_by_the_next_start(f
         ask(own, "CREATE TABLE survives AS SELECT 1")
         for pid in running(folder):
             os.kill(pid, signal.SIGKILL)
-        until(lambda: not running(folder))
+        asyncio.run(eventually(lambda: not running(folder)))
         with engines(folder) as again:
             assert ask(again, "SELECT count(*) FROM survives") == 1
 
@@ -171,8 +163,7 @@ def test_a_killed_postgres_starts_again_while_one_of_its_sessions_still_works(fo
             busy = await asyncpg.connect(own.database_url)
             working = asyncio.ensure_future(busy.execute("SELECT count(*) FROM generate_series(1, 6000000)"))
             watcher = await asyncpg.connect(own.database_url)
-            while not await watcher.fetchval(WORKING):
-                pass
+            await eventually(lambda: watcher.fetchval(WORKING))
             os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
             with engines(folder) as again:
                 assert await asyncio.to_thread(ask, again) == 1
@@ -190,7 +181,7 @@ def test_pid_files_of_a_crashed_machine_that_now_name_an_innocent_process_hinder
                 kept = {file: file.read_text() for file in [folder / "postgres/postmaster.pid", folder / "run/.s.PGSQL.5432.lock"]}
                 for pid in running(folder):
                     os.kill(pid, signal.SIGKILL)
-                until(lambda: not running(folder))
+                asyncio.run(eventually(lambda: not running(folder)))
                 for file, content in kept.items():
                     file.write_text("\n".join([str(innocent.pid), *content.splitlines()[1:]]) + "\n")
                 (folder / "redis.pid").write_text(f"{innocent.pid}\n")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from conftest import eventually
 
 from monoq.service import Service, supervise
 
@@ -33,7 +34,7 @@ async def test_stages_stop_one_after_the_other_in_their_order() -> None:
     stop = asyncio.Event()
     first, second, third = (Probe(name, diary) for name in ("first", "second", "third"))
     running = asyncio.create_task(supervise([[first, second], [third]], stop, 5))
-    await asyncio.sleep(0)
+    await eventually(lambda: len(diary) == 3)
     stop.set()
     assert await running
     assert diary[:3] == ["first runs", "second runs", "third runs"]

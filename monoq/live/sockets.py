@@ -1,0 +1,56 @@
+"""All WebSockets of this process: the ASGI application behind `/ws`. When the process stops it must send every client elsewhere."""
+
+import asyncio
+
+from monoq.live.hub import Hub
+from monoq.live.socket import RESTART, Event, Receive, Send, Socket
+from monoq.live.subscription import Replays
+from monoq.observe import Metrics
+
+
+class Sockets:
+    """Makes a socket of each connection, and keeps count of those that are open."""
+
+    def __init__(self, hub: Hub, replays: Replays, metrics: Metrics) -> None:
+        self._hub = hub
+        self._replays = replays
+        self._metrics = metrics
+        metrics.sockets_open.set_function(lambda: len(self._open))
+        self._open: set[Socket] = set()
+        self._closing = False
+        self._emptied = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        if self._closing:  # an HTTP answer: a proxy then asks another process, before the client learns of it
+            await receive()
+            headers = [(b"content-length", b"0"), (b"connection", b"close"), (b"retry-after", b"1")]
+            await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b""})
+            return
+        socket = Socket(self._hub, self._replays, receive, send)
+        self._open.add(socket)
+        try:
+            self._metrics.socket_closed(await socket.serve())
+        finally:
+            self._open.discard(socket)
+            if not self._open:
+                self._emptied.set()
+
+    def close(self) -> None:
+        """Sends every client elsewhere: this process stops."""
+        self._closing = True
+        for socket in self._open:
+            socket.close(RESTART, "restarting")
+
+    async def emptied(self, timeout: float) -> None:
+        """Returns when no socket is left, or after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                while self._open:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        except TimeoutError:
+            pass
