@@ -14,6 +14,7 @@ from monoq.errors import InvalidJson
 from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
 from monoq.live.subscription import Replays, Subscription
+from monoq.live.turns import Turns
 from monoq.observe import Metrics
 
 Event = MutableMapping[str, Any]
@@ -57,9 +58,10 @@ class Closed(Exception):  # noqa: N818 - the end of a socket, not an error
 class Socket:
     """One client's connection. Each tenant that it watches has a subscription; they take turns."""
 
-    def __init__(self, hub: Hub, replays: Replays, receive: Receive, send: Send) -> None:
+    def __init__(self, hub: Hub, replays: Replays, turns: Turns, receive: Receive, send: Send) -> None:
         self._hub = hub
         self._replays = replays
+        self._turns = turns
         self._receive = receive
         self._send = send
         self._subscriptions: dict[str, Subscription] = {}  # by tenant
@@ -72,12 +74,12 @@ class Socket:
     def say(self, text: str) -> None:
         """Sends this before any news."""
         self._control.append(text)
-        self._woken.set()
+        self._turns.ask(self._woken)
 
     def wake(self, subscription: Subscription) -> None:
         """There is something to send."""
         self._ready[subscription] = None
-        self._woken.set()
+        self._turns.ask(self._woken)
 
     def count(self, more: int) -> None:
         """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor or reads the table anew."""
@@ -215,6 +217,7 @@ class Sockets:
         self._hub = hub
         self._replays = replays
         self._metrics = metrics
+        self._turns = Turns()
         metrics.sockets_open.set_function(lambda: len(self._open))
         self._open: set[Socket] = set()
         self._closing = False
@@ -230,7 +233,7 @@ class Sockets:
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
-        socket = Socket(self._hub, self._replays, receive, send)
+        socket = Socket(self._hub, self._replays, self._turns, receive, send)
         self._open.add(socket)
         try:
             self._metrics.socket_closed(await socket.serve())
