@@ -14,6 +14,7 @@ from monoq.errors import InvalidJson
 from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
 from monoq.live.subscription import Replays, Subscription
+from monoq.live.turns import Turns
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -56,9 +57,10 @@ class Closed(Exception):  # noqa: N818 - the end of a socket, not an error
 class Socket:
     """One client's connection. Each tenant that it watches has a subscription; they take turns."""
 
-    def __init__(self, hub: Hub, replays: Replays, receive: Receive, send: Send) -> None:
+    def __init__(self, hub: Hub, replays: Replays, turns: Turns, receive: Receive, send: Send) -> None:
         self._hub = hub
         self._replays = replays
+        self._turns = turns
         self._receive = receive
         self._send = send
         self._subscriptions: dict[str, Subscription] = {}  # by tenant
@@ -71,12 +73,12 @@ class Socket:
     def say(self, text: str) -> None:
         """Sends this before any news."""
         self._control.append(text)
-        self._woken.set()
+        self._turns.ask(self._woken)
 
     def wake(self, subscription: Subscription) -> None:
         """There is something to send."""
         self._ready[subscription] = None
-        self._woken.set()
+        self._turns.ask(self._woken)
 
     def count(self, more: int) -> None:
         """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor or reads the table anew."""

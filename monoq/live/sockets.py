@@ -5,6 +5,7 @@ import asyncio
 from monoq.live.hub import Hub
 from monoq.live.socket import RESTART, Event, Receive, Send, Socket
 from monoq.live.subscription import Replays
+from monoq.live.turns import Turns
 from monoq.observe import Metrics
 
 
@@ -15,6 +16,7 @@ class Sockets:
         self._hub = hub
         self._replays = replays
         self._metrics = metrics
+        self._turns = Turns()
         metrics.sockets_open.set_function(lambda: len(self._open))
         self._open: set[Socket] = set()
         self._closing = False
@@ -30,7 +32,7 @@ class Sockets:
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
-        socket = Socket(self._hub, self._replays, receive, send)
+        socket = Socket(self._hub, self._replays, self._turns, receive, send)
         self._open.add(socket)
         try:
             self._metrics.socket_closed(await socket.serve())

@@ -13,7 +13,7 @@ from monoq.store.database import query
 log = logging.getLogger(__name__)
 
 ALARM_S = 30.0
-EXACT_TO = 1 / 500  # of the age; looks at shorter intervals need not be remembered
+EXACT = 500  # a transaction seems younger than it is by one part in this at most; for one that is open for a day 3,000 looks are kept
 
 
 class HorizonAge:
@@ -23,11 +23,11 @@ class HorizonAge:
         self._looks: list[tuple[int, float]] = []  # (all transactions below this one had begun, at this time), both rising
 
     def of(self, snapshot: str, now: float) -> float:
-        """In seconds, too low by at most the time between two looks, or EXACT_TO of the oldest age; 0 while none is open."""
+        """In seconds, too low by the time between two looks at most, or by one part in EXACT; 0 while none is open."""
         oldest, end = map(int, snapshot.split(":")[:2])
         while self._looks and self._looks[-1][0] > end:  # a crash took ids back
             self._looks.pop()
-        if not self._looks or now - self._looks[-1][1] >= EXACT_TO * (now - self._looks[0][1]):
+        if not self._looks or now - self._looks[-1][1] >= (now - self._looks[0][1]) / EXACT:
             self._looks.append((end, now))
         del self._looks[: bisect_right(self._looks, oldest, key=itemgetter(0))]
         return now - self._looks[0][1] if self._looks else 0.0

@@ -6,8 +6,11 @@ import base64
 import json
 import os
 import random
+import re
 import time
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Collection, Iterable
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import orjson
@@ -36,8 +39,9 @@ class Memory:
     def connected(self) -> None:
         self._told = "nothing"
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def hear(self, text: bytes) -> None:
         self.frames += 1
+        message = _parsed(text)
         kind = message.get("type")
         if kind == "RESET":
             self.resets += 1
@@ -56,10 +60,64 @@ class Memory:
         self.cursor = message.get("cursor", self.cursor)
 
 
+_same: dict[bytes, bytes] = {}  # what many were told is kept once
+
+
+class Recorder:
+    """One of thousands: keeps what it was told as it came, for `judge`; to understand it at once would cost more than to be sent it."""
+
+    def __init__(self, tenant_id: str = "acme") -> None:
+        self.tenant_id = tenant_id
+        self.cursor: str | None = None
+        self.told: list[bytes] = []
+        self.caught_up_at = 0.0
+        self._catching_up = False
+
+    def connected(self) -> None:
+        self._catching_up = True
+
+    def hear(self, text: bytes) -> None:
+        self.told.append(_same.setdefault(text, text))
+        if cursor := _CURSOR(text, max(len(text) - 200, 0)):
+            self.cursor = cursor[1].decode()
+            if self._catching_up and text.startswith(b'{"type":"UPDATES"'):
+                self._catching_up, self.caught_up_at = False, time.monotonic()
+
+
+_CURSOR = re.compile(rb'"cursor":"([^"]+)"}$').search
+
+
+@cache
+def _understood(text: bytes) -> tuple[dict[str, int], frozenset[str], bool]:
+    """Versions, jobs that have ended, whether it is a RESET."""
+    message = orjson.loads(text)
+    assert message["type"] in {"SUBSCRIBED", "UPDATES", "RESET"}, message
+    updates = message.get("updates", ())
+    ended = frozenset(update["jobId"] for update in updates if update["status"] == "COMPLETED")
+    return {update["jobId"]: update["version"] for update in updates}, ended, message["type"] == "RESET"
+
+
+def judge(recorders: Iterable[Recorder], ids: Collection[str]) -> Counter[str]:
+    """How many viewers did not hear the end of a job ("gaps"), how often one was sent away ("resets"), or back to a lower version."""
+    found: Counter[str] = Counter()
+    alike = Counter(tuple(recorder.told) for recorder in recorders)
+    for told, viewers in alike.items():
+        versions: dict[str, int] = {}
+        ended: set[str] = set()
+        for text in told:
+            news, ends, reset = _understood(text)
+            found["resets"] += reset * viewers
+            found["regressions"] += viewers * sum(version < versions.get(job_id, 0) for job_id, version in news.items())
+            versions.update(news)
+            ended |= ends
+        found["gaps"] += viewers * (not ended.issuperset(ids))
+    return found
+
+
 class Connection(asyncio.Protocol):
     """One connection of a client; cut after `frames` frames, or after `bytes_read` bytes, if these are given."""
 
-    def __init__(self, memory: Memory, port: int, *, frames: int | None = None, bytes_read: int | None = None) -> None:
+    def __init__(self, memory: Memory | Recorder, port: int, *, frames: int | None = None, bytes_read: int | None = None) -> None:
         self.memory = memory
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._port = port
@@ -104,7 +162,7 @@ class Connection(asyncio.Protocol):
             if opcode == 8:
                 self.transport.abort()
             elif opcode == 1:
-                self.memory.hear(_parsed(body))
+                self.memory.hear(body)
                 if self._frames_left is not None:
                     self._frames_left -= 1
         if self._frames_left == 0:
@@ -136,13 +194,13 @@ class Connection(asyncio.Protocol):
             self.closed.set_result(None)
 
 
-async def connect(memory: Memory, port: int, **cut: int) -> Connection:
+async def connect(memory: Memory | Recorder, port: int, **cut: int) -> Connection:
     """A connection that has asked for what is new to this memory."""
     _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(memory, port, **cut), "127.0.0.1", port)
     return connection
 
 
-async def stay(memory: Memory, ports: list[int]) -> None:
+async def stay(memory: Memory | Recorder, ports: list[int]) -> None:
     """Stays connected to one of the ports, the first while it lasts, with the back-off of our own clients."""
     tries = failures = 0
     while True:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import subprocess
-import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import psutil
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
-from faults.light import Memory, connect, stay
+from faults.light import Memory, connect
+from faults.storm import storm
 from faults.world import World, world
 from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine, _installed
@@ -92,37 +92,12 @@ async def test_a_cut_after_any_frame_and_within_one_leaves_no_gap(tmp_path: Path
 
 async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tmp_path: Path) -> None:
     """F3. They share reads, so that Postgres hardly notices them."""
-    async with world(tmp_path, apis=2, workers=1) as broken, asyncio.TaskGroup() as tasks:
-        await broken.fetch("CREATE EXTENSION pg_stat_statements")
-        victim, other = broken.apis
-        memories = [Memory() for _ in range(SOCKETS)]
-        ids: list[str] = []
-        publishing = True
-
-        async def publish() -> None:
-            while publishing:
-                ids.extend(await broken.submit([{"tenantId": "acme", "type": "work"}] * 50, other))
-                await asyncio.sleep(1)
-
-        staying = [tasks.create_task(stay(memory, [victim.port, other.port])) for memory in memories]
-        await eventually(lambda: all(memory.cursor for memory in memories))
-        publisher = tasks.create_task(publish())
-        await eventually(lambda: all(len(memory.versions) >= 100 for memory in memories))
-        killed_at = time.monotonic()
-        victim.kill()
-        await eventually(lambda: all(memory.caught_up_at > killed_at for memory in memories), timeout=60)
-        took = max(memory.caught_up_at for memory in memories) - killed_at
-        publishing = False
-        await publisher
-        await eventually(lambda: all(all(m.statuses.get(i) == "COMPLETED" for i in ids) for m in memories), timeout=60)
-        for task in staying:
-            task.cancel()
-        reads = await broken.value("SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%stream.floor%'")
-        memory = psutil.Process(other.pid).memory_info().rss >> 20
-        print(f"{SOCKETS} sockets: all caught up {took:.1f} s after the kill; {reads} pages read; {len(ids)} jobs; the API has {memory} MB")
-        assert sum(memory.resets + memory.regressions for memory in memories) == 0
-        assert took < 15
-        assert 0 < reads < SOCKETS / 10
+    found = await storm(tmp_path, viewers=SOCKETS, jobs_per_s=50)
+    print(found)
+    assert found.judged == Counter(gaps=0, resets=0, regressions=0)
+    (kick,) = found.kicks
+    assert kick.all_s < 15
+    assert 0 < kick.pages < SOCKETS / 10
 
 
 class Burner:

