@@ -34,6 +34,7 @@ from monoq.registry import App, load_app
 from monoq.service import Service, supervise
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
+from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
@@ -45,6 +46,7 @@ from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.tail import Tail
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.picker import Picker
 from monoq.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncI
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url, metrics)
-        stager = Stager(jobs=jobs, workers=workers, ready=ready)
+        stager = Stager(due=Due(jobs), workers=workers, ready=ready)
         rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
         counts = CountStore(database)
         scrapes = Scrapes(metrics=metrics, counts=counts, ready=ready)
@@ -127,7 +129,10 @@ async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncI
             finishing += behind
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(settings, app, JobStore(database), ready, publisher, stager, metrics, database_url, redis_url)
+            picker = Picker(Due(jobs, list(app.handlers)))
+            worker, heartbeat = await _worker(
+                settings, app, JobStore(database), ready, picker, publisher, stager, metrics, database_url, redis_url
+            )
             taking.append(worker)
             finishing.append(heartbeat)
         if settings.metrics_port is not None:
@@ -156,6 +161,7 @@ def _api(
 ) -> list[Service]:
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
+    tail = Tail(database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(ready, metrics)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
@@ -180,7 +186,7 @@ def _api(
         grace_s=settings.shutdown_timeout,
         server=settings.server,
     )
-    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub), Tail(database_url, hub)]
+    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub, tail.read_soon), tail]
 
 
 def _metrics_server(settings: Settings, scrapes: Scrapes, port: int) -> MetricsServer:
@@ -193,6 +199,7 @@ async def _worker(
     app: App,
     jobs: JobStore,
     ready: Ready,
+    picker: Picker,
     publisher: Publisher,
     stager: Stager,
     metrics: Metrics,
@@ -213,6 +220,7 @@ async def _worker(
         jobs=jobs,
         redis_url=redis_url,
         ready=ready,
+        picker=picker,
         publisher=publisher,
         heartbeat=heartbeat,
         stager=stager,

@@ -69,6 +69,8 @@ class Metrics:
         self.slots = self._gauge("monoq_worker_slots", "jobs that this worker may hold")
         self.slots_used = self._gauge("monoq_worker_slots_used", "jobs that this worker holds, until their end is written")
         self.sockets_open = self._gauge("monoq_sockets_open", "WebSockets open")
+        self.horizon_age = self._gauge("monoq_horizon_age_seconds", "how long the oldest open transaction has made reads of changes longer")
+        self.horizon_age.set(UNKNOWN)
         self.waiting = self._gauge("monoq_jobs_waiting", "jobs that wait, everywhere, those not yet due among them")
         self.running = self._gauge("monoq_jobs_running", "jobs that run, everywhere")
         self.oldest = self._gauge("monoq_oldest_waiting_seconds", "how long the longest-waiting job has been due; 0: none waits")

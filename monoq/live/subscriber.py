@@ -1,7 +1,10 @@
-"""Listens to `job_updates` and hands every message to the hub. Redis may go away and come back: it must come back by itself."""
+"""Listens to `job_updates` and hands every message to the hub. Redis may go away and come back: it must come back by itself, and say so."""
 
 import logging
 import time
+from collections.abc import Callable
+
+from redis.asyncio.client import PubSub
 
 from monoq.errors import InvalidJson
 from monoq.live.hub import Hub
@@ -12,39 +15,61 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
+TICK_S = 1.0  # without a message: then Redis is asked whether it is still there
+SILENCE_S = 3.0  # without a message or an answer: then it is not, whatever the connection looks like
 
 
 class Subscriber(Service):
-    """One subscription per process, however many sockets watch."""
+    """One subscription per process, whoever watches. `subscribed` is called each time it begins: what was sent before is lost."""
 
     name = "subscriber"
 
-    def __init__(self, redis_url: str, hub: Hub) -> None:
+    def __init__(self, redis_url: str, hub: Hub, subscribed: Callable[[], None]) -> None:
         super().__init__()
         self._redis_url = redis_url
         self._hub = hub
+        self._subscribed = subscribed
+        self._down_since: float | None = None
 
     async def run(self) -> None:
-        down_since: float | None = None
         while not self.stopping.is_set():
             redis = connect(self._redis_url, connections=2)
             try:
-                async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
+                async with redis.pubsub() as subscription:
                     await subscription.subscribe(UPDATES)
-                    if down_since is not None:
-                        log.warning("live updates arrive again after %.1f s", time.monotonic() - down_since)
-                        down_since = None
-                    while not self.stopping.is_set():
-                        # The short timeout is how a stop is noticed: a pending read is never cancelled.
-                        if message := await subscription.get_message(timeout=0.2):
-                            self._deliver(message["data"])
+                    await self._listen(subscription)
             except UNAVAILABLE as error:
-                if down_since is None:
-                    down_since = time.monotonic()
+                if self._down_since is None:
+                    self._down_since = time.monotonic()
                     log.warning("live updates do not arrive: %s", error)
                 await self.pause(RETRY_S)
             finally:
                 await close(redis)
+
+    async def _listen(self, subscription: PubSub) -> None:
+        heard = asked = time.monotonic()
+        while not self.stopping.is_set():
+            # The short timeout is how a stop is noticed: a pending read is never cancelled.
+            message = await subscription.get_message(timeout=0.2)
+            now = time.monotonic()
+            if message is None:
+                if now - heard > SILENCE_S:
+                    raise TimeoutError(f"Redis has been silent for {SILENCE_S:g} s")
+                if now - max(heard, asked) > TICK_S:
+                    asked = now
+                    await subscription.ping()
+                continue
+            heard = now
+            if message["type"] == "message":
+                self._deliver(message["data"])
+            elif message["type"] == "subscribe":  # also when the library has connected anew by itself, which it does without a word
+                self._is_subscribed()
+
+    def _is_subscribed(self) -> None:
+        if self._down_since is not None:
+            log.warning("live updates arrive again after %.1f s", time.monotonic() - self._down_since)
+            self._down_since = None
+        self._subscribed()
 
     def _deliver(self, message: bytes) -> None:
         try:

@@ -28,6 +28,7 @@ class Ready:
 
     def __init__(self, url: str) -> None:
         self.capacity = MIN_CAPACITY
+        self.away = False  # whether the last call found no Redis; the stager makes one several times a second
         self.refused = False  # whether the last push failed: then the list is no help, though popping from it may work
         self._redis = connect(url)
         self._push = _script(self._redis, "push_ready")
@@ -67,13 +68,17 @@ class Ready:
 
     async def _call(self, call: Any) -> Any:
         try:
-            return await call
+            answer = await call
         except ResponseError as error:
+            self.away = False
             if "WRONGTYPE" in str(error):  # not ours to keep: the list is a cache, so it is dropped and filled again
                 await self._call(self._redis.unlink(QUEUE))
             raise QueueUnavailable(str(error)) from error
         except UNAVAILABLE as error:
+            self.away = True
             raise QueueUnavailable(str(error) or type(error).__name__) from error
+        self.away = False
+        return answer
 
 
 class Popper:

@@ -48,7 +48,7 @@ class JobStore:
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
     async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None, depth: int) -> tuple[str, bool]:
-        """Ids ("id,id,…") of waiting jobs to stage next, fair among tenants, without those in `listed`.
+        """Ids ("id,id,…") of waiting jobs to run next, fair among tenants, without those in `listed`.
 
         Looks at `depth` times its even share of each tenant; tells whether more would be found deeper.
         """

@@ -8,14 +8,13 @@ import random
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import MIN_CAPACITY, Ready, split
 from monoq.service import Service
-from monoq.store.jobs import JobStore
+from monoq.store.due import Due
 from monoq.store.workers import WorkerStore
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.25
 SLOTS_AHEAD = 2  # the capacity is this many times the slots of all live workers
-MAX_DEPTH = 256  # times an even share
 WORKERS_EVERY = 4  # periods between looks at the workers
 
 
@@ -24,14 +23,12 @@ class Stager(Service):
 
     name = "stager"
 
-    def __init__(self, *, jobs: JobStore, workers: WorkerStore, ready: Ready) -> None:
+    def __init__(self, *, due: Due, workers: WorkerStore, ready: Ready) -> None:
         super().__init__()
-        self._jobs = jobs
+        self._due = due
         self._workers = workers
         self._ready = ready
-        self._types: list[str] | None = None
         self._woken = asyncio.Event()
-        self._depth = 1
 
     def list_is(self, length: int) -> None:
         """Somebody just saw how long the list is: a short one is topped up at once."""
@@ -66,7 +63,7 @@ class Stager(Service):
     async def _look_at_workers(self) -> None:
         workers = await self._workers.list_workers()
         self._ready.capacity = max(MIN_CAPACITY, SLOTS_AHEAD * sum(worker["slots"] for worker in workers))
-        self._types = sorted({name for worker in workers for name in worker["types"]}) or None
+        self._due.types = sorted({name for worker in workers for name in worker["types"]}) or None
 
     async def _top_up(self) -> None:
         capacity = self._ready.capacity
@@ -74,12 +71,7 @@ class Stager(Service):
             return
         listed = await self._ready.listed()
         wanted = capacity - len(split(listed))
-        due, deeper = await self._jobs.select_due_jobs(wanted, listed, self._types, self._depth)
-        if due:
+        if due := await self._due.select(wanted, listed):
             await self._ready.push(due)
-        # When few tenants have most of the work, an even share of each does not fill the list.
-        if deeper and self._depth < MAX_DEPTH:
-            self._depth *= 4
+        if self._due.falls_short:
             self._woken.set()
-        elif not deeper:
-            self._depth = max(1, self._depth // 2)

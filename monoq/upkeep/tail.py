@@ -1,20 +1,25 @@
-"""Reads again, every second, what changed for the tenants watched here, so that a lost message heals by itself. It, and not
-pub/sub, is the guarantee; it must use only horizons that no crash can take back."""
+"""Reads again, every second and when messages begin to arrive, what changed for the tenants watched here, so that a lost message heals
+by itself. It, and not pub/sub, is the guarantee; it must use only horizons that no crash can take back."""
 
+import asyncio
 import logging
 import time
+from contextlib import suppress
 
 import asyncpg
 
 from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
 from monoq.live.wire import Change
+from monoq.observe import Metrics
 from monoq.service import Service
 from monoq.store.database import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, FRESH_PLANS, UNAVAILABLE, query
+from monoq.upkeep.horizon import HorizonWatch
 
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
+GAP_S = 0.1  # between two reads at least, however often somebody asks for one
 RESTAMPED = 5_000  # jobs in one statement
 
 
@@ -29,18 +34,29 @@ class Tail(Service):
 
     name = "tail"
 
-    def __init__(self, database_url: str, hub: Hub) -> None:
+    def __init__(self, database_url: str, hub: Hub, metrics: Metrics) -> None:
         super().__init__()
         self._database_url = database_url
         self._hub = hub
+        self._watch = HorizonWatch(metrics)
         self._stream: str | None = None  # what transaction ids belong to
         self._durable: str | None = None  # snapshots, as text
         self._pending: str | None = None
+        self._asked = asyncio.Event()
+
+    def read_soon(self) -> None:
+        """Reads once more without waiting for the next second; all who ask before it share it."""
+        self._asked.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self._asked.set()
 
     async def run(self) -> None:
         connection: asyncpg.Connection | None = None
         down_since: float | None = None
         while not self.stopping.is_set():
+            self._asked.clear()
             try:
                 if connection is None or connection.is_closed():
                     self._pending = None
@@ -50,6 +66,7 @@ class Tail(Service):
                     log.warning("changes are read again after %.1f s", time.monotonic() - down_since)
                     down_since = None
             except UNAVAILABLE as error:
+                self._watch.lose_sight()
                 if down_since is None:
                     down_since = time.monotonic()
                     log.warning("changes cannot be read: %s", error)
@@ -57,9 +74,17 @@ class Tail(Service):
                     connection.terminate()
                 connection = None
             if connection is None or self._durable is not None:  # at the start a second read follows at once: then cursors are known
-                await self.pause(PERIOD_S)
+                await self._rest()
         if connection is not None:
             await connection.close(timeout=1)
+
+    async def _rest(self) -> None:
+        await self.pause(GAP_S)
+        if self.stopping.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PERIOD_S - GAP_S):
+                await self._asked.wait()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
         await connection.fetch(query("make_horizon_durable"))
@@ -78,6 +103,7 @@ class Tail(Service):
                 self._hub.tell(Change.of_row(row))
         if self._durable is not None and self._stream is not None:
             self._hub.advance(Horizon(self._stream, int(self._durable.split(":")[0])))
+        await self._watch.look(connection, snapshot, time.monotonic())
 
     async def _connect(self) -> asyncpg.Connection:
         settings = FRESH_PLANS | {"application_name": "monoq tail", "synchronous_commit": "on", "statement_timeout": "4000"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,13 +13,14 @@ from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
 from monoq.observe import Metrics
-from monoq.queue.ready import Popper, Ready, split
+from monoq.queue.ready import Popper, Ready
 from monoq.registry import App
 from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
 from monoq.worker.executor import Executor
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.picker import Picker
 from monoq.worker.run import Run
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ SMALL_BATCH, SMALL_BATCH_LANES = 50, 4  # small ones mostly wait for round trips
 FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
 RETRY_S = 0.25  # pause after Postgres was away
 IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
-SPREAD = 4  # a direct claim chooses among this many times what it wants, so that workers seldom want the same
-DIRECT_DEPTH = 8  # and looks at this many times its even share of each tenant
 
 
 class Slots:
@@ -94,6 +92,7 @@ class Fetcher(Service):
         jobs: JobStore,
         redis_url: str,
         ready: Ready,
+        picker: Picker,
         publisher: Publisher,
         heartbeat: Heartbeat,
         executor: Executor,
@@ -108,6 +107,7 @@ class Fetcher(Service):
         self._jobs = jobs
         self._redis_url = redis_url
         self._ready = ready
+        self._picker = picker
         self._listened_at = time.monotonic()
         self._publisher = publisher
         self._metrics = metrics
@@ -157,23 +157,23 @@ class Fetcher(Service):
 
     async def _next_ids(self, popper: Popper, most: int) -> Sequence[str]:
         """From the list; from Postgres itself when the list is out of reach, takes no ids, or has been empty for a while."""
-        try:
-            ids, left = await popper.pop(most)
-            self._stager.list_is(left)
-            if ids or (ids := await popper.wait_for_one()):
-                self._listened_at = time.monotonic()
-                return ids
-            if not self._ready.refused and time.monotonic() - self._listened_at < IDLE_S:
-                return ()
-        except QueueUnavailable as error:
-            log.debug("claiming directly: %s", error)
+        if not self._ready.away:  # each pop would wait out its time limit; the stager looks whether Redis is back
+            try:
+                ids, left = await popper.pop(most)
+                self._stager.list_is(left)
+                if ids or (not self._ready.refused and (ids := await popper.wait_for_one())):
+                    self._listened_at = time.monotonic()
+                    return ids
+                if not self._ready.refused and time.monotonic() - self._listened_at < IDLE_S:
+                    return ()
+            except QueueUnavailable as error:
+                log.debug("claiming directly: %s", error)
+                self._ready.away = True
         self._listened_at = time.monotonic()
-        ids = split((await self._jobs.select_due_jobs(SPREAD * most, "", list(self._timeouts_ms), DIRECT_DEPTH))[0])
+        ids = await self._picker.pick(most)
+        self._metrics.direct.inc(len(ids))
         if not ids:
             await self.pause(RETRY_S)
-        # The fairest first, but not the very same as another worker: a claim skips rows that are being claimed.
-        ids = random.sample(ids, most) if len(ids) > most else ids
-        self._metrics.direct.inc(len(ids))
         return ids
 
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:

@@ -17,6 +17,7 @@ from monoq.worker.completer import Completer
 from monoq.worker.executor import Executor
 from monoq.worker.fetcher import Fetcher, Slots
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.picker import Picker
 from monoq.worker.run import Run
 
 RELEASE_AFTER = 0.7  # share of the shutdown time that running jobs get; the rest is for writing down what became of them
@@ -35,6 +36,7 @@ class Worker(Service):
         jobs: JobStore,
         redis_url: str,
         ready: Ready,
+        picker: Picker,
         publisher: Publisher,
         heartbeat: Heartbeat,
         stager: Stager,
@@ -58,6 +60,7 @@ class Worker(Service):
             jobs=jobs,
             redis_url=redis_url,
             ready=ready,
+            picker=picker,
             publisher=publisher,
             heartbeat=heartbeat,
             executor=self._executor,

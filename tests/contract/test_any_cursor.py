@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from monoq.live.cursor import MAX_XID, Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
+from monoq.observe import Metrics
 from monoq.store.database import Database
 from monoq.store.stream import StreamStore
 from monoq.upkeep import replayer
@@ -136,7 +137,7 @@ async def _prepare(database_url: str) -> tuple[Hub, list[int], int]:
         sql = "INSERT INTO jobs (tenant_id, type, version) VALUES ('acme', 'x', (pg_current_xact_id()::text)::int)"
         await connection.execute(sql)
     hub = Hub()
-    tail = Tail(database_url, hub)
+    tail = Tail(database_url, hub, Metrics(types=[], version="test"))
     reading = await tail._connect()
     for _ in range(2):
         await tail._read(reading)

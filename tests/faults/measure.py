@@ -1,12 +1,13 @@
 """Measures what the promises about faults say in seconds: rescue, freeze, wipe, outage.
 
-    cd tests && python -m faults.measure [rescue] [frozen] [wipe] [redis-away] [postgres-frozen]     (or: make measure)
+    cd tests && python -m faults.measure [rescue] [frozen] [wipe] [redis-away] [postgres-frozen] [held-open]     (or: make measure)
 
 Real processes on engines of their own, default settings. Nothing else should run beside it.
 """
 
 import asyncio
 import contextlib
+import re
 import shutil
 import statistics
 import sys
@@ -18,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from conftest import eventually
 from rich.console import Console
 from rich.progress import track
 
+from faults.light import Memory, connect
 from faults.load import JOB
 from faults.member import Member
+from faults.viewer import watching
 from faults.world import World, world
 
 KILLS = 50
@@ -148,6 +152,59 @@ async def postgres_frozen(folder: Path) -> str:
     return f"slowest answer {max(slowest):.2f} s; statuses {sorted(set(statuses) - {0})}; all processes lived on: {alive}"
 
 
+async def held_open(folder: Path) -> str:
+    """What the API uses in a minute of load without, and in one with a transaction that is open all the while in another database."""
+    async with (
+        world(folder, apis=1, workers=1, MONOQ_LEASE="10") as broken,
+        watching(broken.apis[0]) as one,
+        watching(broken.apis[0]) as two,
+    ):
+        await broken.fetch("CREATE DATABASE other")
+        (member,) = broken.apis
+        api = psutil.Process(member.pid)
+        ids: list[str] = []
+
+        async def load(seconds: float) -> str:
+            """30 jobs ten times a second."""
+            used, began, jobs = sum(api.cpu_times()[:2]), time.monotonic(), len(ids)
+            before = api.memory_info().rss
+            while time.monotonic() < began + seconds:
+                ids.extend(await broken.submit([JOB] * 30))
+                await asyncio.sleep(0.1)
+            took = time.monotonic() - began
+            cpu = (sum(api.cpu_times()[:2]) - used) / took
+            after = api.memory_info().rss
+            return f"{(len(ids) - jobs) / took:.0f} jobs/s, CPU {cpu:.0%}, {before / 2**20:.1f} MB before, {after / 2**20:.1f} MB after"
+
+        async def replayed() -> str:
+            """What one is told who comes back with a fresh cursor."""
+            memory = Memory()
+            connection = await connect(memory, member.port, frames=1)
+            await connection.closed
+            connection = await connect(memory, member.port)
+            await eventually(lambda: memory.caught_up_at or memory.resets)
+            connection.transport.abort()
+            return "a RESET" if memory.resets else f"{len(memory.versions)} jobs"
+
+        await load(15)
+        without, few = await load(60), await replayed()
+        other = await broken.connect_to("other")
+        transaction = other.transaction()
+        await transaction.start()
+        await other.fetchval("SELECT pg_current_xact_id()")
+        during, many = await load(60), await replayed()
+        (age,) = re.findall(r"^monoq_horizon_age_seconds (\S+)$", (await broken.http.get(f"{member.url}/metrics")).text, re.MULTILINE)
+        await transaction.rollback()
+        await other.close()
+        for viewer in (one, two):
+            await viewer.knows(ids)
+        told = member.said().count("a transaction that has been open for 30 s makes reads of changes longer: database other")
+    return (
+        f"without: {without}, a replay brings {few}; with: {during}, a replay brings {many}; age {float(age):.0f} s, warnings {told}; "
+        f"both viewers know the end of all {len(ids)} jobs"
+    )
+
+
 async def _freed(broken: World, member: Member) -> bool:
     return await broken.running_on(member) == 0
 
@@ -169,6 +226,7 @@ MEASURES: dict[str, Callable[[Path], Coroutine[Any, Any, str]]] = {
     "wipe": wipe,
     "redis-away": redis_away,
     "postgres-frozen": postgres_frozen,
+    "held-open": held_open,
 }
 
 

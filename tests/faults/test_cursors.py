@@ -23,6 +23,7 @@ from monoq.embedded.postgres import PostgresEngine, _installed
 from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
+from monoq.observe import Metrics
 from monoq.store.database import Database
 from monoq.store.migrate import migrate
 from monoq.store.stream import StreamStore
@@ -105,16 +106,16 @@ async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tm
                 await asyncio.sleep(1)
 
         staying = [tasks.create_task(stay(memory, [victim.port, other.port])) for memory in memories]
-        await eventually(lambda: asyncio.sleep(0, all(memory.cursor for memory in memories)))
+        await eventually(lambda: all(memory.cursor for memory in memories))
         publisher = tasks.create_task(publish())
-        await eventually(lambda: asyncio.sleep(0, all(len(memory.versions) >= 100 for memory in memories)))
+        await eventually(lambda: all(len(memory.versions) >= 100 for memory in memories))
         killed_at = time.monotonic()
         victim.kill()
-        await eventually(lambda: asyncio.sleep(0, all(memory.caught_up_at > killed_at for memory in memories)), timeout=60)
+        await eventually(lambda: all(memory.caught_up_at > killed_at for memory in memories), timeout=60)
         took = max(memory.caught_up_at for memory in memories) - killed_at
         publishing = False
         await publisher
-        await eventually(lambda: asyncio.sleep(0, all(all(m.statuses.get(i) == "COMPLETED" for i in ids) for m in memories)), timeout=60)
+        await eventually(lambda: all(all(m.statuses.get(i) == "COMPLETED" for i in ids) for m in memories), timeout=60)
         for task in staying:
             task.cancel()
         reads = await broken.value("SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%stream.floor%'")
@@ -153,7 +154,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
     async with world(tmp_path) as broken:
         (job_id,) = await broken.submit_sql("work", "{}")
         hub = Hub()
-        tail = Tail(broken.database_url, hub)
+        tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = await burning(broken, tail)
         for _ in range(4):
             await tail._read(connection)

@@ -1,13 +1,17 @@
 """Others use the same Postgres: they lock rows and tables, hold transactions open, and bring a million jobs."""
 
 import asyncio
+import re
 import statistics
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+import asyncpg
 import psutil
 import pytest
-from conftest import eventually
+from conftest import eventually, serving
 
 from faults.load import JOB, Load, all_acknowledged_are_done, load_beside_long_jobs
 from faults.viewer import watching
@@ -83,6 +87,46 @@ async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_ou
             await db.close()
         assert set(load.statuses) == {201, 503}
         assert load.slowest_s < 5
+
+
+async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """C9: the alarm. Its age grows in /metrics; one warning says whose it is, one that it is over."""
+    monkeypatch.setattr("monoq.upkeep.horizon.ALARM_S", 1.5)
+
+    def warnings() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "monoq.upkeep.horizon"]
+
+    async with serving(database_url, redis_url, role="api") as server:
+
+        async def age() -> float:
+            (said,) = re.findall(r"^monoq_horizon_age_seconds (\S+)$", (await server.http.get("/metrics")).text, re.MULTILINE)
+            return float(said)
+
+        await eventually(age_is(age, lambda seconds: seconds == 0))
+        other = await asyncpg.connect(database_url, database="postgres", server_settings={"application_name": "forgotten"})
+        transaction = other.transaction()
+        await transaction.start()
+        began = time.monotonic()
+        await other.fetchval("SELECT pg_current_xact_id()")
+        await eventually(lambda: warnings())
+        assert time.monotonic() - began > 1.5
+        assert f"database postgres, user monoq, pid {other.get_server_pid()}, application 'forgotten', idle in transaction" in warnings()[0]
+        await eventually(age_is(age, lambda seconds: 2.5 < seconds <= time.monotonic() - began))
+        assert len(warnings()) == 1
+        await transaction.rollback()
+        await eventually(age_is(age, lambda seconds: seconds == 0))
+        assert "any more" in warnings()[1]
+        assert len(warnings()) == 2
+        await other.close()
+
+
+def age_is(age: Callable[[], Awaitable[float]], so: Callable[[float], bool]) -> Callable[[], Awaitable[bool]]:
+    async def fact() -> bool:
+        return so(await age())
+
+    return fact
 
 
 HELD_S = 10

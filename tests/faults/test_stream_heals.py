@@ -3,11 +3,14 @@
 import asyncio
 import json
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
-from conftest import eventually
+from conftest import eventually, serving
 
 from faults.burner import burning
 from faults.load import JOB
@@ -16,6 +19,7 @@ from faults.raw import frame, wire
 from faults.viewer import Viewer, watching
 from faults.world import world
 from monoq.live.hub import Hub
+from monoq.observe import Metrics
 from monoq.upkeep.tail import Tail
 
 
@@ -44,6 +48,31 @@ async def test_messages_that_never_arrive_are_made_good(tmp_path: Path) -> None:
             proxy.swallow = set()
             proxy.cut()
             await viewer.knows(await broken.submit([JOB] * 10))
+
+
+async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
+    database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection to Redis breaks, or looks alive and carries nothing any more. The tail never reads by itself here, after its start."""
+    monkeypatch.setattr("monoq.upkeep.tail.PERIOD_S", 3600)
+    async with AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
+        server = await stack.enter_async_context(serving(database_url, f"redis://127.0.0.1:{proxy.port}", role="api"))
+        viewer = await stack.enter_async_context(watching(server))
+        await viewer.knows(await server.submit([{"tenantId": "acme", "type": "echo"}]), "PENDING")
+        for fault in "cut", "silent":
+            caplog.clear()
+            if fault == "cut":
+                proxy.refuse = True
+                proxy.cut()
+            else:
+                proxy.swallow = {"down"}
+            await eventually(lambda: "live updates do not arrive" in caplog.text)
+            job_id = await db.fetchval("SELECT monoq_submit('acme', 'echo')::text")
+            assert job_id not in viewer.statuses
+            proxy.refuse, proxy.swallow = False, set()
+            proxy.cut()
+            await viewer.knows([job_id], "PENDING")
 
 
 async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(tmp_path: Path) -> None:
@@ -78,7 +107,7 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
                 raise AssertionError("a crash makes no other database")
 
         hub.add("acme", Seat())
-        tail = Tail(broken.database_url, hub)
+        tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
         connection = await burning(broken, tail)
         for _ in range(3):
             await tail._read(connection)

@@ -12,10 +12,8 @@ WITH RECURSIVE tenants AS (
     FROM tenants WHERE tenants.tenant_id IS NOT NULL
 ), share AS (
     SELECT greatest($4::int * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1), 2) AS depth FROM tenants
-)
-SELECT coalesce(string_agg(next.id::text, ',' ORDER BY next.turn, next.run_at), ''), count(*) < $1 AND bool_or(next.turn >= next.depth)
-FROM (
-    SELECT due.id, due.turn, due.run_at, share.depth
+), due AS MATERIALIZED ( -- or the planner compares with all of $2 in each tenant anew
+    SELECT first.id, first.turn, first.run_at, first.turn >= share.depth AS last
     FROM share, tenants, LATERAL (
         SELECT jobs.id, jobs.run_at, row_number() OVER (ORDER BY jobs.priority, jobs.run_at) AS turn
         FROM jobs
@@ -23,9 +21,14 @@ FROM (
           AND ($3::text[] IS NULL OR jobs.type = ANY ($3))
         ORDER BY jobs.priority, jobs.run_at
         LIMIT share.depth
-    ) AS due
-    LEFT JOIN unnest(string_to_array($2, ',')::uuid[]) AS listed (id) ON listed.id = due.id
-    WHERE tenants.tenant_id IS NOT NULL AND listed.id IS NULL
+    ) AS first
+    WHERE tenants.tenant_id IS NOT NULL
+)
+SELECT coalesce(string_agg(next.id::text, ',' ORDER BY next.turn, next.run_at), ''), count(*) < $1 AND bool_or(next.last)
+FROM (
+    SELECT due.*
+    FROM due LEFT JOIN unnest(string_to_array($2, ',')::uuid[]) AS listed (id) ON listed.id = due.id
+    WHERE listed.id IS NULL
     ORDER BY due.turn, due.run_at
     LIMIT $1
 ) AS next

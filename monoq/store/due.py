@@ -1,0 +1,30 @@
+"""Which jobs are next, fairly. It must never decide who runs them: that is the claim's."""
+
+from collections.abc import Sequence
+
+from monoq.store.jobs import JobStore
+
+MAX_DEPTH = 256  # times an even share
+
+
+class Due:
+    """Looks into each tenant for its even share, and deeper only while that does not bring enough.
+
+    Where a few tenants have most of the work, an even share of each falls short; looking deep everywhere costs as much as it finds.
+    """
+
+    def __init__(self, jobs: JobStore, types: Sequence[str] | None = None) -> None:
+        self.types = types  # that can be run; None: any
+        self.falls_short = False  # whether the next look would bring more
+        self._jobs = jobs
+        self._depth = 1
+
+    async def select(self, most: int, listed: str = "") -> str:
+        """The ids ("id,id,…") of up to `most` waiting jobs, without those in `listed`. Raises DatabaseUnavailable."""
+        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, self._depth)
+        self.falls_short = deeper and self._depth < MAX_DEPTH
+        if self.falls_short:
+            self._depth *= 4
+        elif not deeper:
+            self._depth = max(1, self._depth // 2)
+        return ids
