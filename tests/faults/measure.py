@@ -118,7 +118,7 @@ async def redis_away(folder: Path) -> str:
         stop.set()
         await asyncio.gather(*posting)
         bad = sum(status >= 500 for status in statuses)
-        await broken.all_ended(120)
+        await broken.all_ended(300)
     return (
         f"{before:,.0f} jobs/s before, {during:,.0f} during ({during / before:.0%}), {after:,.0f} after; "
         f"{bad} of {len(statuses)} answers were 5xx; slowest answer {with_redis:.2f} s before, {without:.2f} s during"

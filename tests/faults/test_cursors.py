@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
+from faults.burner import burning
 from faults.light import Memory, connect
 from faults.storm import storm
 from faults.world import World, world
@@ -23,7 +24,7 @@ from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
 from monoq.observe import Metrics
-from monoq.store.database import Database, query
+from monoq.store.database import Database
 from monoq.store.migrate import migrate
 from monoq.store.stream import StreamStore
 from monoq.upkeep.replayer import Replayer
@@ -100,27 +101,6 @@ async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tm
     assert 0 < kick.pages < SOCKETS / 10
 
 
-class Burner:
-    """The tail's connection; transactions begin and are rolled back right after each flush, and are in no log on disk."""
-
-    def __init__(self, connection: asyncpg.Connection, other: asyncpg.Connection) -> None:
-        self._connection = connection
-        self._other = other
-
-    async def fetch(self, sql: str, *args: Any) -> Any:
-        rows = await self._connection.fetch(sql, *args)
-        if sql == query("make_horizon_durable"):
-            for _ in range(5):
-                transaction = self._other.transaction()
-                await transaction.start()
-                await self._other.fetchval("SELECT pg_current_xact_id()")
-                await transaction.rollback()
-        return rows
-
-    async def fetchval(self, sql: str, *args: Any) -> Any:
-        return await self._connection.fetchval(sql, *args)
-
-
 class Told:
     """A socket that keeps what its subscription says."""
 
@@ -150,7 +130,7 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         (job_id,) = await broken.submit_sql("work", "{}")
         hub = Hub()
         tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
-        connection = Burner(await tail._connect(), await broken.connect())
+        connection = await burning(broken, tail)
         for _ in range(4):
             await tail._read(connection)
         assert hub.horizon

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from conftest import eventually, serving
 
+from faults.burner import burning
 from faults.load import JOB
 from faults.proxy import Proxy
 from faults.raw import frame, wire
@@ -107,20 +108,15 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
 
         hub.add("acme", Seat())
         tail = Tail(broken.database_url, hub, Metrics(types=[], version="test"))
-        connection = await tail._connect()
-        await tail._read(connection)
-        await tail._read(connection)
-        rolled_back = await broken.connect()
-        transaction = rolled_back.transaction()
-        await transaction.start()
-        await rolled_back.fetchval("SELECT pg_current_xact_id()")
-        await transaction.rollback()
-        await tail._read(connection)
+        connection = await burning(broken, tail)
+        for _ in range(3):
+            await tail._read(connection)
+        assert tail._pending
+        too_new = int(tail._pending.split(":")[0])
         await asyncio.to_thread(broken.kill_postgres)
         await asyncio.to_thread(broken.postgres.start)
-        await broken.fetch(
-            "UPDATE jobs SET status = 'CANCELLED', version = version + 1, changed_xid = pg_current_xact_id(), finished_at = now()"
-        )
+        change = "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = pg_current_xact_id(), finished_at = now()"
+        assert await broken.value(f"{change} RETURNING changed_xid") < too_new, "the crash did not take back what was to be taken back"
         running = asyncio.create_task(tail.run())
         await viewer.knows([str(job_id)], "CANCELLED")
         tail.stop()

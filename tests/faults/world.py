@@ -88,7 +88,7 @@ class World(Engines):
         await eventually(lambda: self.value("SELECT now() - max(started_at) > $1::interval FROM workers", enough))
 
     async def all_ended(self, timeout: float = 60) -> None:
-        await eventually(lambda: self.value("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"), timeout=timeout)
+        await eventually(lambda: self.value("SELECT NOT EXISTS (SELECT FROM jobs WHERE status IN ('PENDING', 'RUNNING'))"), timeout=timeout)
 
     async def running_on(self, member: Member) -> int:
         sql = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
