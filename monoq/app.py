@@ -7,15 +7,16 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from monoq import __version__
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.forwarded import TrustedProxies
-from monoq.api.guard import ASGIApp
+from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
@@ -32,6 +33,7 @@ from monoq.observe import Metrics
 from monoq.queue.ready import Ready
 from monoq.registry import App, load_app
 from monoq.service import Service, supervise
+from monoq.start import package_dir
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.due import Due
@@ -51,14 +53,9 @@ from monoq.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 
+ServeHttp = Callable[[Guard, Sockets], Service]
+
 HARD_STOP_S = 1.0
-
-
-def package_dir(name: str) -> Path:
-    """`static` or `migrations`: inside an installed wheel, or beside the package in a checkout."""
-    package = Path(__file__).parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent / name
 
 
 def handlers_of(settings: Settings) -> App:
@@ -77,11 +74,11 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, _asked_to_stop, stop, settings.shutdown_timeout)
     async with build(settings, database_url, redis_url) as stages:
-        _collect_seldom()
+        collect_seldom()
         return await supervise(stages, stop, settings.shutdown_timeout)
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds, 15 % of a busy worker's time went
     into looking for them."""
     gc.collect()
@@ -104,39 +101,59 @@ def _end_by_force_after(seconds: float) -> None:
     timer.start()
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What the parts of both roles use."""
+
+    settings: Settings
+    database_url: str
+    redis_url: str
+    app: App
+    metrics: Metrics
+    jobs: JobStore
+    ready: Ready
+    publisher: Publisher
+    stager: Stager
+    scrapes: Scrapes
+
+
 @asynccontextmanager
-async def build(settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[list[list[Service]]]:
-    """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it."""
+async def build(
+    settings: Settings, database_url: str, redis_url: str, serve_http: ServeHttp | None = None
+) -> AsyncIterator[list[list[Service]]]:
+    """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it.
+
+    `serve_http` makes the service that serves the API; without it our own server does.
+    """
     app = handlers_of(settings)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4)
-        jobs, workers = JobStore(database), WorkerStore(database)
+        jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url, metrics)
         stager = Stager(due=Due(jobs), workers=workers, ready=ready)
-        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
-        counts = CountStore(database)
         scrapes = Scrapes(metrics=metrics, counts=counts, ready=ready)
         open_parts.push_async_callback(scrapes.close)
+        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
+        shared = _Shared(settings, database_url, redis_url, app, metrics, jobs, ready, publisher, stager, scrapes)
         taking: list[Service] = [stager, rescuer, Counter(counts), LoopLag(metrics)]
         finishing: list[Service] = []
         if settings.role in ("api", "all"):
             database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-            server, *behind = _api(settings, app, database, ready, publisher, metrics, scrapes, database_url, redis_url)
+            server, *behind = _api(shared, database, serve_http or partial(_server, settings))
             taking.append(server)
             finishing += behind
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            picker = Picker(Due(jobs, list(app.handlers)))
-            worker, heartbeat = await _worker(
-                settings, app, JobStore(database), ready, picker, publisher, stager, metrics, database_url, redis_url
-            )
+            worker, heartbeat = await _worker(shared, database)
             taking.append(worker)
             finishing.append(heartbeat)
         if settings.metrics_port is not None:
-            taking.append(_metrics_server(settings, scrapes, settings.metrics_port))
+            quart = create_quart([metrics_blueprint(scrapes)])
+            hosts = settings.allowed_hosts
+            taking.append(MetricsServer(quart=quart, host=settings.metrics_host, port=settings.metrics_port, hosts=hosts))
         yield [taking, finishing, [publisher]]
 
 
@@ -148,66 +165,55 @@ async def _database(
     return database
 
 
-def _api(
-    settings: Settings,
-    app: App,
-    database: Database,
-    ready: Ready,
-    publisher: Publisher,
-    metrics: Metrics,
-    scrapes: Scrapes,
-    database_url: str,
-    redis_url: str,
-) -> list[Service]:
+def _api(shared: _Shared, database: Database, serve_http: ServeHttp) -> list[Service]:
+    settings, app, publisher, metrics = shared.settings, shared.app, shared.publisher, shared.metrics
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
-    tail = Tail(database_url, hub, metrics)
+    tail = Tail(shared.database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
-    pusher = Pusher(ready, metrics)
+    pusher = Pusher(shared.ready, metrics)
     submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
-    server: ApiServer
+    server: Service
+
+    def draining() -> bool:
+        return server.stopping.is_set()
+
     quart = create_quart(
         [
             jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
             tenants_blueprint(counts=CountStore(database)),
-            health_blueprint(database=database, ready=ready, draining=lambda: server.stopping.is_set()),
-            metrics_blueprint(scrapes),
+            health_blueprint(database=database, ready=shared.ready, draining=draining),
+            metrics_blueprint(shared.scrapes),
             dashboard_blueprint(static=package_dir("static"), app=app),
         ]
     )
-    server = ApiServer(
-        app=Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
+    guard = Guard(
+        Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
+        sockets=sockets,
+        hosts={*settings.allowed_hosts, f"[{settings.host}]" if ":" in settings.host else settings.host},
+        proxies=TrustedProxies(settings.trusted_proxies),
+        draining=draining,
+    )
+    server = serve_http(guard, sockets)
+    return [server, submitter, pusher, replayer, Subscriber(shared.redis_url, hub, tail.read_soon), tail]
+
+
+def _server(settings: Settings, guard: Guard, sockets: Sockets) -> ApiServer:
+    return ApiServer(
+        app=guard,
         sockets=sockets,
         host=settings.host,
         port=settings.port,
-        hosts=settings.allowed_hosts,
-        proxies=TrustedProxies(settings.trusted_proxies),
         drain_s=settings.drain,
         grace_s=settings.shutdown_timeout,
         server=settings.server,
     )
-    return [server, submitter, pusher, replayer, Subscriber(redis_url, hub, tail.read_soon), tail]
 
 
-def _metrics_server(settings: Settings, scrapes: Scrapes, port: int) -> MetricsServer:
-    quart = create_quart([metrics_blueprint(scrapes)])
-    return MetricsServer(quart=quart, host=settings.metrics_host, port=port, hosts=settings.allowed_hosts)
-
-
-async def _worker(
-    settings: Settings,
-    app: App,
-    jobs: JobStore,
-    ready: Ready,
-    picker: Picker,
-    publisher: Publisher,
-    stager: Stager,
-    metrics: Metrics,
-    database_url: str,
-    redis_url: str,
-) -> tuple[Worker, Heartbeat]:
+async def _worker(shared: _Shared, database: Database) -> tuple[Worker, Heartbeat]:
+    settings, app = shared.settings, shared.app
     heartbeat = Heartbeat(
-        database_url=database_url,
+        database_url=shared.database_url,
         slots=settings.slots,
         types=list(app.handlers),
         lease_s=settings.lease,
@@ -215,29 +221,22 @@ async def _worker(
         watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
+    nursery = [settings.app or "", str(settings.child_memory), settings.log_level, settings.log]
     worker = Worker(
         app=app,
-        jobs=jobs,
-        redis_url=redis_url,
-        ready=ready,
-        picker=picker,
-        publisher=publisher,
+        jobs=JobStore(database),
+        redis_url=shared.redis_url,
+        ready=shared.ready,
+        picker=Picker(Due(shared.jobs, list(app.handlers))),
+        publisher=shared.publisher,
         heartbeat=heartbeat,
-        stager=stager,
-        metrics=metrics,
+        stager=shared.stager,
+        metrics=shared.metrics,
         batch_size=settings.batch_size,
         slots=settings.slots,
         threads=settings.threads,
         children=settings.children,
-        child_command=[
-            sys.executable,
-            "-m",
-            "monoq.nursery",
-            settings.app or "",
-            str(settings.child_memory),
-            settings.log_level,
-            settings.log,
-        ],
+        child_command=[sys.executable, "-m", "monoq.nursery", *nursery],
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

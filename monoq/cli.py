@@ -1,11 +1,9 @@
 """The command line: reads flags, calls one thing, says what came of it. Wrong settings end with one line and exit code 2."""
 
-import asyncio
 import json
 import logging
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +18,8 @@ from monoq.check import check_all
 from monoq.cli_client import errors_in_one_line, jobs, submit
 from monoq.cli_health import health
 from monoq.config import Settings, env_names, load_settings
-from monoq.embedded import engines
-from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError
+from monoq.errors import MonoqError
+from monoq.start import engine_urls, package_dir, require_schema
 from monoq.store import migrate as schema
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -59,8 +57,8 @@ def serve(**flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
-        with _errors_as_records(settings.log == "json"), _engines(settings) as (database_url, redis_url):
-            uvloop.run(_current_schema(settings, database_url))
+        with _errors_as_records(settings.log == "json"), engine_urls(settings) as (database_url, redis_url):
+            uvloop.run(require_schema(settings, database_url))
             healthy = uvloop.run(app.serve(settings, database_url, redis_url))
     sys.exit(0 if healthy else 1)
 
@@ -72,8 +70,8 @@ def migrate(**flags: Any) -> None:
     """Bring the database's schema up to date."""
     with errors_in_one_line():
         settings = load_settings(**flags)
-        with _engines(settings, redis=False) as (database_url, _):
-            applied = uvloop.run(schema.migrate(database_url, app.package_dir("migrations")))
+        with engine_urls(settings, redis=False) as (database_url, _):
+            applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
     click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
 
 
@@ -87,8 +85,8 @@ def check(**flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         app.handlers_of(settings)
-        with _engines(settings) as (database_url, redis_url):
-            findings = uvloop.run(check_all(settings, database_url, redis_url, app.package_dir("migrations")))
+        with engine_urls(settings) as (database_url, redis_url):
+            findings = uvloop.run(check_all(settings, database_url, redis_url, package_dir("migrations")))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
@@ -115,31 +113,12 @@ def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **
     flags = {name: options.pop(name) for name in ("database_url", "redis_url")}
     with errors_in_one_line(), tempfile.TemporaryDirectory(prefix="monoq-bench-") as folder:
         settings = load_settings(**flags, data_dir=folder)
-        with _engines(settings) as (database_url, redis_url):
+        with engine_urls(settings) as (database_url, redis_url):
             chosen = measures or ("submit", "drain", "latency")
-            result = uvloop.run(run_bench(database_url, redis_url, app.package_dir("migrations"), chosen, **options))
+            result = uvloop.run(run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options))
     report.show(result, compare)
     if save:
         save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-
-
-async def _current_schema(settings: Settings, database_url: str) -> None:
-    """Our own engine's schema is ours to migrate; somebody else's is only looked at. One that is restarting is waited for."""
-    migrations = app.package_dir("migrations")
-    if settings.database_url is None:
-        await schema.migrate(database_url, migrations)
-        return
-    end = time.monotonic() + settings.start_timeout
-    while True:
-        try:
-            missing = await schema.missing_migrations(database_url, migrations)
-            break
-        except DatabaseUnavailable:
-            if time.monotonic() > end:
-                raise
-            await asyncio.sleep(0.2)
-    if missing:
-        raise ConfigError(f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`")
 
 
 @contextmanager
@@ -152,13 +131,6 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
             raise
         logging.getLogger("monoq").critical("%s", error)
         sys.exit(2)
-
-
-@contextmanager
-def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
-    """The URLs to use: those that are set, and the embedded engines for the others."""
-    with engines(settings.data_dir, postgres=settings.database_url is None, redis=redis and settings.redis_url is None) as own:
-        yield settings.database_url or own.database_url or "", settings.redis_url or own.redis_url or ""
 
 
 for command in (health, submit, jobs):

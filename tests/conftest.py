@@ -23,6 +23,7 @@ from monoq.api.server import ApiServer
 from monoq.config import Settings, load_settings
 from monoq.embedded import Engines, engines
 from monoq.service import supervise
+from monoq.start import package_dir
 from monoq.store.migrate import migrate
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the handlers that tests serve: --app handlers_for_tests:app
@@ -48,7 +49,7 @@ def own_engines() -> Iterator[Engines]:
     folder = Path(tempfile.mkdtemp(prefix="monoq-test-"))
     with engines(folder) as started:
         assert started.database_url
-        asyncio.run(migrate(started.database_url, composition.package_dir("migrations")))
+        asyncio.run(migrate(started.database_url, package_dir("migrations")))
         yield started
     shutil.rmtree(folder, ignore_errors=True)
 

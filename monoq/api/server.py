@@ -20,8 +20,7 @@ from quart import Blueprint, Quart
 
 from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
-from monoq.api.forwarded import TrustedProxies
-from monoq.api.guard import ASGIApp, Guard
+from monoq.api.guard import ASGIApp
 from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES
@@ -62,8 +61,6 @@ class ApiServer(Service):
         sockets: Sockets,
         host: str,
         port: int,
-        hosts: Iterable[str],
-        proxies: TrustedProxies,
         drain_s: float,
         grace_s: float,
         server: Literal["hypercorn", "uvicorn"] = "hypercorn",
@@ -74,8 +71,7 @@ class ApiServer(Service):
         self._server = server
         self._sockets = sockets
         self._drain_s = drain_s
-        hosts = {*hosts, f"[{host}]" if ":" in host else host}
-        self._guard = Guard(app, sockets=sockets, hosts=hosts, proxies=proxies, draining=self.stopping.is_set)
+        self._app = app
         self._config = Config()
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -96,7 +92,7 @@ class ApiServer(Service):
         if self._server == "uvicorn":
             self._listening = self._socket.fileno()
             await uvicorn_server.serve(
-                self._guard,
+                self._app,
                 self._socket,
                 self._stopped,
                 keep_alive_s=KEEP_ALIVE_S,
@@ -108,7 +104,7 @@ class ApiServer(Service):
         _answer_in_one_piece()
         self._listening = self._socket.detach()
         self._config.bind = [f"fd://{self._listening}"]  # from here on it is Hypercorn's to close
-        await serve(self._guard, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
+        await serve(self._app, self._config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
 
     async def _stopped(self) -> None:
         await self.stopping.wait()

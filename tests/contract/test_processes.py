@@ -146,7 +146,7 @@ def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     target = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
-    code = "from monoq.app import package_dir; print(package_dir('static'), package_dir('migrations'))"
+    code = "from monoq.start import package_dir; print(package_dir('static'), package_dir('migrations'))"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)}, capture_output=True, text=True, check=True
     )

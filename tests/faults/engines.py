@@ -16,10 +16,10 @@ import asyncpg
 import psutil
 import redis.asyncio
 
-from monoq.app import package_dir
 from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine
 from monoq.embedded.redis import RedisEngine
+from monoq.start import package_dir
 from monoq.store.migrate import migrate
 
 GUARD = Path(__file__).parent / "guard.sql"

@@ -1,0 +1,90 @@
+"""The API as a plain ASGI application, for a server of your own choice: `uvicorn monoq.asgi:app`. Settings come from the environment.
+It must be told of start and stop (the lifespan protocol), and bounds what it can; heads, idle connections and closing are the server's."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from monoq.api.guard import ASGIApp, Event
+from monoq.app import build, collect_seldom
+from monoq.config import Settings, load_settings
+from monoq.errors import MonoqError
+from monoq.live.sockets import Sockets
+from monoq.service import Service, supervise
+from monoq.start import engine_urls, require_schema
+
+log = logging.getLogger(__name__)
+
+SOCKETS_S = 3.0  # for viewers to leave
+
+
+class _Served(Service):
+    """Stands for the server, which is not ours: at the end it sends the sockets that are left elsewhere."""
+
+    name = "api"
+
+    def __init__(self, sockets: Sockets) -> None:
+        super().__init__()
+        self._sockets = sockets
+
+    async def run(self) -> None:
+        await self.stopping.wait()
+        self._sockets.close()
+        await self._sockets.emptied(SOCKETS_S)
+
+
+class Application:
+    """Builds the API when the server starts, and ends it when the server stops."""
+
+    def __init__(self) -> None:
+        self._api: ASGIApp | None = None
+
+    async def __call__(self, scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._api is None:
+            raise RuntimeError("monoq.asgi:app needs a server that speaks the lifespan protocol (uvicorn: --lifespan on)")
+        else:
+            await self._api(scope, receive, send)
+
+    async def _live(self, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+        await receive()
+        try:
+            settings = load_settings(role="api")
+            with engine_urls(settings) as (database_url, redis_url):
+                await require_schema(settings, database_url)
+                async with self._running(settings, database_url, redis_url):
+                    await send({"type": "lifespan.startup.complete"})
+                    await receive()
+        except MonoqError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+    @asynccontextmanager
+    async def _running(self, settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+
+        def serve_http(api: ASGIApp, sockets: Sockets) -> Service:
+            self._api = api
+            return _Served(sockets)
+
+        def ended(_: "asyncio.Task[bool]") -> None:
+            if not stop.is_set():  # one of our parts is dead: a server that goes on would answer errors for ever
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        async with build(settings, database_url, redis_url, serve_http) as stages:
+            collect_seldom()
+            supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
+            supervised.add_done_callback(ended)
+            try:
+                yield
+            finally:
+                stop.set()
+                await supervised
+
+
+app = Application()
