@@ -1,6 +1,7 @@
 """The one JSON codec: every payload, result, message and frame passes through it. It must never let through a value that
 Postgres, Python or a browser would refuse or change later."""
 
+import math
 import re
 from typing import Any
 from uuid import UUID
@@ -13,11 +14,12 @@ from monoq.errors import InvalidJson
 
 MAX_DEPTH = 64  # below every reader's limit: jiter 200, orjson 254 when writing, PostgreSQL about 6,000
 MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
+MAX_GROWTH = 64 * 1024  # characters by which a value may come back longer: a claim reads hundreds of values at once
 
 # Only a text with one of these can hold a value that the parser accepts and a later reader does not: NUL, a huge integer,
-# a float that overflows. Other texts skip the walk, which costs more than the parsing.
+# a float that overflows or grows. Other texts skip the walk, which costs more than the parsing.
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
-_SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}|[0-9][eE]\+?[0-9]{2}")
+_SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}|[0-9][eE][+-]?[0-9]{2}")
 
 
 def loads(text: bytes | str) -> Any:
@@ -60,7 +62,9 @@ def dumps(value: Any) -> str:
     except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
         raise InvalidJson(str(error)) from None
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text):
-        loads(text)
+        read_again = loads(text)
+        if _growth(read_again) > MAX_GROWTH:
+            raise InvalidJson(f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters")
     return text.decode()
 
 
@@ -89,6 +93,15 @@ def _floats_again(value: Any) -> Any:
     if isinstance(value, list):
         return [_floats_again(item) for item in value]
     return value
+
+
+def _growth(value: Any) -> int:
+    """How many characters more jsonb gives back than it was given: 1e300 becomes 301 digits."""
+    if isinstance(value, float):
+        return abs(math.frexp(value)[1]) * 3 // 10  # the exponent to 10, from that to 2
+    if isinstance(value, dict):
+        return sum(map(_growth, value.values()))
+    return sum(map(_growth, value)) if isinstance(value, list) else 0
 
 
 def _check(value: Any, depth: int) -> None:

@@ -27,12 +27,13 @@ Measure = Callable[..., AsyncIterator[Samples]]
 
 
 async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
-    """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by four callers; and through monoq.submit."""
+    """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by four callers; and through monoq.submit.
+    And the memory of the API, which is to stay the same however many it has taken."""
     few = max(jobs // 25, 100)
-    async with stage.api() as port:
+    async with stage.api() as (port, api):
         for _ in range(rounds):
             await stage.clear()
-            yield {
+            samples = {
                 "submit, 1 caller /s": [await _posted(port, "/jobs", _singles(few), 1, few)],
                 "submit, 32 callers /s": [await _posted(port, "/jobs", _singles(jobs // 5), CONCURRENT, jobs // 5)],
                 "submit 1,000 a call, 1 caller /s": [await _posted(port, "/jobs/batch", _batches(jobs), 1, jobs)],
@@ -40,6 +41,9 @@ async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samp
                 "monoq.submit, 1 a call /s": [await _submitted(stage.connection, few, 1)],
                 "monoq.submit, 1,000 a call /s": [await _submitted(stage.connection, jobs, BULK)],
             }
+            if memory := most_memory_mb([api]):
+                samples["submit, API MB"] = [memory]
+            yield samples
 
 
 async def draining(
@@ -54,7 +58,7 @@ async def draining(
 
 async def latency(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
     """Milliseconds on an idle system from before the POST to the handler's start."""
-    async with stage.api() as port:
+    async with stage.api() as (port, _):
         with closing(Connection(port)) as http, stage.process("worker"):
             await stage.until("SELECT count(*) > 0 FROM workers")
             await asyncio.sleep(1)

@@ -58,12 +58,12 @@ class Stage:
             await asyncio.sleep(0.05)
 
     @asynccontextmanager
-    async def api(self) -> AsyncIterator[int]:
-        """An API process; yields its port."""
+    async def api(self) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
+        """An API process, ready; yields its port, and itself."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with self.process("api", port), contextlib.closing(Connection(port)) as http:
+        with self.process("api", port) as process, contextlib.closing(Connection(port)) as http:
             end = time.monotonic() + READY_WITHIN_S
             while True:
                 with contextlib.suppress(OSError, MonoqError):
@@ -72,7 +72,7 @@ class Stage:
                 if time.monotonic() > end:
                     raise MonoqError("the API did not start")
                 await asyncio.sleep(0.05)
-            yield port
+            yield port, process
 
     async def cpu_seconds(self, workers: "Sequence[subprocess.Popen[bytes]]") -> dict[str, float]:
         """CPU time so far of the workers, of PostgreSQL and of Redis, as far as they run on this machine."""

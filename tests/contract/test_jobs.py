@@ -109,6 +109,14 @@ async def test_one_job_that_could_not_be_read_again_refuses_its_whole_batch(serv
     assert await db.fetchval("SELECT count(*) FROM jobs") == 0
 
 
+async def test_a_payload_that_would_grow_names_the_field(server: Server) -> None:
+    answer = await server.http.post("/jobs", json=job(payload=[1e300] * 1000))
+    assert answer.status_code == 422, answer.text
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "payload"
+    assert "written out" in error["message"]
+
+
 async def test_a_body_too_large_is_refused(server: Server) -> None:
     answer = await server.http.post("/jobs", json=job(payload="x" * 300_000))
     assert answer.status_code == 413

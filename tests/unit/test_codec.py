@@ -74,6 +74,19 @@ def test_depth_is_bounded() -> None:
         codec.loads("[" * 100_000)
 
 
+async def test_numbers_that_would_come_back_far_longer_are_refused(db: asyncpg.Connection) -> None:
+    """A payload of 256 KB could come back as 13 MB, and a worker claims hundreds at once."""
+    for number in (1e300, -1e-300):
+        most = [number] * (codec.MAX_GROWTH // 300)
+        text = codec.dumps(most)
+        stored = await db.fetchval("SELECT $1::jsonb", text)
+        assert codec.MAX_GROWTH * 0.9 < len(stored) - len(text) < codec.MAX_GROWTH * 1.1
+        assert codec.read(stored) == most
+        with pytest.raises(InvalidJson, match="written out"):
+            codec.dumps({"a": [*most, *most]})
+    codec.dumps([1.5] * 100_000)
+
+
 async def test_postgres_returns_what_was_stored(db: asyncpg.Connection) -> None:
     values: list[Any] = []
 
