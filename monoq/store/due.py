@@ -21,10 +21,11 @@ class Due:
 
     async def select(self, most: int, listed: str = "") -> str:
         """The ids ("id,id,…") of up to `most` waiting jobs, without those in `listed`. Raises DatabaseUnavailable."""
-        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, self._depth)
-        self.falls_short = deeper and self._depth < MAX_DEPTH
+        depth, self._depth = self._depth, 1  # the next look is a light one if this fails: it may have taken too long
+        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, depth)
+        self.falls_short = deeper and depth < MAX_DEPTH
         if self.falls_short:
-            self._depth *= 4
-        elif not deeper:
-            self._depth = max(1, self._depth // 2)
+            self._depth = 4 * depth
+        else:
+            self._depth = depth if deeper else max(1, depth // 2)
         return ids
