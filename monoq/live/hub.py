@@ -62,13 +62,11 @@ class Hub:
 
     def deliver(self, message: bytes) -> None:
         """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for junk."""
-        changes = decode_message(message)
-        viewers = self._viewers.get(changes[0].tenant_id) if changes else None
-        if not viewers:
-            return
+        changes = decode_message(message, self._viewers)
         news = [(c.job_id, orjson.dumps(c.update()).decode()) for c in changes if self._is_news(c.job_id, c.version)]
-        for viewer in tuple(viewers):
-            viewer.offer(changes[0].tenant_id, news)
+        if news:
+            for viewer in tuple(self._viewers[changes[0].tenant_id]):
+                viewer.offer(changes[0].tenant_id, news)
 
     def tell(self, change: Change) -> None:
         """Hands on a change that was read from the table."""

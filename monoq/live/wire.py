@@ -1,6 +1,6 @@
 """The messages on the channel `job_updates` and the frames to viewers. Pure; it must never carry a payload or a result."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -93,8 +93,8 @@ def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id:
     return orjson.dumps({"tenantId": tenant_id, "status": status, "updatedAt": at, "workerId": worker_id, "jobs": jobs})
 
 
-def decode_message(message: bytes) -> list[Change]:
-    """The changes of a message; InvalidJson for junk on the channel.
+def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
+    """The changes of a message, if its tenant is watched; InvalidJson for junk on the channel.
 
     Versions of monoq run side by side while one replaces the other: what a newer one adds is passed over, what an older one
     does not say has a default.
@@ -102,6 +102,8 @@ def decode_message(message: bytes) -> list[Change]:
     try:
         told = orjson.loads(message)
         tenant_id, status, worker_id = str(told["tenantId"]), Status(told["status"]), told.get("workerId")
+        if tenant_id not in watched:
+            return []
         updated_at = datetime.fromisoformat(told["updatedAt"]) if "updatedAt" in told else datetime.now(UTC)
         return [
             Change(tenant_id, str(job_id), status, int(version), str(job_type), int(attempts), error, worker_id, updated_at)
