@@ -42,8 +42,8 @@ class Publisher(Service):
 
     def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: datetime | None, worker_id: int | None = None) -> None:
         """Takes the committed changes of a batch, by tenant; returns at once."""
-        moment = at or datetime.now(UTC)
-        self._messages.extend(encode_message(tenant_id, status, told, worker_id, timestamp(moment)) for tenant_id, told in jobs.items())
+        moment = timestamp(at or datetime.now(UTC))
+        self._messages.extend(encode_message(tenant_id, status, told, worker_id, moment) for tenant_id, told in jobs.items())
         self._arrived.set()
 
     def stop(self) -> None:
@@ -61,7 +61,7 @@ class Publisher(Service):
 
     async def _send(self, messages: list[bytes]) -> None:
         try:
-            await self._publish([], [UPDATES, *messages])
+            await self._publish([], [UPDATES, b"\n".join(messages)])
         except UNAVAILABLE as error:
             self._metrics.unpublished.inc(len(messages))
             if self._down_since is None:
