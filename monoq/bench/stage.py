@@ -49,13 +49,13 @@ class Stage:
             process.send_signal(signal.SIGTERM)
             process.wait()
 
-    async def until(self, sql: str, *args: Any, within_s: float = 600) -> None:
+    async def until(self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600) -> None:
         """Returns when the query's first value is true."""
         end = time.monotonic() + within_s
         while not await self.connection.fetchval(sql, *args):
             if time.monotonic() > end:
                 raise MonoqError(f"the benchmark waited in vain for: {sql}")
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(every_s)
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
