@@ -11,7 +11,7 @@ WITH RECURSIVE tenants AS (
             ORDER BY jobs.tenant_id LIMIT 1)
     FROM tenants WHERE tenants.tenant_id IS NOT NULL
 ), share AS (
-    SELECT greatest($4::int * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1), 2) AS depth FROM tenants
+    SELECT greatest($4::int * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1), 1) AS depth FROM tenants
 ), due AS MATERIALIZED ( -- or the planner compares with all of $2 in each tenant anew
     SELECT first.id, first.turn, first.run_at, first.turn >= share.depth AS last
     FROM share, tenants, LATERAL (
