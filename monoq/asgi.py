@@ -52,15 +52,17 @@ class Application:
 
     async def _live(self, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
         await receive()
+        phase = "startup"
         try:
             settings = load_settings(role="api")
             with engine_urls(settings) as (database_url, redis_url):
                 await require_schema(settings, database_url)
                 async with self._running(settings, database_url, redis_url):
                     await send({"type": "lifespan.startup.complete"})
+                    phase = "shutdown"
                     await receive()
         except MonoqError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 

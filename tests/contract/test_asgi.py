@@ -1,18 +1,23 @@
 """`monoq.asgi:app` in a server of somebody else's: it must start, serve, and end like `monoq serve --role=api`."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 import websockets
 from conftest import eventually
+
+from monoq.asgi import Application
+from monoq.upkeep.counter import Counter
 
 COMMANDS = {"hypercorn": ["--bind", "127.0.0.1:{port}"], "uvicorn": ["--port", "{port}", "--lifespan", "on"]}
 
@@ -71,3 +76,27 @@ async def test_a_start_that_cannot_be_says_why(redis_url: str) -> None:
         said = process.stderr.read() if process.stderr else ""
         assert "PostgreSQL" in said
         assert "Traceback" not in said
+
+
+async def test_a_part_that_dies_ends_the_server(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def die(_: Counter) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Counter, "run", die)
+    monkeypatch.setenv("MONOQ_DATABASE_URL", database_url)
+    monkeypatch.setenv("MONOQ_REDIS_URL", redis_url)
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    monkeypatch.setattr(os, "kill", lambda _, signum: signals.put_nowait(signum))
+    told: list[str] = []
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> dict[str, str]:
+        if told:
+            assert await signals.get() == signal.SIGTERM
+        return next(events)
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        told.append(event["type"])
+
+    await Application()({"type": "lifespan"}, receive, send)
+    assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
