@@ -32,8 +32,14 @@ async def test_the_jobs_of_a_host_that_is_lost_run_again_after_its_lease(tmp_pat
         victim = broken.member("worker", **broken.through(postgres=proxy))
         await broken.is_up(victim)
         await broken.trusted()
-        while not await broken.running_on(victim):
+
+        async def has_work() -> bool:
+            if await broken.running_on(victim):
+                return True
             await broken.submit_sql("work", '{"ms": 1500}', 5)
+            return False
+
+        await eventually(has_work, every=0.2)  # a few jobs: they will run in processes of their own, of which there are 32 at once
         proxy.swallow = {"up", "down"}
         victim.kill()
         lost_at = await broken.value("SELECT clock_timestamp()")
