@@ -124,7 +124,8 @@ class Database:
         for _ in range(TRIES):
             try:
                 async with self.connection() as connection:
-                    return await connection.fetch(sql, *args)  # type: ignore[no-any-return]
+                    rows: Sequence[Row] = await connection.fetch(sql, *args)
+                    return rows
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
                 log.warning("a statement is sent again: %s", _one_line(error))  # it was rolled back whole
         raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")

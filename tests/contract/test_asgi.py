@@ -100,3 +100,10 @@ async def test_a_part_that_dies_ends_the_server(database_url: str, redis_url: st
 
     await Application()({"type": "lifespan"}, receive, send)
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+async def test_a_server_that_tells_of_no_start_is_told_what_is_missing() -> None:
+    async def nothing(*_: Any) -> Any: ...
+
+    with pytest.raises(RuntimeError, match="lifespan"):
+        await Application()({"type": "http"}, nothing, nothing)

@@ -1,13 +1,16 @@
-"""Which jobs are next: how deep the looks into the tenants go."""
+"""Which jobs are next: how deep the looks into the tenants go, and what a worker does with them while Redis is away."""
+
+import asyncio
 
 import asyncpg
 import pytest
 
-from monoq.errors import DatabaseUnavailable
-from monoq.queue.ready import split
+from monoq.errors import DatabaseUnavailable, QueueUnavailable
+from monoq.queue.ready import Ready, split
 from monoq.store.database import Database
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.worker.picker import Picker
 
 
 async def test_looks_go_deeper_until_they_bring_enough_and_come_back(database_url: str, db: asyncpg.Connection) -> None:
@@ -46,3 +49,26 @@ async def test_a_look_that_took_too_long_is_followed_by_a_light_one(database_url
             await due.select(1000)
     assert len(split(await due.select(1000))) == light
     await database.close()
+
+
+async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(database_url: str, db: asyncpg.Connection) -> None:
+    await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 'a', 'b' FROM generate_series(1, 400)")
+    database = await Database.connect(database_url, connections=2, plans="fresh", name="test")
+    picker = Picker(Due(JobStore(database), ["b"]))
+    picked = [job_id for ids in await asyncio.gather(*[picker.pick(100) for _ in range(4)]) for job_id in ids]
+    assert len(set(picked)) == len(picked) == 400
+    await database.close()
+
+
+async def test_any_call_tells_whether_redis_is_there(redis_url: str) -> None:
+    """Workers do not ask it before each claim while it is away."""
+    nowhere, there = Ready("redis://127.0.0.1:1"), Ready(redis_url)
+    assert not nowhere.away
+    with pytest.raises(QueueUnavailable):
+        await nowhere.length()
+    assert nowhere.away
+    there.away = True
+    await there.length()
+    assert not there.away
+    await nowhere.close()
+    await there.close()

@@ -70,7 +70,7 @@ class Crowd:
         self._patience_s = patience_s
 
     async def all(self, so: Callable[[Recorder], Any]) -> None:
-        await eventually(lambda: asyncio.sleep(0, all(map(so, self.viewers))), timeout=self._patience_s, every=0.1)
+        await eventually(lambda: all(map(so, self.viewers)), timeout=self._patience_s, every=0.1)
 
     async def kick(self, victim: Member, other: Member) -> Kick:
         api, ourselves = psutil.Process(other.pid), psutil.Process()
@@ -124,7 +124,7 @@ async def storm(folder: Path, *, viewers: int, jobs_per_s: int, kicks: int = 1, 
         publishing = False
         await publisher
         await broken.all_ended()
-        await eventually(lambda: asyncio.sleep(0, not judge(crowd.viewers, ids)["gaps"]), timeout=patience_s, every=1)
+        await eventually(lambda: not judge(crowd.viewers, ids)["gaps"], timeout=patience_s, every=1)
         for task in staying:
             task.cancel()
     return Storm(found, len(ids), sum(len(viewer.told) for viewer in crowd.viewers), judge(crowd.viewers, ids))
