@@ -71,7 +71,8 @@ async def stubborn(payload: Any, ctx: JobContext) -> None:
             await asyncio.sleep(3600)
 
 
-@app.handler("isolated", timeout=2, max_attempts=1, isolated=True)
+@app.handler("isolated-briefly", timeout=2, max_attempts=1, isolated=True)
+@app.handler("isolated", timeout=60, max_attempts=1, isolated=True)
 def isolated(payload: str, ctx: JobContext) -> Any:
     note(ctx, "start")
     match payload:

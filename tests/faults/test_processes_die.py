@@ -108,7 +108,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(tmp_path: Path) -> Non
 async def test_a_child_dies_with_its_worker(tmp_path: Path) -> None:
     async with world(tmp_path, workers=1) as broken:
         worker = broken.workers[0]
-        await broken.submit_sql("isolated", '"hang"')
+        await broken.submit_sql("isolated-briefly", '"hang"')
         await eventually(lambda: [event for _, event, _ in broken.executions() if event == "start"])
         children = psutil.Process(worker.pid).children(recursive=True)
         assert children
@@ -182,7 +182,7 @@ async def test_a_handler_that_ignores_its_cancellation_loses_its_job(tmp_path: P
 )
 async def test_an_isolated_job_is_bounded(tmp_path: Path, payload: str, said: str | None) -> None:
     async with world(tmp_path, workers=1) as broken:
-        (job_id,) = await broken.submit_sql("isolated", f'"{payload}"')
+        (job_id,) = await broken.submit_sql("isolated-briefly" if said == "timed out" else "isolated", f'"{payload}"')
         await broken.all_ended(30)
         (row,) = await broken.fetch("SELECT status, error FROM jobs WHERE id = $1", job_id)
         assert row["status"] == ("FAILED" if said else "COMPLETED")
