@@ -20,6 +20,7 @@ from monoq.queue.ready import Ready, join
 from monoq.service import Service
 from monoq.store.database import Database, Queryable
 from monoq.store.jobs import JobStore
+from monoq.timeout import SharedTimeout
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Submitter(Service):
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
         self._arrived = asyncio.Event()
+        self._patience = SharedTimeout(ANSWER_WITHIN_S)
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Stores the jobs of one request, all or none; returns after the commit. Raises DatabaseUnavailable, IdempotencyConflict."""
@@ -92,7 +94,7 @@ class Submitter(Service):
         self._waiting.append(request)
         self._arrived.set()
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            with self._patience:
                 return await request.done
         except TimeoutError:
             raise DatabaseUnavailable("PostgreSQL did not answer in time; whether the jobs were stored is not known") from None

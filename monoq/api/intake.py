@@ -1,7 +1,6 @@
 """POST /jobs and POST /jobs/batch, as plain ASGI in front of Quart: the two calls that come by the thousand, and Quart costs 100 µs
 a request. It must answer just as the routes behind it do."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from monoq.api.problems import Problem, problem_of
 from monoq.api.schemas import read_batch, read_job
 from monoq.registry import App
 from monoq.submit import Submitter
+from monoq.timeout import SharedTimeout
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -35,6 +35,7 @@ class Intake:
         self._app = app
         self._accept_unknown = accept_unknown
         self._submitter = submitter
+        self._patience = SharedTimeout(BODY_TIMEOUT_S)
         self._routes = {"/jobs": (self._create_job, MAX_JOB_BYTES), "/jobs/batch": (self._create_jobs, MAX_BATCH_BYTES)}
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -44,7 +45,7 @@ class Intake:
         create, most = route
         headers = dict(scope["headers"])
         try:
-            status, body, more = await create(headers, await _read(headers, receive, most))
+            status, body, more = await create(headers, await self._read(headers, receive, most))
             told = [(b"content-type", b"application/json"), *more]
         except Disconnected:
             return None
@@ -68,27 +69,26 @@ class Intake:
         status = 201 if any(one.created for one in submitted) else 200
         return status, orjson.dumps({"jobIds": [str(one.id) for one in submitted]}), []
 
-
-async def _read(headers: Headers, receive: Receive, most: int) -> bytes:
-    """The body; raises Problem 413 for more than `most` bytes, 408 for one that does not come."""
-    if int(headers.get(b"content-length", b"0")) > most:
-        raise _too_large(most)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while True:
-                event = await receive()
-                if event["type"] == "http.disconnect":
-                    raise Disconnected
-                chunks.append(event.get("body", b""))
-                size += len(chunks[-1])
-                if size > most:
-                    raise _too_large(most)
-                if not event.get("more_body", False):
-                    return b"".join(chunks)
-    except TimeoutError:
-        raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S} s") from None
+    async def _read(self, headers: Headers, receive: Receive, most: int) -> bytes:
+        """The body; raises Problem 413 for more than `most` bytes, 408 for one that does not come."""
+        if int(headers.get(b"content-length", b"0")) > most:
+            raise _too_large(most)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            with self._patience:
+                while True:
+                    event = await receive()
+                    if event["type"] == "http.disconnect":
+                        raise Disconnected
+                    chunks.append(event.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > most:
+                        raise _too_large(most)
+                    if not event.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError:
+            raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S} s") from None
 
 
 def _too_large(most: int) -> Problem:

@@ -21,7 +21,7 @@ class Proxy:
         self.refuse = False
         self._unix_socket = unix_socket
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Proxy":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -29,32 +29,43 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.refuse = True
         self._server.close()
-        self.cut()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _round in range(3):  # of the loop, in which the connection that was accepted last comes to be served, and is refused
+            await asyncio.sleep(0)
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     def cut(self) -> None:
         """Breaks every connection."""
-        for writer in list(self._writers):
+        for writer in self._writers:
             writer.transport.abort()
-        self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse:
+        connection = asyncio.current_task()
+        assert connection
+        self._connections.add(connection)
+        self._writers.add(writer)
+        try:
+            if not self.refuse:
+                await self._connect(reader, writer)
+        finally:
             writer.transport.abort()
-            return
+            self._writers.discard(writer)
+            self._connections.discard(connection)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             up_reader, up_writer = await asyncio.open_unix_connection(self._unix_socket)
         except OSError:
-            writer.transport.abort()
             return
-        for passing in (self._pass_on(reader, up_writer, "up"), self._pass_on(up_reader, writer, "down")):
-            task = asyncio.create_task(passing)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        self._writers |= {writer, up_writer}
+        self._writers.add(up_writer)
+        try:
+            await asyncio.gather(self._pass_on(reader, up_writer, "up"), self._pass_on(up_reader, writer, "down"))
+        finally:
+            up_writer.transport.abort()
+            self._writers.discard(up_writer)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
         with contextlib.suppress(OSError):
@@ -64,7 +75,5 @@ class Proxy:
                 if way not in self.swallow:
                     writer.write(data)
                     await writer.drain()
-        if way in self.swallow:
-            return
-        writer.transport.abort()
-        self._writers.discard(writer)
+        if way not in self.swallow:
+            writer.transport.abort()

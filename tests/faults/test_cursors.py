@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 from conftest import FACT_TIMEOUT_S, eventually, serving
 
 from faults.burner import burning
@@ -91,6 +92,7 @@ async def test_a_cut_after_any_frame_and_within_one_leaves_no_gap(tmp_path: Path
         assert {(1, True), (2, True), (3, True), (4, False)} <= seen, "it was not cut everywhere"
 
 
+@pytest.mark.alone
 async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tmp_path: Path) -> None:
     """F3. They share reads, so that Postgres hardly notices them."""
     found = await storm(tmp_path, viewers=SOCKETS, jobs_per_s=50)

@@ -16,6 +16,7 @@ from faults.member import free_port
 from faults.world import World, world
 
 
+@pytest.mark.alone
 async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=2) as broken:
         async with load_beside_long_jobs(broken, ms=2500) as load:
@@ -35,7 +36,7 @@ async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path
 FROZEN_S = 12  # longer than any request or statement waits
 
 
-@pytest.mark.long
+@pytest.mark.alone
 async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         async with Load(broken) as load:
@@ -62,6 +63,7 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
         assert all(member.alive for member in broken.members)
 
 
+@pytest.mark.alone
 async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_frozen(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1) as broken:
         worker = broken.member("worker", MONOQ_METRICS_PORT=str(port := free_port()))

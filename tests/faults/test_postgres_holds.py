@@ -75,6 +75,7 @@ async def _taken(broken: World) -> bool:
     return (await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs})).status_code == 201
 
 
+@pytest.mark.alone
 async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_out(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=2) as broken:
         async with load_beside_long_jobs(broken, ms=1500) as load:
