@@ -114,7 +114,9 @@ class Submitter(Service):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            await self._commit(self._next_group())
+            await asyncio.sleep(0)  # a round of the loop, in which what has reached this process comes in: it doubles the groups
+            if self._waiting:
+                await self._commit(self._next_group())
 
     def _next_group(self) -> list[_Request]:
         group, size = [self._waiting.popleft()], 0

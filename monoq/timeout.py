@@ -7,23 +7,25 @@ from types import TracebackType
 
 
 class SharedTimeout:
-    """`with limit:` raises TimeoutError if what is inside still waits after `seconds`. A task may be inside once."""
+    """`with limit:` raises TimeoutError if what is inside still waits after `seconds`. A task may be inside once. To be made in the
+    event loop where it is used."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
         # When the time of a task is up, and how many others had asked it to end before; the earliest first, as all have the same time.
         self._inside: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._expired: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def __enter__(self) -> None:
-        task = _current_task()
+        task = self._current_task()
         self._inside[task] = (time.monotonic() + self._seconds, task.cancelling())
         if self._timer is None:
-            self._timer = task.get_loop().call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(self._seconds, self._look)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None) -> None:
-        task = _current_task()
+        task = self._current_task()
         _, cancelling = self._inside.pop(task)
         if task in self._expired:
             self._expired.discard(task)
@@ -36,14 +38,13 @@ class SharedTimeout:
         self._timer = None
         for task, (end, _) in self._inside.items():
             if end > now:
-                self._timer = task.get_loop().call_later(end - now, self._look)
+                self._timer = self._loop.call_later(end - now, self._look)
                 break
             if task not in self._expired:
                 self._expired.add(task)
                 task.cancel()
 
-
-def _current_task() -> "asyncio.Task[object]":
-    task = asyncio.current_task()
-    assert task is not None
-    return task
+    def _current_task(self) -> "asyncio.Task[object]":
+        task = asyncio.current_task(self._loop)  # without the loop it would be looked for: a system call until Python 3.12
+        assert task is not None
+        return task

@@ -95,6 +95,10 @@ class Stage:
     async def clear(self) -> None:
         """No jobs, an empty list."""
         await self.connection.execute("TRUNCATE jobs, job_counts, job_count_changes, workers")
+        await self.empty_the_list()
+
+    async def empty_the_list(self) -> None:
+        """So that nothing of ours is left to anybody."""
         redis = connect(self.redis_url)
         await redis.delete(QUEUE)
         await redis.aclose()
@@ -143,7 +147,9 @@ async def stage(database_url: str, redis_url: str, migrations: Path, **settings:
         await migrate(scratch, migrations)
         connection = await asyncpg.connect(scratch)
         try:
-            yield Stage(scratch, redis_url, connection, settings)
+            place = Stage(scratch, redis_url, connection, settings)
+            yield place
+            await place.empty_the_list()
         finally:
             await connection.close()
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
