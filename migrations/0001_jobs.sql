@@ -5,9 +5,10 @@
 CREATE TYPE job_status AS ENUM ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED');
 
 -- Domains are checked when a value comes in; a CHECK on the table would be paid again at every status change. The length is no part
--- of the pattern: `{0,127}` costs 5 to 13 µs a value, `*` costs 0.2.
-CREATE DOMAIN tenant_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:@-]*$' AND length(VALUE) <= 128);
-CREATE DOMAIN type_name AS text CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' AND length(VALUE) <= 128);
+-- of the pattern: `{0,127}` costs 5 to 13 µs a value, `*` costs 0.2. Names are compared byte by byte: in an index, the rules of a language
+-- cost a sixth of a job's time with 1,000 tenants, and may change with the system's libraries.
+CREATE DOMAIN tenant_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:@-]*$' AND length(VALUE) <= 128);
+CREATE DOMAIN type_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' AND length(VALUE) <= 128);
 CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
@@ -86,13 +87,13 @@ CREATE UNIQUE INDEX jobs_idempotency ON jobs (tenant_id, idempotency_key) WHERE 
 -- Counts per tenant and status. Triggers append what each statement moved, in its own transaction, so that a count cannot
 -- drift whoever writes; upkeep folds the changes into the totals. Nobody ever locks a total that others wait for.
 CREATE TABLE job_counts (
-    tenant_id text       NOT NULL,
+    tenant_id text       NOT NULL COLLATE "C",
     status    job_status NOT NULL,
     jobs      bigint     NOT NULL,
     PRIMARY KEY (tenant_id, status)
 );
 CREATE TABLE job_count_changes (
-    tenant_id text       NOT NULL,
+    tenant_id text       NOT NULL COLLATE "C",
     status    job_status NOT NULL,
     jobs      bigint     NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);

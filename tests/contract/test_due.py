@@ -1,6 +1,7 @@
 """Which jobs are next: how deep the looks into the tenants go, and what a worker does with them while Redis is away."""
 
 import asyncio
+from collections import Counter
 
 import asyncpg
 import pytest
@@ -32,6 +33,30 @@ async def test_looks_go_deeper_until_they_bring_enough_and_come_back(database_ur
     assert not due.falls_short
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 'large', 'b' FROM generate_series(1, 5000)")
     assert len(split(await due.select(1000))) == found[0]
+    await database.close()
+
+
+async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_tenants(database_url: str, db: asyncpg.Connection) -> None:
+    database = await Database.connect(database_url, connections=1, plans="fresh", name="test")
+    due = Due(JobStore(database))
+
+    async def tenants_of_next(most: int) -> list[str]:
+        names = {str(row["id"]): row["tenant_id"] for row in await db.fetch("SELECT id, tenant_id FROM jobs")}
+        return [names[job_id] for job_id in split(await due.select(most))]
+
+    for tenant, age in ("b", 3), ("c", 2), ("a", 1):
+        for n in range(3):
+            sql = "INSERT INTO jobs (tenant_id, type, run_at) VALUES ($1, 'x', now() - $2 * interval '1 hour' + $3 * interval '1 s')"
+            await db.execute(sql, tenant, age, n)
+    assert await tenants_of_next(6) == ["b", "c", "a"] * 2, "the oldest first"
+    await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 'crowd' || n % 117, 'x' FROM generate_series(1, 6 * 117) AS n")
+    assert Counter(Counter(await tenants_of_next(240)).values()) == {2: 120}, "two of each"
+    firsts = set()
+    for _ in range(20):
+        names = [name for name in await tenants_of_next(4 * 120) if name.startswith("crowd")]
+        assert all(len(set(names[n : n + 4])) == 1 for n in range(0, 4 * 117, 4)), "four together"
+        firsts.add(names[0])
+    assert len(firsts) > 1, "no tenant is always the first"
     await database.close()
 
 
