@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -27,6 +28,7 @@ def main() -> int:
     began = time.monotonic()
     passed, failed, skipped = 0, 0, 0
     broken: list[str] = []
+    reasons: list[str] = []
     with tempfile.TemporaryDirectory(prefix="monoq-", dir=_memory_disk()) as folder:
         environment = os.environ | {"TMPDIR": folder}
         for name, arguments in PASSES.items():
@@ -41,11 +43,20 @@ def main() -> int:
                     tests, bad, left = (int(suite.get(what, "0")) for what in ("tests", "failures", "skipped"))
                     bad += int(suite.get("errors", "0"))
                     passed, failed, skipped = passed + tests - bad - left, failed + bad, skipped + left
+                    reasons += _reasons(suite)
     if not broken and not passed:
         broken.append("no test was run")
+    print("", *reasons, sep="\n")
     print(f"\n{'FAILED: ' + ', '.join(broken) if broken else 'all is well'}, after {time.monotonic() - began:.0f} s")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if broken else 0
+
+
+def _reasons(suite: ElementTree.Element) -> Iterator[str]:
+    """A line for each test that failed: its traceback is far above, or cut off where somebody reads this."""
+    for case in suite.iter("testcase"):
+        for problem in (*case.iter("failure"), *case.iter("error")):
+            yield f"{case.get('classname')}::{case.get('name')}: {' '.join(problem.get('message', '').split())[:300]}"
 
 
 def _memory_disk() -> str | None:
