@@ -98,7 +98,7 @@ class Stage:
         await self.empty_the_list()
 
     async def empty_the_list(self) -> None:
-        """So that nothing of ours is left to anybody."""
+        """So that no id of ours is left to anybody."""
         redis = connect(self.redis_url)
         await redis.delete(QUEUE)
         await redis.aclose()
@@ -146,13 +146,13 @@ async def stage(database_url: str, redis_url: str, migrations: Path, **settings:
         scratch = _other_database(database_url, name)
         await migrate(scratch, migrations)
         connection = await asyncpg.connect(scratch)
+        place = Stage(scratch, redis_url, connection, settings)
         try:
-            place = Stage(scratch, redis_url, connection, settings)
             yield place
-            await place.empty_the_list()
         finally:
             await connection.close()
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await place.empty_the_list()
     finally:
         await admin.close()
 

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import redis
 
-def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
+
+def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: str, redis_url: str) -> None:
     saved = tmp_path / "result.json"
     command = [
         sys.executable,
@@ -34,8 +36,9 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
     } <= set(result["figures"])
     assert all(figure["median"] > 0 for figure in result["figures"].values())
     assert "postgres" in result["conditions"]
+    on_these = ["--database-url", database_url, "--redis-url", redis_url]
     again = subprocess.run(
-        [sys.executable, "-m", "monoq", "bench", "drain", "--jobs", "500", "--rounds", "1", "--compare", str(saved)],
+        [sys.executable, "-m", "monoq", "bench", "drain", "submit", "--jobs", "500", "--rounds", "1", "--compare", str(saved), *on_these],
         cwd=tmp_path,
         check=True,
         capture_output=True,
@@ -43,3 +46,5 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path) -> None:
         timeout=120,
     )
     assert "ratio" in again.stdout
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.dbsize() == 0, "nothing is left in somebody's Redis"

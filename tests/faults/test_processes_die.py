@@ -107,7 +107,7 @@ async def test_a_claim_whose_answer_is_lost_is_given_back(tmp_path: Path) -> Non
 async def test_a_child_dies_with_its_worker(tmp_path: Path) -> None:
     async with world(tmp_path, workers=1) as broken:
         worker = broken.workers[0]
-        await broken.submit_sql("isolated-briefly", '"hang"')
+        await broken.submit_sql("isolated", '"hang"')
         await eventually(lambda: [event for _, event, _ in broken.executions() if event == "start"])
         children = psutil.Process(worker.pid).children(recursive=True)
         assert children
