@@ -73,8 +73,9 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
 async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(tmp_path: Path, watchdog: str) -> None:
     async with world(tmp_path, workers=2, MONOQ_WATCHDOG=watchdog) as broken:
         await broken.trusted()
-        await broken.submit_sql("work", '{"ms": 500}', 12)
+        await broken.submit_sql("work", '{"ms": 2000}', 12)
         victim = await broken.busy_worker()
+        await eventually(lambda: broken.runs_in(victim))  # claimed is not enough: it would learn of the rescue before it runs anything
         victim.freeze()
         await broken.all_ended()  # after a lease of 4 s, a look and the job itself; how long it takes is `make measure`'s to say
         before = await broken.fetch("SELECT id, status, claim, version, result FROM jobs ORDER BY id")

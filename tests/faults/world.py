@@ -122,6 +122,11 @@ class World(Engines):
         lines = self.ledger.read_text().splitlines()
         return [(job_id, event, int(claim)) for job_id, event, claim, _ in (line.split() for line in lines)]
 
+    def runs_in(self, member: Member) -> int:
+        """How many handlers have begun and not ended in this process."""
+        lines = [line.split() for line in self.ledger.read_text().splitlines()]
+        return sum(1 if event == "start" else -1 for _, event, _, pid in lines if int(pid) == member.pid)
+
     def stale(self) -> int:
         """Results that came too late, as the workers' logs tell."""
         told = [re.findall(r"(\d+) results came too late", member.said()) for member in self.members]
