@@ -29,6 +29,17 @@ async def test_the_table_refuses_states_that_cannot_be(db: asyncpg.Connection) -
             await db.execute(f"UPDATE jobs SET {wrong}")
 
 
+async def test_names_are_compared_byte_by_byte_in_every_table_and_index(db: asyncpg.Connection) -> None:
+    """Whatever the language of the database is: its rules are slow, and change with the system's libraries."""
+    found = await db.fetch(
+        """SELECT attrelid::regclass::text AS place, attname, collname
+           FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_collation ON pg_collation.oid = attcollation
+           WHERE relnamespace = 'public'::regnamespace AND attname IN ('tenant_id', 'type')"""
+    )
+    assert {"jobs", "job_counts", "job_count_changes", "jobs_of_tenant", "jobs_changed", "jobs_waiting"} <= {row["place"] for row in found}
+    assert {row["collname"] for row in found} == {"C"}, found
+
+
 async def test_counts_follow_whoever_writes(db: asyncpg.Connection) -> None:
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'x' FROM generate_series(1, 30) n")
     await db.execute("UPDATE jobs SET status = 'FAILED', finished_at = now() WHERE tenant_id = 't1'")

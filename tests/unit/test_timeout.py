@@ -36,7 +36,7 @@ async def test_one_who_came_later_has_as_much_time_as_the_first() -> None:
         ends.append(name)
 
     first = asyncio.create_task(wait("first"))
-    await asyncio.sleep(0.1)
+    assert await wait_within(SharedTimeout(0.1), never) == "late"
     second = asyncio.create_task(wait("second"))
     await first
     assert not second.done()
