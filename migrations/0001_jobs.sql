@@ -33,32 +33,34 @@ CREATE TABLE workers (
     expires_at timestamptz NOT NULL
 );
 
+-- What indexes and triggers look at comes first, and what may be NULL last: to find a column of a row, PostgreSQL walks all of those
+-- before it from the first text or NULL on.
 CREATE TABLE jobs (
-    id              uuid PRIMARY KEY DEFAULT monoq_uuid7(),
+    id              uuid PRIMARY KEY WITH (fillfactor = 50) DEFAULT monoq_uuid7(),
     changed_xid     xid8          NOT NULL DEFAULT pg_current_xact_id(),
     run_at          timestamptz   NOT NULL DEFAULT now(),
+    priority        priority      NOT NULL DEFAULT 0, -- the lower runs first, within its tenant
+    status          job_status    NOT NULL DEFAULT 'PENDING',
+    tenant_id       tenant_name   NOT NULL,
     created_at      timestamptz   NOT NULL DEFAULT now(),
     updated_at      timestamptz   NOT NULL DEFAULT now(),
-    started_at      timestamptz,
-    finished_at     timestamptz,
-    deadline_at     timestamptz,
-    worker_id       bigint,
-    status          job_status    NOT NULL DEFAULT 'PENDING',
     version         int           NOT NULL DEFAULT 1,
     claim           int           NOT NULL DEFAULT 0,
     attempts        int           NOT NULL DEFAULT 0,
     lost            int           NOT NULL DEFAULT 0, -- from 1 on a suspect, which runs alone; at 3 it has killed its process once too often
     deaths          int           NOT NULL DEFAULT 0, -- workers that died while it was in their hands
-    max_attempts    attempt_limit, -- NULL: what the handler says
-    timeout_ms      timeout_ms,    -- NULL: what the handler says
-    priority        priority      NOT NULL DEFAULT 0, -- the lower runs first, within its tenant
-    tenant_id       tenant_name   NOT NULL,
     type            type_name     NOT NULL,
     payload         jsonb         NOT NULL DEFAULT '{}',
+    errors          jsonb         NOT NULL DEFAULT '[]',
+    started_at      timestamptz,
+    finished_at     timestamptz,
+    deadline_at     timestamptz,
+    worker_id       bigint,
+    max_attempts    attempt_limit, -- NULL: what the handler says
+    timeout_ms      timeout_ms,    -- NULL: what the handler says
     result          jsonb,
     progress        jsonb,
     error           text,
-    errors          jsonb         NOT NULL DEFAULT '[]',
     idempotency_key text,
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
 
@@ -77,7 +79,9 @@ CREATE TABLE jobs (
     autovacuum_analyze_scale_factor = 0.05
 );
 
-CREATE INDEX jobs_of_tenant ON jobs (tenant_id, id);
+-- By the time a job is done, it has three entries here and in the primary key, side by side: without room for them each page is
+-- searched for dead entries and then split, which costs a tenth of a job's time.
+CREATE INDEX jobs_of_tenant ON jobs (tenant_id, id) WITH (fillfactor = 50);
 CREATE INDEX jobs_changed ON jobs (tenant_id, changed_xid);
 CREATE INDEX jobs_waiting ON jobs (tenant_id, priority, run_at) WHERE status = 'PENDING';
 CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'RUNNING';

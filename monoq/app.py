@@ -7,53 +7,36 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING
 
 from monoq import __version__
-from monoq.api.dashboard import dashboard_blueprint
-from monoq.api.forwarded import TrustedProxies
-from monoq.api.guard import ASGIApp, Guard
-from monoq.api.health import health_blueprint
-from monoq.api.intake import Intake
-from monoq.api.jobs import jobs_blueprint
-from monoq.api.metrics import MetricsServer, Scrapes, metrics_blueprint
-from monoq.api.server import ApiServer, create_quart
-from monoq.api.tenants import tenants_blueprint
 from monoq.config import Settings
 from monoq.handlers import builtin
-from monoq.live.hub import Hub
 from monoq.live.publisher import Publisher
-from monoq.live.sockets import Sockets
-from monoq.live.subscriber import Subscriber
 from monoq.observe import Metrics
+from monoq.parts import Shared
 from monoq.queue.ready import Ready
 from monoq.registry import App, load_app
 from monoq.service import Service, supervise
-from monoq.start import package_dir
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
-from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
-from monoq.submit import Pusher, Submitter
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
-from monoq.upkeep.replayer import Replayer
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
-from monoq.upkeep.tail import Tail
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.picker import Picker
 from monoq.worker.worker import Worker
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from monoq.app_http import ServeHttp
 
-ServeHttp = Callable[[Guard, Sockets], Service]
+log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
 
@@ -101,25 +84,9 @@ def _end_by_force_after(seconds: float) -> None:
     timer.start()
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What the parts of both roles use."""
-
-    settings: Settings
-    database_url: str
-    redis_url: str
-    app: App
-    metrics: Metrics
-    jobs: JobStore
-    ready: Ready
-    publisher: Publisher
-    stager: Stager
-    scrapes: Scrapes
-
-
 @asynccontextmanager
 async def build(
-    settings: Settings, database_url: str, redis_url: str, serve_http: ServeHttp | None = None
+    settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
 ) -> AsyncIterator[list[list[Service]]]:
     """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it.
 
@@ -134,26 +101,27 @@ async def build(
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url, metrics)
         stager = Stager(due=Due(jobs), workers=workers, ready=ready)
-        scrapes = Scrapes(metrics=metrics, counts=counts, ready=ready)
-        open_parts.push_async_callback(scrapes.close)
         rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
-        shared = _Shared(settings, database_url, redis_url, app, metrics, jobs, ready, publisher, stager, scrapes)
+        shared = Shared(settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager)
         taking: list[Service] = [stager, rescuer, Counter(counts), LoopLag(metrics)]
         finishing: list[Service] = []
-        if settings.role in ("api", "all"):
-            database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-            server, *behind = _api(shared, database, serve_http or partial(_server, settings))
-            taking.append(server)
-            finishing += behind
+        if settings.role in ("api", "all") or settings.metrics_port is not None:
+            from monoq import app_http  # not by every worker: Quart and Hypercorn are 10 MB, and a third of its start
+
+            scrapes = app_http.scrapes(shared)
+            open_parts.push_async_callback(scrapes.close)
+            if settings.role in ("api", "all"):
+                database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
+                server, *behind = app_http.api_services(shared, database, scrapes, serve_http)
+                taking.append(server)
+                finishing += behind
+            if settings.metrics_port is not None:
+                taking.append(app_http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
             worker, heartbeat = await _worker(shared, database)
             taking.append(worker)
             finishing.append(heartbeat)
-        if settings.metrics_port is not None:
-            quart = create_quart([metrics_blueprint(scrapes)])
-            hosts = settings.allowed_hosts
-            taking.append(MetricsServer(quart=quart, host=settings.metrics_host, port=settings.metrics_port, hosts=hosts))
         yield [taking, finishing, [publisher]]
 
 
@@ -165,52 +133,7 @@ async def _database(
     return database
 
 
-def _api(shared: _Shared, database: Database, serve_http: ServeHttp) -> list[Service]:
-    settings, app, publisher, metrics = shared.settings, shared.app, shared.publisher, shared.metrics
-    hub = Hub()
-    replayer = Replayer(StreamStore(database), hub)
-    tail = Tail(shared.database_url, hub, metrics)
-    sockets = Sockets(hub, replayer, metrics)
-    pusher = Pusher(shared.ready, metrics)
-    submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
-    server: Service
-
-    def draining() -> bool:
-        return server.stopping.is_set()
-
-    quart = create_quart(
-        [
-            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
-            tenants_blueprint(counts=CountStore(database)),
-            health_blueprint(database=database, ready=shared.ready, draining=draining),
-            metrics_blueprint(shared.scrapes),
-            dashboard_blueprint(static=package_dir("static"), app=app),
-        ]
-    )
-    guard = Guard(
-        Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
-        sockets=sockets,
-        hosts={*settings.allowed_hosts, f"[{settings.host}]" if ":" in settings.host else settings.host},
-        proxies=TrustedProxies(settings.trusted_proxies),
-        draining=draining,
-    )
-    server = serve_http(guard, sockets)
-    return [server, submitter, pusher, replayer, Subscriber(shared.redis_url, hub, tail.read_soon), tail]
-
-
-def _server(settings: Settings, guard: Guard, sockets: Sockets) -> ApiServer:
-    return ApiServer(
-        app=guard,
-        sockets=sockets,
-        host=settings.host,
-        port=settings.port,
-        drain_s=settings.drain,
-        grace_s=settings.shutdown_timeout,
-        server=settings.server,
-    )
-
-
-async def _worker(shared: _Shared, database: Database) -> tuple[Worker, Heartbeat]:
+async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat]:
     settings, app = shared.settings, shared.app
     heartbeat = Heartbeat(
         database_url=shared.database_url,

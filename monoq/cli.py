@@ -13,7 +13,6 @@ import click
 import uvloop
 
 from monoq import __version__, app, log
-from monoq.bench import report
 from monoq.check import check_all
 from monoq.cli_client import errors_in_one_line, jobs, submit
 from monoq.cli_health import health
@@ -108,6 +107,7 @@ def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **
 
     On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else meanwhile.
     """
+    from monoq.bench import report
     from monoq.bench.run import run_bench
 
     flags = {name: options.pop(name) for name in ("database_url", "redis_url")}

@@ -5,15 +5,18 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from monoq.client import Client
 from monoq.config import load_settings
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
+
+# Imported where they are used: a worker is started by the same command line, and needs none of them.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from monoq.client import Client
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -57,13 +60,13 @@ def submit(tenant: str, type: str, payload: str, wait: bool, url: str | None, **
     names = {"delay_ms": "delayMs", "priority": "priority", "max_attempts": "maxAttempts", "idempotency_key": "idempotencyKey"}
     given = {names[name]: value for name, value in options.items() if value is not None}
 
-    async def create(client: Client) -> dict[str, Any] | None:
+    async def create(client: "Client") -> dict[str, Any] | None:
         job_id = await client.submit(tenant, type, parsed, **given)
         click.echo(job_id)
         return await client.wait(job_id, timeout=86_400) if wait else None
 
     if job := _ask(url, create):
-        Console().print_json(data=job)
+        _console().print_json(data=job)
         sys.exit(0 if job["status"] == "COMPLETED" else 1)
 
 
@@ -87,11 +90,13 @@ def list_jobs(
     page = _ask(url, lambda client: client.list(tenant, status=status, type=job_type, limit=limit, cursor=cursor))
     if as_json:
         return click.echo(json.dumps(page))
+    from rich.table import Table
+
     table = Table("id", "type", "status", "attempts", "created", "error")
     for job in page["jobs"]:
         attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
         table.add_row(job["id"], job["type"], job["status"], attempts, job["createdAt"], (job["error"] or "")[:60])
-    Console().print(table)
+    _console().print(table)
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")
     return None
@@ -102,7 +107,7 @@ def list_jobs(
 @server_url
 def show(job_id: str, url: str | None) -> None:
     """One job with its payload, result and errors."""
-    Console().print_json(data=_ask(url, lambda client: client.get(job_id)))
+    _console().print_json(data=_ask(url, lambda client: client.get(job_id)))
 
 
 @jobs.command()
@@ -121,7 +126,15 @@ def retry(job_id: str, url: str | None) -> None:
     click.echo(_ask(url, lambda client: client.retry(job_id))["status"])
 
 
-def _ask(url: str | None, call: Callable[[Client], Coroutine[Any, Any, Any]]) -> Any:
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:
+    from monoq.client import Client
+
     async def ask() -> Any:
         async with Client(url or f"http://127.0.0.1:{load_settings().port}") as client:
             return await call(client)

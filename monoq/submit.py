@@ -184,7 +184,7 @@ class Submitter(Service):
         told: defaultdict[str, list[Told]] = defaultdict(list)
         for job in new:
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
-        self._publisher.publish_batch(Status.PENDING, told, None)
+        self._publisher.publish_batch(Status.PENDING, told, time.time())
         self._pusher.push([job.id for job in new if job.is_due])
 
 

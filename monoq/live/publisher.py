@@ -40,9 +40,9 @@ class Publisher(Service):
         self._messages.extend(encode_messages(changes))
         self._arrived.set()
 
-    def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: datetime | None, worker_id: int | None = None) -> None:
-        """Takes the committed changes of a batch, by tenant; returns at once."""
-        moment = timestamp(at or datetime.now(UTC))
+    def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: float, worker_id: int | None = None) -> None:
+        """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970); returns at once."""
+        moment = timestamp(datetime.fromtimestamp(at, UTC))
         self._messages.extend(encode_message(tenant_id, status, told, worker_id, moment) for tenant_id, told in jobs.items())
         self._arrived.set()
 

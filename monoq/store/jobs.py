@@ -33,7 +33,7 @@ class JobStore:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
 
         Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost,
-        waited_s, at (the first row only).
+        waited_s, at (seconds since 1970).
         """
         return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
 

@@ -1,24 +1,23 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
 -- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
--- The status is compared as text: as itself it lets the planner walk the index of all waiting jobs instead of looking up $1, which it
--- does after few were waiting when it last looked, and which is slower the more wait.
--- The first row alone says when: to the driver a timestamp is dearer than all the other columns of a row.
+-- A job without worker and end waits (the CHECKs say so). Its status is left out of the text: it lets the planner walk the index of all
+-- waiting jobs instead of looking up $1, which it does after few were waiting when it last looked, and which is slower the more wait.
+-- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
 WITH me AS MATERIALIZED (
     SELECT id FROM workers WHERE id = $2 AND expires_at > now() FOR KEY SHARE
 ), due AS MATERIALIZED (
     SELECT jobs.id
     FROM jobs
-    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status::text = 'PENDING' AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
+    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.worker_id IS NULL AND jobs.finished_at IS NULL
+      AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
-), claimed AS (
-    UPDATE jobs
-    SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
-        worker_id = me.id, started_at = now(), updated_at = now(),
-        deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
-    FROM due, me
-    WHERE jobs.id = due.id
-    RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms,
-              jobs.version, jobs.lost, date_part('epoch', now() - jobs.run_at) AS waited_s
 )
-SELECT *, CASE WHEN row_number() OVER () = 1 THEN now() END AS at FROM claimed
+UPDATE jobs
+SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
+    worker_id = me.id, started_at = now(), updated_at = now(),
+    deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
+FROM due, me
+WHERE jobs.id = due.id
+RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version,
+          jobs.lost, date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at

@@ -1,12 +1,9 @@
 -- Writes success for runs that still hold their claim. The fence is (id, claim, worker): the status is left out of the text,
 -- because only a running row has a worker (a CHECK says so) and naming it would lure the planner onto the index of running rows.
--- The first row alone says when (see claim_jobs.sql).
-WITH completed AS (
-    UPDATE jobs
-    SET status = 'COMPLETED', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = now(),
-        worker_id = NULL, deadline_at = NULL, error = NULL, result = done.result
-    FROM unnest($1::uuid[], $2::int[], $3::jsonb[]) AS done (id, claim, result)
-    WHERE jobs.id = done.id AND jobs.claim = done.claim AND jobs.worker_id = $4
-    RETURNING jobs.id, jobs.version
-)
-SELECT *, CASE WHEN row_number() OVER () = 1 THEN now() END AS at FROM completed
+-- When comes back as seconds (see claim_jobs.sql).
+UPDATE jobs
+SET status = 'COMPLETED', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = now(),
+    worker_id = NULL, deadline_at = NULL, error = NULL, result = done.result
+FROM unnest($1::uuid[], $2::int[], $3::jsonb[]) AS done (id, claim, result)
+WHERE jobs.id = done.id AND jobs.claim = done.claim AND jobs.worker_id = $4
+RETURNING jobs.id, jobs.version, date_part('epoch', now()) AS at

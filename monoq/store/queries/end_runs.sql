@@ -15,4 +15,4 @@ SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_
 FROM unnest($1::uuid[], $2::int[], $3::job_status[], $4::bigint[], $5::int[], $6::int[], $7::text[])
      AS ended (id, claim, status, delay_ms, attempts_back, lost, error)
 WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.worker_id = $8
-RETURNING jobs.id, jobs.version, jobs.updated_at AS at
+RETURNING jobs.id, jobs.version, date_part('epoch', now()) AS at

@@ -1,0 +1,90 @@
+"""The composition of what serves HTTP. `app.py` imports it only for that: a worker without a port does without Quart and Hypercorn."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.forwarded import TrustedProxies
+from monoq.api.guard import ASGIApp, Guard
+from monoq.api.health import health_blueprint
+from monoq.api.intake import Intake
+from monoq.api.jobs import jobs_blueprint
+from monoq.api.metrics import MetricsServer, Scrapes, metrics_blueprint
+from monoq.api.server import ApiServer, create_quart
+from monoq.api.tenants import tenants_blueprint
+from monoq.config import Settings
+from monoq.live.hub import Hub
+from monoq.live.sockets import Sockets
+from monoq.live.subscriber import Subscriber
+from monoq.parts import Shared
+from monoq.service import Service
+from monoq.start import package_dir
+from monoq.store.counts import CountStore
+from monoq.store.database import Database
+from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
+from monoq.submit import Pusher, Submitter
+from monoq.upkeep.replayer import Replayer
+from monoq.upkeep.tail import Tail
+
+ServeHttp = Callable[[Guard, Sockets], Service]
+
+
+def scrapes(shared: Shared) -> Scrapes:
+    """What answers /metrics, on whichever ports it is asked for."""
+    return Scrapes(metrics=shared.metrics, counts=shared.counts, ready=shared.ready)
+
+
+def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
+    """The port for /metrics alone."""
+    settings = shared.settings
+    assert settings.metrics_port is not None
+    quart = create_quart([metrics_blueprint(scrapes)])
+    return MetricsServer(quart=quart, host=settings.metrics_host, port=settings.metrics_port, hosts=settings.allowed_hosts)
+
+
+def api_services(shared: Shared, database: Database, scrapes: Scrapes, serve_http: ServeHttp | None) -> list[Service]:
+    """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
+    settings, app, publisher, metrics = shared.settings, shared.app, shared.publisher, shared.metrics
+    hub = Hub()
+    replayer = Replayer(StreamStore(database), hub)
+    tail = Tail(shared.database_url, hub, metrics)
+    sockets = Sockets(hub, replayer, metrics)
+    pusher = Pusher(shared.ready, metrics)
+    submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
+    server: Service
+
+    def draining() -> bool:
+        return server.stopping.is_set()
+
+    quart = create_quart(
+        [
+            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
+            tenants_blueprint(counts=CountStore(database)),
+            health_blueprint(database=database, ready=shared.ready, draining=draining),
+            metrics_blueprint(scrapes),
+            dashboard_blueprint(static=package_dir("static"), app=app),
+        ]
+    )
+    guard = Guard(
+        Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
+        sockets=sockets,
+        hosts={*settings.allowed_hosts, f"[{settings.host}]" if ":" in settings.host else settings.host},
+        proxies=TrustedProxies(settings.trusted_proxies),
+        draining=draining,
+    )
+    server = (serve_http or partial(_server, settings))(guard, sockets)
+    return [server, submitter, pusher, replayer, Subscriber(shared.redis_url, hub, tail.read_soon), tail]
+
+
+def _server(settings: Settings, guard: Guard, sockets: Sockets) -> ApiServer:
+    return ApiServer(
+        app=guard,
+        sockets=sockets,
+        host=settings.host,
+        port=settings.port,
+        drain_s=settings.drain,
+        grace_s=settings.shutdown_timeout,
+        server=settings.server,
+    )
