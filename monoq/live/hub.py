@@ -1,7 +1,9 @@
 """Who watches which tenant in this process, and what each of them is told.
 A version must never go back, whatever order messages come in."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import orjson
@@ -38,6 +40,7 @@ class Hub:
         self._versions: dict[str, int] = {}
         self._older_versions: dict[str, int] = {}
         self.horizon: Horizon | None = None  # durable; None until it is known
+        self._horizon_known = asyncio.Event()
 
     def add(self, tenant_id: str, viewer: Viewer) -> None:
         """From now on the viewer is told of the tenant's changes."""
@@ -54,6 +57,14 @@ class Hub:
                 viewers.discard(viewer)
                 if not viewers:
                     del watching[tenant_id]
+
+    async def can_vouch(self, patience_s: float) -> bool:
+        """Whether a horizon is known, or soon is. Without one, nobody would read again what was missed by those who watch already."""
+        if self.horizon is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._horizon_known.wait()
+        return self.horizon is not None
 
     @property
     def tenants(self) -> list[str]:
@@ -87,6 +98,7 @@ class Hub:
     def advance(self, horizon: Horizon) -> None:
         """All who watch have been told, or have read, what is below this durable horizon."""
         self.horizon = horizon
+        self._horizon_known.set()
         for tenant_id, followers in self._followers.items():
             cursor = str(Cursor(*horizon, tenant_id))
             for follower in followers:
@@ -95,6 +107,7 @@ class Hub:
     def start_over(self) -> None:
         """The database is another one, or as it was before: versions known here mean nothing any more, nor do cursors."""
         self.horizon = None
+        self._horizon_known.clear()
         self._versions, self._older_versions = {}, {}
         for viewers in [*self._viewers.values()]:
             for viewer in tuple(viewers):

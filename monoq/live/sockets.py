@@ -8,6 +8,8 @@ from monoq.live.subscription import Replays
 from monoq.live.turns import Turns
 from monoq.observe import Metrics
 
+PATIENCE_S = 2.0  # at a start a horizon is known in milliseconds, if Postgres answers
+
 
 class Sockets:
     """Makes a socket of each connection, and keeps count of those that are open."""
@@ -26,7 +28,8 @@ class Sockets:
         return len(self._open)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        if self._closing:  # an HTTP answer: a proxy then asks another process, before the client learns of it
+        if self._closing or not await self._hub.can_vouch(PATIENCE_S) or self._closing:
+            # An HTTP answer: a proxy then asks another process, before the client learns of it.
             await receive()
             headers = [(b"content-length", b"0"), (b"connection", b"close"), (b"retry-after", b"1")]
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import websockets
 from conftest import eventually, serving
 
 from faults.burner import burning
@@ -32,6 +33,29 @@ async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninf
             await eventually(lambda: not victim.alive)
             await broken.is_up(broken.member("worker"))
             await viewer.knows(ids)
+
+
+async def test_nobody_watches_at_an_api_that_does_not_know_yet_from_where_to_read_again(tmp_path: Path) -> None:
+    """What such a viewer missed before the first horizon, nobody would read again. (Postgres was killed as an API started, Redis froze.)"""
+
+    async def is_let_in() -> bool:
+        try:
+            async with watching(broken.apis[0]):
+                return True
+        except websockets.InvalidStatus as refused:
+            assert refused.response.status_code == 503
+            return False
+
+    async with world(tmp_path, workers=1) as broken:
+        db = await broken.connect()
+        async with db.transaction():
+            await db.execute("LOCK TABLE stream IN ACCESS EXCLUSIVE MODE")
+            await broken.is_up(broken.member("api"))
+            assert not await is_let_in()
+        await db.close()
+        await eventually(is_let_in)
+        async with watching(broken.apis[0]) as viewer:
+            await viewer.knows(await broken.submit([JOB]))
 
 
 async def test_messages_that_never_arrive_are_made_good(tmp_path: Path) -> None:
