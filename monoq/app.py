@@ -1,4 +1,4 @@
-"""The composition root: builds the parts of a role and hands each what it uses. With `app_http.py`, the only module that may import all others."""
+"""The composition root: builds the parts of a role and hands each what it uses. Only it and `app_http.py` may import all others."""
 
 import asyncio
 import gc
