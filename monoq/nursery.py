@@ -69,7 +69,9 @@ def _tell_of_the_gone(status_fd: int) -> None:
                 return
             os.write(status_fd, b"%d %d\n" % (pid, os.waitstatus_to_exitcode(status)))
     except ChildProcessError:
-        return
+        return  # all are told of
+    except BrokenPipeError:
+        sys.exit()  # the worker is gone, and nobody is left to tell
 
 
 def _run_job(app: App, descriptor: int, memory_mb: int) -> None:

@@ -38,6 +38,26 @@ async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds
     assert "no monoq server answers" in await call("health", cwd=tmp_path, code=1, settings=settings)
 
 
+async def test_a_worker_without_a_port_loads_no_web_framework_and_no_http_client(database_url: str, redis_url: str) -> None:
+    code = """
+import asyncio, sys
+from monoq import app, cli, config
+
+async def main():
+    settings = config.load_settings(role="worker", database_url=sys.argv[1], redis_url=sys.argv[2])
+    async with app.build(settings, sys.argv[1], sys.argv[2]):
+        print(*sys.modules)
+
+asyncio.run(main())
+"""
+    ran = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", code, database_url, redis_url], capture_output=True, text=True, check=True, timeout=30
+    )
+    loaded = set(ran.stdout.split())
+    assert "monoq.worker.worker" in loaded
+    assert not {"quart", "hypercorn", "httpx", "websockets"} & loaded
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

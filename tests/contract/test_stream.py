@@ -71,6 +71,8 @@ async def test_packed_updates_carry_the_same_changes(server: Server, socket: web
             assert update["version"] > last.get(update["jobId"], {"version": 0})["version"]
             last[update["jobId"]] = update
     assert set(last) == set(ids)
+    page = (await server.http.get("/jobs", params={"tenantId": "acme", "limit": 500})).json()["jobs"]
+    assert [job["updatedAt"] for job in page] == [last[job["id"]]["updatedAt"] for job in page], "to the microsecond"
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,3 @@ def test_nothing_waits_in_the_way_that_loses_cancellations() -> None:
     refused = subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "TID251" in refused.stdout
-
-
-def test_a_worker_loads_no_web_framework_and_no_client() -> None:
-    loaded = "import sys, monoq.cli; print(*sys.modules)"
-    modules = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
-    assert "monoq.worker.worker" in modules
-    assert not {"quart", "hypercorn", "httpx", "websockets"} & {*modules}
