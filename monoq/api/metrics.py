@@ -80,7 +80,8 @@ class Scrapes:
 
     async def _look_at_redis(self) -> None:
         try:
-            self._metrics.runway.set(await self._ready.length())
+            length, _ = await self._ready.look()
+            self._metrics.runway.set(length)
         except QueueUnavailable as error:
             log.debug("a scrape without Redis: %s", error)
             return

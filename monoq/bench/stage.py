@@ -20,7 +20,7 @@ import asyncpg
 from monoq.bench.connection import Connection
 from monoq.errors import ConfigError, MonoqError
 from monoq.queue.connection import connect
-from monoq.queue.keys import QUEUE
+from monoq.queue.keys import QUEUE, TAKEN
 from monoq.store.migrate import migrate
 
 READY_WITHIN_S = 30.0
@@ -100,7 +100,7 @@ class Stage:
     async def empty_the_list(self) -> None:
         """So that no id of ours is left to anybody."""
         redis = connect(self.redis_url)
-        await redis.delete(QUEUE)
+        await redis.delete(QUEUE, TAKEN)
         await redis.aclose()
 
     async def fill(self, jobs: int, tenants: int) -> None:

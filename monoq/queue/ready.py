@@ -12,11 +12,11 @@ from redis.exceptions import ResponseError
 
 from monoq.errors import QueueUnavailable
 from monoq.queue.connection import UNAVAILABLE, close, connect
-from monoq.queue.keys import QUEUE
+from monoq.queue.keys import QUEUE, TAKEN
 
 BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
 MIN_CAPACITY = 1000
-OVERFULL = 4  # a list this many times its capacity was not filled by us
+OVERFULL = 3  # a list this many times its capacity was not filled by us, or its jobs take longer than those before them
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = re.compile(f"(?:{_UUID},)*+{_UUID}").fullmatch
@@ -31,13 +31,14 @@ class Ready:
         self.away = False  # whether the last call found no Redis; the stager makes one several times a second
         self.refused = False  # whether the last push failed: then the list is no help, though popping from it may work
         self._redis = connect(url)
+        self._look = _script(self._redis, "look_ready")
         self._push = _script(self._redis, "push_ready")
         self._list = _script(self._redis, "list_ready")
 
     @property
     def low_water(self) -> int:
         """Below this length the list wants topping up. The lower, the fewer looks for what comes next, each through all tenants."""
-        return self.capacity // 4
+        return self.capacity // 8
 
     async def push(self, ids: str) -> int:
         """Appends ids ("id,id,…") as far as there is room; returns how many went in. Raises QueueUnavailable."""
@@ -46,13 +47,14 @@ class Ready:
         self.refused = False
         return appended
 
-    async def length(self) -> int:
-        """How many entries the list has; one that is far too long is dropped. Raises QueueUnavailable."""
-        length = int(await self._call(self._redis.llen(QUEUE)))
-        if length > OVERFULL * self.capacity:
-            await self._call(self._redis.unlink(QUEUE))
-            return 0
-        return length
+    async def look(self) -> tuple[int, int]:
+        """How many entries the list has, and how many ids were ever taken off it. Raises QueueUnavailable."""
+        length, taken = await self._call(self._look([QUEUE, TAKEN]))
+        return int(length), int(taken)
+
+    async def shorten(self) -> None:
+        """Cuts the end off a list that is far too long: what waits there is selected again. Raises QueueUnavailable."""
+        await self._call(self._redis.ltrim(QUEUE, 0, self.capacity - 1))
 
     async def listed(self) -> str:
         """The ids in the list, "id,id,…". Raises QueueUnavailable."""
@@ -91,7 +93,7 @@ class Popper:
     async def pop(self, most: int) -> tuple[list[str], int]:
         """Up to `most` ids at once, and how many entries are left; never waits. Raises QueueUnavailable."""
         try:
-            left, popped = await self._pop([QUEUE], [most])
+            left, popped = await self._pop([QUEUE, TAKEN], [most])
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
         return split(well_formed(popped)), int(left)

@@ -19,10 +19,13 @@ class Due:
         self._jobs = jobs
         self._depth = 1
 
-    async def select(self, most: int, listed: str = "") -> str:
-        """The ids ("id,id,…") of up to `most` waiting jobs, without those in `listed`. Raises DatabaseUnavailable."""
+    async def select(self, most: int, listed: str = "", soon: int = 0) -> str:
+        """The ids ("id,id,…") of up to `most` waiting jobs, without those in `listed`. Raises DatabaseUnavailable.
+
+        `soon`: how many jobs start within a moment; so many may stand in any order.
+        """
         depth, self._depth = self._depth, 1  # the next look is a light one if this fails: it may have taken too long
-        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, depth)
+        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, depth, soon)
         self.falls_short = deeper and depth < MAX_DEPTH
         if self.falls_short:
             self._depth = 4 * depth

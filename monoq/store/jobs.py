@@ -47,12 +47,13 @@ class JobStore:
         """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
-    async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None, depth: int) -> tuple[str, bool]:
+    async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None, depth: int, soon: int) -> tuple[str, bool]:
         """Ids ("id,id,…") of waiting jobs to run next, fair among tenants, without those in `listed`.
 
-        Looks at `depth` times its even share of each tenant; tells whether more would be found deeper.
+        Looks at `depth` times its even share of each tenant; tells whether more would be found deeper. Jobs of one tenant
+        stand together as far as `soon` jobs have room for it.
         """
-        ((ids, deeper),) = await self._database.fetch(query("select_due_jobs"), limit, listed, types, depth)
+        ((ids, deeper),) = await self._database.fetch(query("select_due_jobs"), limit, listed, types, depth, soon)
         return ids, bool(deeper)
 
     async def rescue_jobs(self, limit: int) -> Sequence[Row]:

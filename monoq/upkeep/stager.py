@@ -4,9 +4,11 @@ It must never be needed for correctness: a duplicate id is a harmless miss, a mi
 import asyncio
 import logging
 import random
+import time
 
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
-from monoq.queue.ready import MIN_CAPACITY, Ready, split
+from monoq.queue.pace import Pace
+from monoq.queue.ready import MIN_CAPACITY, OVERFULL, Ready, split
 from monoq.service import Service
 from monoq.store.due import Due
 from monoq.store.workers import WorkerStore
@@ -14,7 +16,9 @@ from monoq.store.workers import WorkerStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.25
-SLOTS_AHEAD = 2  # the capacity is this many times the slots of all live workers
+SLOTS_AHEAD = 2  # the list holds this many times the slots of all live workers
+AHEAD_S = 0.5  # or what they take in this time, if that is more: each look goes through all tenants
+MAX_CAPACITY = 50_000
 WORKERS_EVERY = 4  # periods between looks at the workers
 
 
@@ -28,6 +32,8 @@ class Stager(Service):
         self._due = due
         self._workers = workers
         self._ready = ready
+        self._pace = Pace()
+        self._slots = 0  # of all live workers
         self._woken = asyncio.Event()
 
     def list_is(self, length: int) -> None:
@@ -62,16 +68,21 @@ class Stager(Service):
 
     async def _look_at_workers(self) -> None:
         workers = await self._workers.list_workers()
-        self._ready.capacity = max(MIN_CAPACITY, SLOTS_AHEAD * sum(worker["slots"] for worker in workers))
+        self._slots = sum(worker["slots"] for worker in workers)
         self._due.types = sorted({name for worker in workers for name in worker["types"]}) or None
 
     async def _top_up(self) -> None:
-        capacity = self._ready.capacity
-        if await self._ready.length() >= self._ready.low_water:
+        length, taken = await self._ready.look()
+        self._pace.note(taken, time.monotonic())
+        soon = int(min(AHEAD_S * self._pace.per_s, MAX_CAPACITY))
+        self._ready.capacity = max(MIN_CAPACITY, SLOTS_AHEAD * self._slots, soon)
+        if length > OVERFULL * self._ready.capacity:
+            await self._ready.shorten()
+        if length >= self._ready.low_water:
             return
         listed = await self._ready.listed()
-        wanted = capacity - len(split(listed))
-        if due := await self._due.select(wanted, listed):
+        wanted = self._ready.capacity - len(split(listed))
+        if due := await self._due.select(wanted, listed, soon):
             await self._ready.push(due)
         if self._due.falls_short:
             self._woken.set()

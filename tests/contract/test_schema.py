@@ -119,7 +119,7 @@ async def test_statements_over_arrays_of_ids_use_the_primary_key(db: asyncpg.Con
 async def test_the_stager_hops_over_tenants_by_the_index_of_waiting_jobs(db: asyncpg.Connection) -> None:
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 100, 'b' FROM generate_series(1, 20000) n")
     await db.execute("ANALYZE jobs")
-    shown = json.loads(await db.fetchval("EXPLAIN (FORMAT JSON) " + query("select_due_jobs"), 1000, "", None, 1))
+    shown = json.loads(await db.fetchval("EXPLAIN (FORMAT JSON) " + query("select_due_jobs"), 1000, "", None, 1, 0))
     assert "jobs_waiting" in json.dumps(shown)
     assert '"Relation Name": "jobs"' in json.dumps(shown)
     assert "Seq Scan" not in json.dumps(shown), json.dumps(shown, indent=1)
@@ -128,10 +128,10 @@ async def test_the_stager_hops_over_tenants_by_the_index_of_waiting_jobs(db: asy
 async def test_what_is_listed_is_looked_up_once_and_not_in_each_tenant_anew(db: asyncpg.Connection) -> None:
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 500, 'b' FROM generate_series(1, 20000) n")
     await db.execute("ANALYZE jobs")
-    listed = await db.fetchval(query("select_due_jobs"), 1000, "", None, 1)
-    shown = await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("select_due_jobs"), 1000, listed, None, 1)
-    (scan,) = [node for node in _nodes(json.loads(shown)[0]["Plan"]) if node.get("Function Name") == "unnest"]
-    assert scan["Actual Loops"] == 1, shown
+    listed = await db.fetchval(query("select_due_jobs"), 1000, "", None, 1, 0)
+    shown = await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("select_due_jobs"), 1000, listed, None, 1, 0)
+    (scan,) = [node for node in _nodes(json.loads(shown)[0]["Plan"]) if "<> ALL ('{" in node.get("Filter", "")]  # a constant is hashed
+    assert (scan["Node Type"], scan["Actual Loops"], scan["Actual Rows"]) == ("CTE Scan", 1, 1000), shown
 
 
 async def test_replays_read_by_the_index_of_changes(db: asyncpg.Connection) -> None:
@@ -159,13 +159,13 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 async def test_a_small_tenant_is_staged_beside_a_large_one(db: asyncpg.Connection) -> None:
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 'small', 'b' FROM generate_series(1, 10)")
-    ids = (await db.fetchval(query("select_due_jobs"), 100, "", None, 64)).split(",")
+    ids = (await db.fetchval(query("select_due_jobs"), 100, "", None, 64, 0)).split(",")
     tenants = await db.fetch("SELECT tenant_id, count(*) FROM jobs WHERE id = ANY ($1::uuid[]) GROUP BY 1", ids)
     assert dict(map(tuple, tenants)) == {"large": 90, "small": 10}
-    more = (await db.fetchval(query("select_due_jobs"), 100, ",".join(ids), None, 64)).split(",")
+    more = (await db.fetchval(query("select_due_jobs"), 100, ",".join(ids), None, 64, 0)).split(",")
     assert len(more) == 100
     assert not set(more) & set(ids)
-    even, deeper = await db.fetchrow(query("select_due_jobs"), 100, "", None, 1)
+    even, deeper = await db.fetchrow(query("select_due_jobs"), 100, "", None, 1, 0)
     assert deeper, "the large tenant has more than its even share, and there is room"
     assert len(even.split(",")) == 60
-    assert await db.fetchval(query("select_due_jobs"), 100, "", ["other type"], 1) == ""
+    assert await db.fetchval(query("select_due_jobs"), 100, "", ["other type"], 1, 0) == ""

@@ -175,7 +175,9 @@ class Gossip:
 
 async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_and_hide_no_end(tmp_path: Path) -> None:
     """The API listens to a Redis of its own; what the workers publish reaches it through the gossip only."""
-    async with world(tmp_path, workers=2) as broken, AsyncExitStack() as stack:
+    async with world(tmp_path) as broken, AsyncExitStack() as stack:
+        for _ in range(2):
+            await broken.is_up(broken.member("worker", MONOQ_BATCH_SIZE="5"))  # small batches make many messages
         (tmp_path / "other").mkdir()
         other = RedisEngine(tmp_path / "other", tmp_path / "other")
         await asyncio.to_thread(other.start)
@@ -188,11 +190,11 @@ async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_
         await eventually(lambda: broken.cache("PUBLISH", UPDATES, "{}"))  # it is subscribed; that message is junk
         ids: list[str] = []
         async with watching(api) as one, watching(api) as another:
-            for _ in range(60):
-                ids += await broken.submit([{"tenantId": "acme", "type": "work", "payload": {"fail": n % 3 == 0}} for n in range(10)], api)
-            await one.knows(ids)
-            await another.knows(ids)
-            await gossip.all_told()
+            while min(gossip.fates[fate] for fate in ("lost", "doubled", "late")) <= 5 or gossip.overtaken <= 10:
+                ids += await broken.submit([{"tenantId": "acme", "type": "work", "payload": {"fail": n % 3 == 0}} for n in range(300)], api)
+                await one.knows(ids)
+                await another.knows(ids)
+                await gossip.all_told()
             await broken.submit([{"tenantId": "acme", "type": "work"}], api)
             marker = str(uuid4())  # what is told last is heard last: then the old news has been heard, too
             last = {"tenantId": "acme", "status": "COMPLETED", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
@@ -202,8 +204,6 @@ async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_
             await one.knows([marker])
             await another.knows([marker])
         carrying.cancel()
-        assert gossip.overtaken > 10
-        assert min(gossip.fates[fate] for fate in ("lost", "doubled", "late")) > 5, gossip.fates
         rows = {str(row["id"]): row["version"] for row in await broken.fetch("SELECT id, version FROM jobs")}
         for viewer in (one, another):
             assert {job_id: viewer.versions[job_id] for job_id in ids} == {job_id: rows[job_id] for job_id in ids}
