@@ -56,6 +56,7 @@ RESCUE = step("rescue_jobs", limit=st.sampled_from([1, 1000, 1000]))
 COMPLETE = step("complete_jobs", writes=WRITES, n=NUMBERS)
 END = step("end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3))
 RETRY = step("retry_job", job_id=st.sampled_from(IDS))
+LOSE = step("worker", n=NUMBERS, what=st.sampled_from(["expires", "is silent", "is cut", "is removed"]))
 STEPS = st.one_of(
     CLAIM,
     CLAIM,
@@ -65,13 +66,14 @@ STEPS = st.one_of(
     END,
     END,
     RESCUE,
+    RESCUE,
     RETRY,
-    RETRY,
+    LOSE,
+    LOSE,
     step("insert_jobs", ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4), job_type=st.sampled_from(TYPES), due=st.booleans()),
     step("cancel_job", job_id=st.sampled_from(IDS)),
     step("register_worker", locked=st.booleans()),
     step("beat_worker", n=NUMBERS),
-    step("worker", n=NUMBERS, what=st.sampled_from(["expires", "is silent", "is cut", "is removed"])),
     step("a_run_is_overdue", n=NUMBERS, lost=st.integers(0, 2), deaths=st.sampled_from([0, MAX_DEATHS - 1])),
 )
 
