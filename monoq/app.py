@@ -24,9 +24,11 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.worker.heartbeat import Heartbeat
@@ -103,7 +105,7 @@ async def build(
         stager = Stager(due=Due(jobs), workers=workers, ready=ready)
         rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
         shared = Shared(settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager)
-        taking: list[Service] = [stager, rescuer, Counter(counts), LoopLag(metrics)]
+        taking: list[Service] = [stager, rescuer, Counter(counts), Pruner(StreamStore(database)), LoopLag(metrics)]
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             from monoq import app_http  # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s

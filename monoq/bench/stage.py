@@ -35,6 +35,7 @@ class Stage:
         self.redis_url = redis_url
         self.connection = connection
         self._settings = settings
+        self._running: list[subprocess.Popen[bytes]] = []
 
     @contextmanager
     def process(self, role: str, port: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
@@ -43,16 +44,20 @@ class Stage:
         own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
         process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
+        self._running.append(process)
         try:
             yield process
         finally:
+            self._running.remove(process)
             process.send_signal(signal.SIGTERM)
             process.wait()
 
     async def until(self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600) -> None:
-        """Returns when the query's first value is true."""
+        """Returns when the query's first value is true. Raises MonoqError when it takes too long, or a process has ended by itself."""
         end = time.monotonic() + within_s
         while not await self.connection.fetchval(sql, *args):
+            if ended := [process.returncode for process in self._running if process.poll() is not None]:
+                raise MonoqError(f"a process of the benchmark ended by itself, with exit code {ended[0]}")
             if time.monotonic() > end:
                 raise MonoqError(f"the benchmark waited in vain for: {sql}")
             await asyncio.sleep(every_s)
@@ -94,7 +99,7 @@ class Stage:
 
     async def clear(self) -> None:
         """No jobs, an empty list."""
-        await self.connection.execute("TRUNCATE jobs, job_counts, job_count_changes, workers")
+        await self.connection.execute("TRUNCATE jobs, workers")
         await self.empty_the_list()
 
     async def empty_the_list(self) -> None:
@@ -114,7 +119,7 @@ class Stage:
                 tenants,
                 timeout=120,
             )
-        await self.connection.execute("VACUUM (ANALYZE) jobs", timeout=600)
+        await self.connection.execute("VACUUM (ANALYZE) jobs, waiting_jobs", timeout=600)
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
             await self.connection.execute("CHECKPOINT", timeout=120)
 

@@ -60,9 +60,9 @@ class JobStore:
         """Frees jobs of lost workers; returns them as they are now."""
         return await self._database.fetch(query("rescue_jobs"), limit, WORKER_LOCKS)
 
-    async def list_running(self, worker_id: int) -> Sequence[Row]:
-        """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows."""
-        return await self._database.fetch(query("list_running"), worker_id)
+    async def fold_claims(self, worker_id: int) -> Sequence[Row]:
+        """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows; its claims shrink to these."""
+        return await self._database.fetch(query("fold_claims"), worker_id)
 
     async def get_job(self, job_id: UUID) -> Row | None:
         """One job with payload, result and errors."""
@@ -70,6 +70,10 @@ class JobStore:
 
     async def list_jobs(self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int) -> Sequence[Row]:
         """A page of a tenant's jobs, newest first, ids below `below`."""
+        if status is Status.PENDING:
+            return await self._database.fetch(query("list_waiting_jobs"), tenant_id, job_type, below, limit)
+        if status is Status.RUNNING:
+            return await self._database.fetch(query("list_running_jobs"), tenant_id, job_type, below, limit)
         return await self._database.fetch(query("list_jobs"), tenant_id, status, job_type, below, limit)
 
     async def cancel_job(self, job_id: UUID) -> Row | None:

@@ -21,6 +21,10 @@ class WorkerStore:
         """The ids of this host's workers whose lease is valid."""
         return await self._database.fetch(query("live_workers_of"), host)
 
+    async def prune_claims(self) -> None:
+        """Removes what workers without a lease had claimed and do not hold any more."""
+        await self._database.fetch(query("prune_claims"))
+
     async def prune_workers(self) -> None:
         """Removes the rows of workers long gone."""
         await self._database.fetch(query("prune_workers"))

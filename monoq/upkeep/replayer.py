@@ -16,7 +16,7 @@ from monoq.store.stream import StreamStore
 
 log = logging.getLogger(__name__)
 
-MOST_REPLAYED = 10_000  # jobs; who missed more is quicker to read the table
+MOST_REPLAYED = 30_000  # changes, of which a job has three as a rule; who missed more is quicker to read the table
 PAGE = 1_000
 READS_AT_ONCE = 2
 REST_S = 0.1  # between two reads for the same tenant: those who come meanwhile share the next one

@@ -50,6 +50,7 @@ class Rescuer(Service):
                 if now - in_contact_since >= self._trusted_after_s:
                     while await self._rescue() == BATCH:
                         pass
+                    await self._workers.prune_claims()
                 if period % PRUNE_EVERY == 0:
                     await self._workers.prune_workers()
             except DatabaseUnavailable as error:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 GAP_S = 0.1  # between two reads at least, however often somebody asks for one
-RESTAMPED = 5_000  # jobs in one statement
+PRUNED = 5_000  # rows in one statement
 
 
 class Tail(Service):
@@ -95,6 +95,10 @@ class Tail(Service):
         else:
             rows = await connection.fetch(query("read_changes"), asked, self._durable)
             snapshot = rows[0]["snapshot"]
+            if rows[0]["kept_from"] > _oldest(self._durable):
+                log.warning("changes have not been read for longer than they are kept; viewers start anew")
+                self._hub.start_over()
+                self._durable, rows = None, []
         if set(self._hub.tenants) <= set(asked):
             self._pending = snapshot
         # else somebody began to watch a tenant after the question was asked: the next one reaches back as far as this one
@@ -102,7 +106,7 @@ class Tail(Service):
             if row["id"] is not None:
                 self._hub.tell(Change.of_row(row))
         if self._durable is not None and self._stream is not None:
-            self._hub.advance(Horizon(self._stream, int(self._durable.split(":")[0])))
+            self._hub.advance(Horizon(self._stream, _oldest(self._durable)))
         await self._watch.look(connection, snapshot, time.monotonic())
 
     async def _connect(self) -> asyncpg.Connection:
@@ -128,6 +132,12 @@ class Tail(Service):
             log.warning("the database was restored, or another one has taken over; viewers start anew")
             self._hub.start_over()
         self._durable = self._pending = None
-        while restamped := await connection.fetchval(query("restamp_jobs"), RESTAMPED):
-            log.warning("%d jobs come from a restored dump; they count as changed now", restamped)
+        await connection.fetch(query("begin_stream"))
+        while await connection.fetchval(query("prune_changes"), PRUNED):
+            pass
         self._stream = stream
+
+
+def _oldest(snapshot: str) -> int:
+    """The transaction below which all had ended."""
+    return int(snapshot.split(":")[0])

@@ -43,7 +43,7 @@ class Auditor(Service):
     async def _audit(self) -> None:
         worker_id = self._heartbeat.worker_id
         held = list(self._in_hand())  # before the question: what is claimed later is no difference
-        running = {(row["id"], row["claim"]) for row in await self._jobs.list_running(worker_id)}
+        running = {(row["id"], row["claim"]) for row in await self._jobs.fold_claims(worker_id)}
         for run in held:
             if run.worker_id != worker_id or (run.id, run.claim) not in running:
                 self._abandon(run)

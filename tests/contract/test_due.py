@@ -77,7 +77,7 @@ async def test_a_look_that_took_too_long_is_followed_by_a_light_one(database_url
     light, deep = [len(split(await due.select(1000))) for _ in range(2)]
     assert light < deep
     async with db.transaction():
-        await db.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+        await db.execute("LOCK TABLE waiting_jobs IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseUnavailable):
             await due.select(1000)
     assert len(split(await due.select(1000))) == light

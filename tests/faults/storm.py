@@ -90,7 +90,7 @@ class Crowd:
         )
 
     async def _pages(self) -> int:
-        sql = "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%stream.floor%'"
+        sql = "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%AS floor%'"
         return int(await self._world.value(sql))
 
 

@@ -1,15 +1,12 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
 -- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
--- A job without worker and end waits (the CHECKs say so). Its status is left out of the text: it lets the planner walk the index of all
--- waiting jobs instead of looking up $1, which it does after few were waiting when it last looked, and which is slower the more wait.
 -- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
 WITH me AS MATERIALIZED (
     SELECT id FROM workers WHERE id = $2 AND expires_at > now() FOR KEY SHARE
 ), due AS MATERIALIZED (
     SELECT jobs.id
     FROM jobs
-    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.worker_id IS NULL AND jobs.finished_at IS NULL
-      AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
+    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
 )

@@ -1,4 +1,4 @@
 -- Rows of workers that are gone for good and hold no job.
 DELETE FROM workers
 WHERE expires_at < now() - interval '1 hour'
-  AND NOT EXISTS (SELECT FROM jobs WHERE jobs.status = 'RUNNING' AND jobs.worker_id = workers.id)
+  AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = workers.id)

@@ -8,14 +8,19 @@ WITH dead AS MATERIALIZED (
     WHERE CASE WHEN expires_at < now() THEN true
                WHEN beat_at < now() - interval '1.5 s' THEN pg_try_advisory_xact_lock($2::int, (id % 2147483647)::int)
                ELSE false END
+), looked_at AS MATERIALIZED (
+    SELECT claims.worker_id, claims.ids, workers.id IS NULL OR workers.id IN (SELECT id FROM dead) AS is_lost
+    FROM claims LEFT JOIN workers ON workers.id = claims.worker_id
+    WHERE workers.id IS NULL OR workers.id IN (SELECT id FROM dead) OR claims.deadline_at < now() - interval '5 s'
 ), stranded AS MATERIALIZED (
     SELECT jobs.id, jobs.claim, jobs.worker_id
-    FROM jobs LEFT JOIN workers ON workers.id = jobs.worker_id
-    WHERE jobs.status = 'RUNNING'
-      AND (workers.id IS NULL OR workers.id IN (SELECT id FROM dead) OR jobs.deadline_at < now() - interval '5 s')
+    FROM jobs
+    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM looked_at))
+      AND jobs.worker_id IS NOT NULL
+      AND (jobs.worker_id IN (SELECT worker_id FROM looked_at WHERE is_lost) OR jobs.deadline_at < now() - interval '5 s')
     ORDER BY jobs.id
     LIMIT $1
-    FOR UPDATE OF jobs SKIP LOCKED
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
 SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING' END,
@@ -29,7 +34,6 @@ SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING'
              || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(), 'workerId', stranded.worker_id)
 FROM stranded
 WHERE jobs.id = stranded.id
-  -- A row that was rescued and claimed again while this statement waited for it is looked at anew, but against the worker row of
-  -- its old claim, which makes it look stranded. Its claim number tells.
+  -- A row that was rescued and claimed again while this statement waited for it: its claim number tells.
   AND jobs.claim = stranded.claim
 RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status::text, jobs.attempts, jobs.version, jobs.error, jobs.updated_at

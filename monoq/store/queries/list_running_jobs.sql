@@ -1,0 +1,11 @@
+-- A page of a tenant's jobs that run, as of list_jobs.sql.
+SELECT id, tenant_id, type, status::text, attempts, lost, max_attempts, priority, run_at, error, progress, version, worker_id,
+       created_at, updated_at, started_at, finished_at
+FROM jobs
+WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM claims))
+  AND status = 'RUNNING'
+  AND tenant_id = $1
+  AND ($2::text IS NULL OR type = $2)
+  AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC
+LIMIT $4
