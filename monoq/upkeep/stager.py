@@ -82,6 +82,8 @@ class Stager(Service):
             return
         listed = await self._ready.listed()
         wanted = self._ready.capacity - len(split(listed))
+        if wanted <= 0:  # another process, which knows of a quicker pace, has filled it meanwhile
+            return
         if due := await self._due.select(wanted, listed, soon):
             await self._ready.push(due)
         if self._due.falls_short:

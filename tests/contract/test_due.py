@@ -133,6 +133,27 @@ async def test_the_list_grows_with_what_is_taken_and_is_cut_when_that_ends(
     await database.close()
 
 
+async def test_a_list_that_another_process_fills_meanwhile_is_left_alone(
+    database_url: str, db: asyncpg.Connection, redis_url: str, cache: "redis.asyncio.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may know of a quicker pace, and fill the list beyond what is wanted here."""
+    await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't', 'b' FROM generate_series(1, 10) AS n")
+    database = await Database.connect(database_url, connections=1, plans="fresh", name="test")
+    ready = Ready(redis_url)
+    look = ready.look
+
+    async def look_and_be_overtaken() -> tuple[int, int]:
+        found = await look()
+        await cache.rpush(QUEUE, *[str(UUID(int=n)) for n in range(2 * MIN_CAPACITY)])
+        return found
+
+    monkeypatch.setattr(ready, "look", look_and_be_overtaken)
+    await Stager(due=Due(JobStore(database)), workers=WorkerStore(database), ready=ready)._top_up()
+    assert await cache.llen(QUEUE) == 2 * MIN_CAPACITY
+    await ready.close()
+    await database.close()
+
+
 async def _is_no_longer_than(cache: "redis.asyncio.Redis", length: int) -> bool:
     return int(await cache.llen(QUEUE)) <= length
 

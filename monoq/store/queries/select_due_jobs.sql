@@ -2,7 +2,7 @@
 -- Ids come and go as one text, "id,id,…": thousands of values one by one cost the drivers more than all this costs Postgres.
 -- The tenants are found by hopping over the index waiting_jobs_next, so a tenant costs one look-up however many jobs it has.
 -- $3: types that a live worker can run, or NULL for any. $4: how many times its even share to look into each tenant.
--- Which jobs are taken goes by turn and age, always. $5: how many of them start within a moment; as far as that has room for it, up to 16
+-- Which jobs are taken goes by turn and age, always. $5: how many of them start within a moment; as far as that has room for it, up to 32
 -- jobs of a tenant then stand together, and the tenants in their order, beginning anywhere: so a batch has neighbours in the
 -- indexes, and fewer counts and messages.
 -- Returns the ids, and whether looking deeper would find more: some tenants had less than their share, others more.
@@ -15,7 +15,7 @@ WITH RECURSIVE tenants AS (
     FROM tenants WHERE tenants.tenant_id IS NOT NULL
 ), share AS MATERIALIZED (
     SELECT greatest(ceil($4::float * ($1 + (length($2::text) + 1) / 37) / greatest(count(tenant_id), 1)), 1)::int AS depth,
-           greatest(least($5::int / greatest(count(tenant_id), 1), 16), 1) AS together,
+           greatest(least($5::int / greatest(count(tenant_id), 1), 32), 1) AS together,
            count(tenant_id) AS tenants, (random() * count(tenant_id))::int AS start
     FROM tenants
 ), places AS (
