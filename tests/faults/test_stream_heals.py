@@ -160,3 +160,28 @@ async def test_a_reader_that_never_reads_costs_only_itself(tmp_path: Path) -> No
             await eventually(lambda: not api.is_connected_to(deaf.own_port), timeout=60, every=0.2)
         api.send(signal.SIGTERM)
         await asyncio.to_thread(api.process.wait, 15)
+
+
+async def test_viewers_start_anew_if_changes_were_not_read_for_longer_than_they_are_kept(database_url: str, db: asyncpg.Connection) -> None:
+    """An API that was frozen, or cut off from Postgres, for hours: what changed meanwhile cannot be told any more."""
+    hub, left = Hub(), []
+
+    class Seat:
+        def offer(self, tenant_id: str, updates: Any) -> None: ...
+
+        def leave(self) -> None:
+            left.append(hub.horizon)
+
+    hub.add("acme", Seat())
+    tail = Tail(database_url, hub, Metrics(types=[], version="test"))
+    running = asyncio.create_task(tail.run())
+    await eventually(lambda: hub.horizon)
+    for _ in range(3):
+        await db.fetchval("SELECT pg_current_xact_id()")
+    kept_from = await db.fetchval("UPDATE stream SET kept_from = pg_current_xact_id() RETURNING kept_from")
+    await eventually(lambda: left)
+    assert left == [None], "nobody is let in until a new horizon is known"
+    await eventually(lambda: hub.horizon and hub.horizon.xid > kept_from)
+    assert len(left) == 1
+    tail.stop()
+    await running
