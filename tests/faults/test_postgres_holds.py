@@ -180,7 +180,7 @@ STILL_WAIT = "SELECT count(*) FROM jobs WHERE tenant_id = 'large' AND status = '
 @pytest.mark.alone
 async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_few_thousand_do(tmp_path: Path) -> None:
     async with world(tmp_path, apis=1, workers=2, MONOQ_SLOTS="50") as broken:
-        await _backlog(broken, 40_000)
+        await _backlog(broken, 80_000)
         few = await _wait_of_the_small(broken, "beside-few")
         assert await broken.value(STILL_WAIT) > 1000
         for worker in broken.workers:
