@@ -50,6 +50,8 @@ class Proxy:
         try:
             if not self.refuse:
                 await self._connect(reader, writer)
+        except asyncio.CancelledError:
+            pass  # the proxy closes; asyncio on 3.11 would log a traceback for each connection
         finally:
             writer.transport.abort()
             self._writers.discard(writer)
