@@ -38,7 +38,7 @@ CREATE TABLE claims (
     ids         uuid[]      NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
--- Which jobs changed in which transaction, a row for each statement, tenant and status. Only for a while: see `kept_from`.
+-- Which jobs have which `changed_xid`, a row for each statement, tenant and status. Only for a while: see `kept_from`.
 CREATE TABLE job_changes (
     changed_xid xid8   NOT NULL DEFAULT pg_current_xact_id(),
     tenant_id   text   NOT NULL COLLATE "C",
@@ -87,8 +87,10 @@ END $$;
 CREATE FUNCTION follow_updated_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     WITH moved AS MATERIALIZED (
-        SELECT tenant_id, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE n = 1) AS ids
-        FROM (SELECT tenant_id, status, 1 AS n, id FROM added UNION ALL SELECT tenant_id, status, -1, NULL FROM removed) AS moves
+        SELECT tenant_id, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
+        FROM (SELECT tenant_id, status, 1 AS n, id, changed_xid FROM added
+              UNION ALL
+              SELECT tenant_id, status, -1, NULL, NULL FROM removed) AS moves
         GROUP BY 1, 2
     ), no_longer_waiting AS (
         -- An array, not a join: whatever the planner thinks of the table, it looks the ids up in the primary key.

@@ -21,7 +21,7 @@ class Viewer(Protocol):
         """Takes (job id, update as JSON) pairs."""
 
     def leave(self) -> None:
-        """What the viewer was told is of another database."""
+        """What the viewer missed cannot be told, or what it was told is of another database."""
 
 
 class Follower(Viewer, Protocol):
@@ -109,9 +109,13 @@ class Hub:
         self.horizon = None
         self._horizon_known.clear()
         self._versions, self._older_versions = {}, {}
-        for viewers in [*self._viewers.values()]:
-            for viewer in tuple(viewers):
-                viewer.leave()
+        for tenant_id in self.tenants:
+            self.send_away(tenant_id)
+
+    def send_away(self, tenant_id: str) -> None:
+        """What its viewers have missed cannot be told: they must read the table."""
+        for viewer in tuple(self._viewers.get(tenant_id, ())):
+            viewer.leave()
 
     def known(self, job_id: str) -> int:
         """The newest version of the job that was told here; 0 if none, or long ago."""

@@ -88,7 +88,7 @@ class Socket:
 
     def leave(self) -> None:
         """Sends the client away, to come back as if anew."""
-        self.close(RESTART, "the database was replaced")
+        self.close(RESTART, "what was missed cannot be told: read the jobs anew")
 
     def close(self, code: int, reason: str) -> None:
         """Ends the socket soon, with this code; the first one counts."""

@@ -99,7 +99,7 @@ class Subscription:
         self._socket.wake(self)
 
     def leave(self) -> None:
-        """The database was replaced."""
+        """It must begin anew."""
         self._socket.leave()
 
     def advance(self, horizon: Horizon, cursor: str) -> None:

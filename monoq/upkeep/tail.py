@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 PERIOD_S = 1.0
 GAP_S = 0.1  # between two reads at least, however often somebody asks for one
 PRUNED = 5_000  # rows in one statement
+MOST_READ = 300_000  # changes of a tenant since the last read: more take longer to read than a statement may, again and again
 
 
 class Tail(Service):
@@ -93,8 +94,11 @@ class Tail(Service):
         if self._durable is None or not asked:
             rows, snapshot = [], await connection.fetchval(query("read_snapshot"))
         else:
-            rows = await connection.fetch(query("read_changes"), asked, self._durable)
+            rows = await connection.fetch(query("read_changes"), asked, self._durable, MOST_READ)
             snapshot = rows[0]["snapshot"]
+            for tenant_id in rows[0]["too_many"]:
+                log.warning("more than %d jobs of %s changed at once; its viewers start anew", MOST_READ, tenant_id)
+                self._hub.send_away(tenant_id)
             if rows[0]["kept_from"] > _oldest(self._durable):
                 log.warning("changes have not been read for longer than they are kept; viewers start anew")
                 self._hub.start_over()

@@ -149,7 +149,7 @@ async def test_replays_read_by_the_index_of_changes(db: asyncpg.Connection) -> N
         for name, arguments in (
             ("measure_replay", ("t1", last - 3, 1000)),
             ("read_replay", ("t1", last - 3, UUID(int=0), last, 1000)),
-            ("read_changes", (["t1", "t2"], f"{last - 3}:{last + 1}:{last - 3}")),
+            ("read_changes", (["t1", "t2"], f"{last - 3}:{last + 1}:{last - 3}", 1000)),
         ):
             shown = await db.fetchval("EXPLAIN (FORMAT JSON) " + query(name), *arguments)
             nodes = list(nodes_of(json.loads(shown)[0]["Plan"]))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from faults.proxy import Proxy
 from faults.raw import frame, wire
 from faults.viewer import Viewer, watching
 from faults.world import world
+from monoq.live.cursor import Horizon
 from monoq.live.hub import Hub
 from monoq.observe import Metrics
 from monoq.upkeep.tail import Tail
@@ -162,26 +164,57 @@ async def test_a_reader_that_never_reads_costs_only_itself(tmp_path: Path) -> No
         await asyncio.to_thread(api.process.wait, 15)
 
 
+class Seat:
+    """Keeps what a viewer of the hub is told, and its horizon as it was sent away."""
+
+    def __init__(self, hub: Hub, tenant_id: str) -> None:
+        self.told: list[str] = []
+        self.left: list[Horizon | None] = []
+        self._hub = hub
+        hub.add(tenant_id, self)
+
+    def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
+        self.told += [job_id for job_id, _ in updates]
+
+    def leave(self) -> None:
+        self.left.append(self._hub.horizon)
+
+
+async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_tenant_away_and_nobody_else(
+    database_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million jobs of one INSERT: the read of them takes longer than it may, and so would the next one."""
+    monkeypatch.setattr("monoq.upkeep.tail.MOST_READ", 100)
+    hub = Hub()
+    many, few = Seat(hub, "many"), Seat(hub, "few")
+    tail = Tail(database_url, hub, Metrics(types=[], version="test"))
+    running = asyncio.create_task(tail.run())
+    await eventually(lambda: hub.horizon)
+    rows = "CASE WHEN n <= 101 THEN 'many' ELSE 'few' END, 'x' FROM generate_series(1, 200) AS n"
+    stored = await db.fetch(f"INSERT INTO jobs (tenant_id, type) SELECT {rows} RETURNING id::text, tenant_id, changed_xid")
+    await eventually(lambda: many.left)
+    await eventually(lambda: len(few.told) == 99)
+    assert set(few.told) == {row["id"] for row in stored if row["tenant_id"] == "few"}
+    assert (many.told, few.left) == ([], [])
+    await eventually(lambda: hub.horizon and hub.horizon.xid > stored[0]["changed_xid"])
+    assert len(many.left) == 1
+    tail.stop()
+    await running
+
+
 async def test_viewers_start_anew_if_changes_were_not_read_for_longer_than_they_are_kept(database_url: str, db: asyncpg.Connection) -> None:
     """An API that was frozen, or cut off from Postgres, for hours: what changed meanwhile cannot be told any more."""
-    hub, left = Hub(), []
-
-    class Seat:
-        def offer(self, tenant_id: str, updates: Any) -> None: ...
-
-        def leave(self) -> None:
-            left.append(hub.horizon)
-
-    hub.add("acme", Seat())
+    hub = Hub()
+    seat = Seat(hub, "acme")
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))
     running = asyncio.create_task(tail.run())
     await eventually(lambda: hub.horizon)
     for _ in range(3):
         await db.fetchval("SELECT pg_current_xact_id()")
     kept_from = await db.fetchval("UPDATE stream SET kept_from = pg_current_xact_id() RETURNING kept_from")
-    await eventually(lambda: left)
-    assert left == [None], "nobody is let in until a new horizon is known"
+    await eventually(lambda: seat.left)
+    assert seat.left == [None], "nobody is let in until a new horizon is known"
     await eventually(lambda: hub.horizon and hub.horizon.xid > kept_from)
-    assert len(left) == 1
+    assert len(seat.left) == 1
     tail.stop()
     await running
