@@ -97,7 +97,7 @@ class Tail(Service):
             rows = await connection.fetch(query("read_changes"), asked, self._durable, MOST_READ)
             snapshot = rows[0]["snapshot"]
             for tenant_id in rows[0]["too_many"]:
-                log.warning("more than %d jobs of %s changed at once; its viewers start anew", MOST_READ, tenant_id)
+                log.warning("tenant %s had more than %d changes at once; its viewers start anew", tenant_id, MOST_READ)
                 self._hub.send_away(tenant_id)
             if rows[0]["kept_from"] > _oldest(self._durable):
                 log.warning("changes have not been read for longer than they are kept; viewers start anew")

@@ -3,8 +3,8 @@
 -- The tenants are found by hopping over the index waiting_jobs_next, so a tenant costs one look-up however many jobs it has.
 -- $3: types that a live worker can run, or NULL for any. $4: how many times its even share to look into each tenant.
 -- Which jobs are taken goes by turn and age, always. $5: how many of them start within a moment; as far as that has room for it, up to 32
--- jobs of a tenant then stand together, and the tenants in their order, beginning anywhere: so a batch has neighbours in the
--- indexes, and fewer counts and messages.
+-- jobs of a tenant then stand together, and the tenants in their order, beginning anywhere: so a batch has fewer
+-- rows of changes and counts, and fewer messages.
 -- Returns the ids, and whether looking deeper would find more: some tenants had less than their share, others more.
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM waiting_jobs ORDER BY tenant_id LIMIT 1)
