@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 import redis.asyncio
 import websockets
-from conftest import FACT_TIMEOUT_S, Server, serving
+from conftest import FACT_TIMEOUT_S, Server, eventually, serving
 
 from monoq.live import subscription
 from monoq.live.cursor import Cursor
 from monoq.queue.keys import UPDATES
-from monoq.upkeep import replayer
+from monoq.upkeep import pruner, replayer
 
 Socket = websockets.ClientConnection
 
@@ -141,6 +141,28 @@ async def test_a_cursor_that_cannot_be_honoured_is_answered_with_a_reset(
     monkeypatch.undo()
     await db.execute("UPDATE stream SET floor = pg_current_xact_id()")
     await is_reset(str(good), "jobs were deleted since")
+
+
+async def test_who_is_away_for_longer_than_changes_are_kept_reads_anew_and_who_stays_does_not(
+    database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruner, "PERIOD_S", 0.2)
+    monkeypatch.setattr(pruner, "KEPT_S", 4.0)  # an API is a second or two behind
+    async with serving(database_url, redis_url, role="api") as server:
+        old = await fresh_cursor(server)
+        async with subscribed(server, cursor=old, batch=True) as socket:
+            assert (await hear(socket))["type"] == "SUBSCRIBED"
+            first = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 3)
+            told, _ = await until_cursor(socket)
+            await eventually(lambda: db.fetchval("SELECT count(*) = 0 FROM job_changes"))
+            async with subscribed(server, cursor=old) as other:
+                assert await hear(other) == {"type": "SUBSCRIBED", "tenantId": "acme", "cursor": old}
+                assert (await hear(other))["type"] == "RESET"
+            (second,) = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}])
+            while {update["jobId"] for update in told} != {*first, second}:
+                message = await hear(socket)
+                assert message["type"] == "UPDATES"
+                told += message["updates"]
 
 
 async def test_an_older_message_that_comes_after_a_replay_is_not_told(
