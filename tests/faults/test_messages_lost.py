@@ -169,6 +169,8 @@ class Gossip:
         await eventually(lambda: not self._under_way)
 
     async def close(self) -> None:
+        """Once nothing more is carried."""
+        await asyncio.gather(*self._under_way)
         await self._from.aclose()
         await self._to.aclose()
 
@@ -204,6 +206,7 @@ async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_
             await one.knows([marker])
             await another.knows([marker])
         carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
         rows = {str(row["id"]): row["version"] for row in await broken.fetch("SELECT id, version FROM jobs")}
         for viewer in (one, another):
             assert {job_id: viewer.versions[job_id] for job_id in ids} == {job_id: rows[job_id] for job_id in ids}
