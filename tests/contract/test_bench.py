@@ -34,7 +34,9 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: s
         "drain /s",
         "pickup p50 ms",
     } <= set(result["figures"])
-    assert all(figure["median"] > 0 for figure in result["figures"].values())
+    medians = {name: figure["median"] for name, figure in result["figures"].items()}
+    # CPU comes in hundredths of a second, and 200 jobs may use less.
+    assert all(median >= 0 if "CPU" in name else median > 0 for name, median in medians.items()), medians
     assert "postgres" in result["conditions"]
     on_these = ["--database-url", database_url, "--redis-url", redis_url]
     again = subprocess.run(
