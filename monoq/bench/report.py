@@ -43,7 +43,8 @@ def show(result: Result, earlier: Path | None) -> None:
     before = json.loads(earlier.read_text())["figures"] if earlier else {}
     table = Table("", "median", "min", "max", *(["ratio"] if earlier else []))
     for name, figure in result["figures"].items():
-        ratio = [f"{figure['median'] / before[name]['median']:.2f}" if name in before else "-"] if earlier else []
+        base = before.get(name, {}).get("median")  # none, or 0: CPU comes in hundredths of a second, and few jobs may use less
+        ratio = [f"{figure['median'] / base:.2f}" if base else "-"] if earlier else []
         table.add_row(name, *(f"{figure[key]:,.1f}" for key in ("median", "min", "max")), *ratio)
     console = Console()
     console.print(table)

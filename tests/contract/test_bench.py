@@ -25,7 +25,8 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: s
         "--json",
         str(saved),
     ]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    first = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert first.returncode == 0, first.stderr
     result = json.loads(saved.read_text())
     assert {
         "submit, 1 caller /s",
@@ -38,15 +39,17 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: s
     # CPU comes in hundredths of a second, and 200 jobs may use less.
     assert all(median >= 0 if "CPU" in name else median > 0 for name, median in medians.items()), medians
     assert "postgres" in result["conditions"]
+    result["figures"]["drain, CPU of Redis, µs/job"]["median"] = 0.0  # as it is when those hundredths fall so
+    saved.write_text(json.dumps(result))
     on_these = ["--database-url", database_url, "--redis-url", redis_url]
     again = subprocess.run(
         [sys.executable, "-m", "monoq", "bench", "drain", "submit", "--jobs", "500", "--rounds", "1", "--compare", str(saved), *on_these],
         cwd=tmp_path,
-        check=True,
         capture_output=True,
         text=True,
         timeout=120,
     )
+    assert again.returncode == 0, again.stderr
     assert "ratio" in again.stdout
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0, "nothing is left in somebody's Redis"
