@@ -12,6 +12,9 @@ DROP INDEX jobs_waiting, jobs_running, jobs_changed, jobs_ended_badly;
 -- place that the first version leaves.
 ALTER TABLE jobs SET (fillfactor = 42);
 
+-- Every row of a busy tenant is written once a second.
+ALTER TABLE job_counts SET (fillfactor = 50);
+
 -- A job now has one entry in each of these two, written when it is stored.
 ALTER INDEX jobs_pkey RESET (fillfactor);
 ALTER INDEX jobs_of_tenant RESET (fillfactor);
@@ -28,7 +31,9 @@ CREATE TABLE waiting_jobs (
     tenant_id text        NOT NULL COLLATE "C",
     type      text        NOT NULL COLLATE "C"
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
-CREATE INDEX waiting_jobs_next ON waiting_jobs (tenant_id, priority, run_at);
+-- With all that a look for the next jobs asks for: it then visits only what changed since the last vacuum. Among 1,000 tenants, whose
+-- jobs lie each on a page of its own, that is a third of its time.
+CREATE INDEX waiting_jobs_next ON waiting_jobs (tenant_id, priority, run_at) INCLUDE (id, type);
 
 -- What workers took, a row a claim: every RUNNING job is in a row of its worker. More may be: a row goes when none of its jobs runs any
 -- more, and each worker folds its own into one. `deadline_at`: the earliest.
@@ -136,6 +141,7 @@ ALTER TABLE stream DROP COLUMN kept_from, DROP COLUMN mark, DROP COLUMN marked_a
 DROP INDEX jobs_ended_badly;
 ALTER TABLE jobs DROP COLUMN ended_badly;
 ALTER TABLE jobs SET (fillfactor = 50);
+ALTER TABLE job_counts RESET (fillfactor);
 ALTER INDEX jobs_pkey SET (fillfactor = 50);
 ALTER INDEX jobs_of_tenant SET (fillfactor = 50);
 CREATE INDEX jobs_changed ON jobs (tenant_id, changed_xid);

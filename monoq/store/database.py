@@ -43,6 +43,9 @@ PINNED_PLANS = {
     "enable_seqscan": "off",
     "jit": "off",
 }
+# A plan is made for the table's size of that moment: the one for a few rows reads them all for each id, and goes on to when they are
+# a million, until autovacuum has looked at them. Made anew this often, it costs PostgreSQL a few milliseconds a second.
+PLAN_LIFETIME_S = 1
 # Statements whose best index depends on their arguments.
 FRESH_PLANS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 
@@ -86,6 +89,7 @@ class Database:
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
                 max_inactive_connection_lifetime=300,
+                max_cached_statement_lifetime=PLAN_LIFETIME_S if plans == "pinned" else 300,
                 server_settings=server_settings,
                 reset=_no_reset,
             )

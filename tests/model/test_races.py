@@ -69,6 +69,31 @@ async def test_a_slow_rescuer_leaves_a_job_alone_that_was_claimed_meanwhile(
     assert tuple(job) == ("RUNNING", live, 2)
 
 
+async def test_a_job_that_changes_between_a_claims_snapshot_and_its_lock_goes_on_waiting(
+    db: asyncpg.Connection, others: list[asyncpg.Connection]
+) -> None:
+    """The claim is held up at the row of its worker, after its snapshot and before it locks any job."""
+    claiming, changing = others
+    worker = await register(db)
+    ids = [UUID(int=n) for n in range(1, 5)]
+    await db.execute("INSERT INTO jobs (id, tenant_id, type) SELECT id, 't', 'x' FROM unnest($1::uuid[]) AS id", ids)
+    async with changing.transaction():
+        await changing.execute("SELECT FROM workers WHERE id = $1 FOR UPDATE", worker)
+        claim = asyncio.create_task(claiming.fetch(query("claim_jobs"), ids, worker, ["x"], [60_000]))
+        await eventually(lambda: db.fetchval("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        await db.execute("UPDATE jobs SET priority = priority + 1 WHERE id = $1", ids[1])
+        await db.execute("UPDATE jobs SET status = 'CANCELLED', version = 2, finished_at = now() WHERE id = $1", ids[2])
+    assert [row["id"] for row in await claim] == [ids[0], ids[3]]
+    assert [row["status"] for row in await db.fetch("SELECT status::text FROM jobs ORDER BY id")] == [
+        "RUNNING",
+        "PENDING",
+        "CANCELLED",
+        "RUNNING",
+    ]
+    assert [row["id"] for row in await db.fetch("SELECT id FROM waiting_jobs")] == [ids[1]]
+    assert len(await claiming.fetch(query("claim_jobs"), ids, worker, ["x"], [60_000])) == 1
+
+
 FINISHERS, RESCUERS = 5, 2
 ENOUGH = {"claim_jobs": 5000, "complete_jobs": 1000, "end_runs": 1000, "rescue_jobs": 500, "cancel_job": 50, "retry_job": 50}
 

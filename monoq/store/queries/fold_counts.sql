@@ -4,5 +4,5 @@ WITH folded AS (
     RETURNING tenant_id, status, jobs
 )
 INSERT INTO job_counts (tenant_id, status, jobs)
-SELECT tenant_id, status, sum(jobs) FROM folded GROUP BY 1, 2
+SELECT tenant_id, status, sum(jobs) FROM folded GROUP BY 1, 2 HAVING sum(jobs) <> 0
 ON CONFLICT (tenant_id, status) DO UPDATE SET jobs = job_counts.jobs + excluded.jobs
