@@ -52,7 +52,8 @@ class Engines:
         await asyncio.to_thread(self.postgres.stop)
 
     async def connect(self) -> asyncpg.Connection:
-        return await asyncpg.connect(self.postgres.url)
+        """Of the default isolation, whatever a test sets for the database: it is not the test whose statements are to be refused."""
+        return await asyncpg.connect(self.postgres.url, server_settings={"default_transaction_isolation": "read committed"})
 
     async def connect_to(self, database: str) -> asyncpg.Connection:
         """Another database of the same server."""

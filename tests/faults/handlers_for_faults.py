@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from typing import Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -16,6 +17,8 @@ from monoq import App, Backoff, JobContext
 app = App()
 _ledger = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 QUICK = Backoff(base=0.05, max=0.2)
+_waiting: list[UUID] = []
+_all_here = asyncio.Event()
 
 
 class Work(BaseModel):
@@ -36,6 +39,17 @@ async def work(payload: Work, ctx: JobContext) -> Any:
         raise RuntimeError("the first attempt fails")
     note(ctx, "end")
     return {"claim": ctx.claim}
+
+
+@app.handler("together")
+async def together(payload: int, ctx: JobContext) -> None:
+    """Ends when this many have begun here: all in one turn of the event loop, so that one statement writes their results."""
+    note(ctx, "start")
+    _waiting.append(ctx.job_id)
+    if len(_waiting) == payload:
+        _all_here.set()
+    await _all_here.wait()
+    note(ctx, "end")
 
 
 @app.handler("segfault", timeout=30, backoff=QUICK)

@@ -18,21 +18,23 @@ from faults.viewer import watching
 from faults.world import World, world
 
 SENT_AGAIN = "a statement is sent again"
+SOMEBODY_WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid)))"
 
 
 async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again(tmp_path: Path) -> None:
     """Somebody locks a row that a batch of results has still to write, and then one that it has written."""
     async with world(tmp_path, workers=1) as broken:
         (worker,) = broken.workers
-        ids = await broken.submit_sql("work", '{"ms": 1000}', 30)
-        await eventually(lambda: broken.value("SELECT count(*) = 30 FROM jobs WHERE status = 'RUNNING'"))
+        ids = await broken.submit_sql("together", "30", 29)
+        await eventually(lambda: broken.value("SELECT count(*) = 29 FROM jobs WHERE status = 'RUNNING'"))
         ours, looking = await broken.connect(), await broken.connect()
         await ours.execute("SET deadlock_timeout = '1 min'")  # it is not we who give way
         lock = "SELECT id FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
         transaction = ours.transaction()
         await transaction.start()
         (middle,) = await ours.fetch(lock, [sorted(ids)[15]])
-        await eventually(lambda: looking.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"))
+        ids += await broken.submit_sql("together", "30")  # the last: now all of them end
+        await eventually(lambda: looking.fetchval(SOMEBODY_WAITS_FOR, ours.get_server_pid()))
         free = {row["id"] for row in await looking.fetch(lock, ids)}
         written = sorted(set(ids) - free - {middle["id"]})
         assert written  # by the batch that now waits for us
@@ -59,14 +61,28 @@ async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path
                 for _ in range(8):
                     await eventually(lambda: _taken(broken))
                     await load.more(40)
-                conflicts = "could not serialize access"
-                await eventually(lambda: conflicts in (tmp_path / "postgres.log").read_text())
+                await _change_a_row_whose_result_is_being_written(broken)
+                assert "could not serialize access" in (tmp_path / "postgres.log").read_text()
             await all_acknowledged_are_done(broken, load)
             await viewer.knows(load.acknowledged)
         assert any(SENT_AGAIN in member.said() for member in broken.members)
         assert set(load.statuses) <= {201, 503}
         assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0 OR status <> 'COMPLETED'") == 0
         assert all(member.alive for member in broken.members)
+
+
+async def _change_a_row_whose_result_is_being_written(broken: World) -> None:
+    """The load alone may bring no conflict: on one core, statements hardly overlap."""
+    ours, looking = await broken.connect(), await broken.connect()
+    (job_id,) = await broken.submit_sql("work", '{"ms": 3000}')
+    await eventually(lambda: looking.fetchval("SELECT status = 'RUNNING' FROM jobs WHERE id = $1", job_id))
+    change = "UPDATE jobs SET version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now() WHERE id = $1"
+    async with ours.transaction():
+        await ours.execute(change, job_id)
+        await eventually(lambda: looking.fetchval(SOMEBODY_WAITS_FOR, ours.get_server_pid()))
+    await eventually(lambda: looking.fetchval("SELECT status = 'COMPLETED' FROM jobs WHERE id = $1", job_id))
+    for connection in (ours, looking):
+        await connection.close()
 
 
 async def _taken(broken: World) -> bool:
