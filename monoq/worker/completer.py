@@ -26,7 +26,7 @@ Part = Sequence[tuple[Run, Ending]]
 
 FLUSH_JOBS = 1000  # endings in one statement, at most
 LINGER_S = 0.002  # how long endings wait for company while other jobs run; alone they do not wait
-LANES = 2  # writes under way at once
+LANES = 3  # writes under way at once
 RETRY_S = 0.25  # pause after Postgres was away
 
 

@@ -26,7 +26,7 @@ from monoq.worker.run import Run
 log = logging.getLogger(__name__)
 
 LANES = 2  # batches being fetched at once: while one is claimed, the next is popped
-SMALL_BATCH, SMALL_BATCH_LANES = 50, 4  # small ones mostly wait for round trips and for the disk
+SMALL_BATCH, SMALL_BATCH_LANES = 50, 6  # small ones mostly wait for round trips and for the disk
 FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
 RETRY_S = 0.25  # pause after Postgres was away
 IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
