@@ -17,23 +17,24 @@ from monoq.handlers import builtin
 from monoq.live.publisher import Publisher
 from monoq.observe import Metrics
 from monoq.parts import Shared
+from monoq.pool import Pool
 from monoq.queue.ready import Ready
 from monoq.registry import App, load_app
 from monoq.service import Service, supervise
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
-from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
+from monoq.upkeep.troubles import Troubles
 from monoq.worker.heartbeat import Heartbeat
-from monoq.worker.picker import Picker
-from monoq.worker.worker import Worker
+from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
     from monoq.app_http import ServeHttp
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
+SWITCH_S = 0.001  # for so long a handler that computes may hold up the other threads; Python's own 5 ms would be paid at each round trip
 
 
 def handlers_of(settings: Settings) -> App:
@@ -60,6 +62,7 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
         loop.add_signal_handler(signum, _asked_to_stop, stop, settings.shutdown_timeout)
     async with build(settings, database_url, redis_url) as stages:
         collect_seldom()
+        sys.setswitchinterval(SWITCH_S)
         return await supervise(stages, stop, settings.shutdown_timeout)
 
 
@@ -102,10 +105,25 @@ async def build(
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url, metrics)
-        stager = Stager(due=Due(jobs), workers=workers, ready=ready)
-        rescuer = Rescuer(jobs=jobs, workers=workers, publisher=publisher, ready=ready, metrics=metrics, lease_s=settings.lease)
+        troubles = Troubles(metrics)
+        stager = Stager(jobs=jobs, workers=workers, ready=ready, troubles=troubles)
+        rescuer = Rescuer(
+            jobs=jobs,
+            workers=workers,
+            publisher=publisher,
+            metrics=metrics,
+            lease_s=settings.lease,
+            troubles=troubles,
+        )
         shared = Shared(settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager)
-        taking: list[Service] = [stager, rescuer, Counter(counts), Pruner(StreamStore(database)), LoopLag(metrics)]
+        taking: list[Service] = [
+            stager,
+            Promoter(jobs, troubles),
+            rescuer,
+            Counter(counts, troubles),
+            Pruner(StreamStore(database), troubles),
+            LoopLag(metrics),
+        ]
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             from monoq import app_http  # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
@@ -137,10 +155,11 @@ async def _database(
 
 async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat]:
     settings, app = shared.settings, shared.app
+    sizes = Sizes(settings.batch_size, settings.slots, settings.threads, settings.children)
     heartbeat = Heartbeat(
         database_url=shared.database_url,
-        slots=settings.slots,
-        types=list(app.handlers),
+        sizes=(sizes.slots, sizes.threads, sizes.children),
+        types=[app.types_of(pool) for pool in Pool],
         lease_s=settings.lease,
         beat_s=settings.beat,
         watchdog_s=settings.watchdog,
@@ -150,17 +169,14 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
     worker = Worker(
         app=app,
         jobs=JobStore(database),
+        looks=shared.jobs,
         redis_url=shared.redis_url,
         ready=shared.ready,
-        picker=Picker(Due(shared.jobs, list(app.handlers))),
         publisher=shared.publisher,
         heartbeat=heartbeat,
         stager=shared.stager,
         metrics=shared.metrics,
-        batch_size=settings.batch_size,
-        slots=settings.slots,
-        threads=settings.threads,
-        children=settings.children,
+        sizes=sizes,
         child_command=[sys.executable, "-m", "monoq.nursery", *nursery],
         shutdown_timeout=settings.shutdown_timeout,
     )

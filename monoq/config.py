@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         validation_alias=_env("MONOQ_BATCH_SIZE", "BATCH_SIZE"),
         description="jobs claimed at once, at most",
     )
-    slots: int = Field(2000, ge=1, le=100_000, description="jobs that a worker holds at once, at most")
+    slots: int = Field(2000, ge=1, le=100_000, description="async jobs that a worker runs at once, at most")
     threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
     children: int = Field(32, ge=1, le=1000, description="jobs at once that run in a process of their own: isolated ones, and suspects")
     child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")

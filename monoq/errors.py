@@ -36,7 +36,9 @@ class IdempotencyConflict(MonoqError):  # noqa: N818
 
 
 class DatabaseUnavailable(MonoqError):  # noqa: N818
-    """PostgreSQL cannot be reached, or does not answer in time"""
+    """PostgreSQL cannot be reached, or does not answer in time; `timed_out`: it took too long"""
+
+    timed_out = False
 
 
 class QueueUnavailable(MonoqError):  # noqa: N818

@@ -94,7 +94,7 @@ async def _end_of(app: App, request: dict[str, Any]) -> dict[str, Any]:
     handler = app.handlers[request["type"]]
     left_s = request.pop("left_s")
     request |= {"id": UUID(request["id"]), "deadline": time.monotonic() + left_s}
-    run = Run(**request, version=0, lost=0, handler=handler)
+    run = Run(**request, version=0, lost=0, deaths=0, handler=handler)
     current_run.set(run)
     return (await end_of(run, asyncio.to_thread))._asdict()
 

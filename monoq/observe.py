@@ -56,6 +56,7 @@ class Metrics:
         self.stale = self._counter("monoq_stale_writes", "results refused because the job was no longer this worker's")
         self.direct = self._counter("monoq_direct_picks", "jobs chosen in PostgreSQL itself, without the runway")
         self.failed_pushes = self._counter("monoq_failed_pushes", "pushes to the runway that failed; the stager repeats them")
+        self.upkeep_failures = self._counter("monoq_upkeep_failures", "passes of a background loop that failed", loop=())
         self.unpublished = self._counter("monoq_unpublished_messages", "live updates that Redis did not take; viewers read them later")
         self.sockets_closed = self._counter("monoq_sockets_closed", "WebSockets that ended", code=())
 
@@ -68,13 +69,14 @@ class Metrics:
 
         self.slots = self._gauge("monoq_worker_slots", "jobs that this worker may hold")
         self.slots_used = self._gauge("monoq_worker_slots_used", "jobs that this worker holds, until their end is written")
+        self.hung = self._gauge("monoq_hung_handlers", "handlers of this worker that cannot be stopped, threads and event loops")
         self.sockets_open = self._gauge("monoq_sockets_open", "WebSockets open")
         self.horizon_age = self._gauge("monoq_horizon_age_seconds", "how long the oldest open transaction has made reads of changes longer")
         self.horizon_age.set(UNKNOWN)
         self.waiting = self._gauge("monoq_jobs_waiting", "jobs that wait, everywhere, those not yet due among them")
         self.running = self._gauge("monoq_jobs_running", "jobs that run, everywhere")
         self.oldest = self._gauge("monoq_oldest_waiting_seconds", "how long the longest-waiting job has been due; 0: none waits")
-        self.runway = self._gauge("monoq_runway_jobs", "length of the Redis list job_queue")
+        self.runway = self._gauge("monoq_runway_jobs", "ids in the Redis lists of what is next")
         self.postgres_up = self._gauge("monoq_postgres_up", "whether PostgreSQL answered this scrape")
         self.redis_up = self._gauge("monoq_redis_up", "whether Redis answered this scrape")
         Info("monoq_build", "the version that runs", registry=self.registry).info({"version": version})
@@ -110,6 +112,10 @@ class Metrics:
     def one(self, counter: Counter, job_type: str) -> None:
         """One job of this type more."""
         self._count(counter, [job_type])
+
+    def upkeep_failed(self, loop: str) -> None:
+        """A pass of a background loop failed."""
+        self.upkeep_failures.labels(loop).inc()
 
     def socket_closed(self, code: int | None) -> None:
         """A socket ended with our code, or None: by its client."""

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from monoq import codec
 from monoq.errors import ConfigError
 from monoq.job import TYPE_PATTERN
+from monoq.pool import Pool
 from monoq.retry import Backoff
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +55,13 @@ class Handler:
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+
+    @property
+    def pool(self) -> Pool:
+        """Where its jobs run."""
+        if self.isolated:
+            return Pool.CHILDREN
+        return Pool.LOOP if self.is_async else Pool.THREADS
 
     def parse(self, text: str) -> Any:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""
@@ -122,6 +130,10 @@ class App:
     def get(self, name: str) -> Handler | None:
         """The handler of a job type, or None."""
         return self.handlers.get(name)
+
+    def types_of(self, pool: Pool) -> list[str]:
+        """The job types that run in a pool."""
+        return [handler.name for handler in self.handlers.values() if handler.pool is pool]
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self.handlers.values())

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -29,6 +30,10 @@ LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next 
 RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
+MAX_PUSHED = 5_000  # ids of one INSERT that are pushed
+NEWCOMER_S = 0.1  # a tenant that stored nothing for this long is a newcomer
+MAX_FRONTED = 4  # jobs of a newcomer that go to the front of a list
+MAX_SEEN = 20_000  # tenants that are remembered for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ class Submitter(Service):
         for job in new:
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
         self._publisher.publish_batch(Status.PENDING, told, time.time())
-        self._pusher.push([job.id for job in new if job.is_due])
+        self._pusher.push([Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due])
 
 
 def _fail(group: list[_Request], error: Exception) -> None:
@@ -194,8 +199,18 @@ def _fail(group: list[_Request], error: Exception) -> None:
             request.done.set_exception(error)
 
 
+class Stored(NamedTuple):
+    """A job that was just stored, and is due."""
+
+    id: UUID
+    tenant_id: str
+    type: str
+    priority: int
+
+
 class Pusher(Service):
-    """Puts the ids of committed jobs on the runway, while it has room, so that nobody's answer waits for Redis."""
+    """Puts the ids of committed jobs on their lists, as far as nobody else waits for the room, so that nobody's answer waits for
+    Redis."""
 
     name = "pusher"
 
@@ -203,12 +218,13 @@ class Pusher(Service):
         super().__init__()
         self._ready = ready
         self._metrics = metrics
-        self._ids: deque[UUID] = deque(maxlen=MAX_UNPUSHED)
+        self._jobs: deque[Stored] = deque(maxlen=MAX_UNPUSHED)
         self._arrived = asyncio.Event()
+        self._seen: OrderedDict[str, float] = OrderedDict()
 
-    def push(self, ids: Sequence[UUID]) -> None:
-        """Takes ids to push; returns at once."""
-        self._ids.extend(ids[: self._ready.capacity])  # what cannot fit is the stager's
+    def push(self, jobs: Sequence[Stored]) -> None:
+        """Takes jobs to push; returns at once."""
+        self._jobs.extend(jobs[:MAX_PUSHED])  # what cannot fit is the stager's
         self._arrived.set()
 
     def stop(self) -> None:
@@ -216,15 +232,42 @@ class Pusher(Service):
         self._arrived.set()
 
     async def run(self) -> None:
-        while self._ids or not self.stopping.is_set():
-            if not self._ids:
+        while self._jobs or not self.stopping.is_set():
+            if not self._jobs:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            ids = list(self._ids)
-            self._ids.clear()
-            try:
-                await self._ready.push(join(ids))
-            except QueueUnavailable as error:
-                self._metrics.failed_pushes.inc()
-                log.debug("%d ids not pushed: %s", len(ids), error)
+            jobs = list(self._jobs)
+            self._jobs.clear()
+            for name, (newcomers, others) in self._by_list(jobs).items():
+                try:
+                    await self._ready.push(name, join(others), join(newcomers))
+                except QueueUnavailable as error:
+                    self._metrics.failed_pushes.inc()
+                    log.debug("%d ids not pushed: %s", len(newcomers) + len(others), error)
+
+    def _by_list(self, jobs: Sequence[Stored]) -> dict[str, tuple[list[UUID], list[UUID]]]:
+        """For each list the ids of newcomers and of others. A tenant that stored nothing here a moment ago is a newcomer: its
+        jobs need not wait for the next look, which would put them in front as well."""
+        now = time.monotonic()
+        new_here = {tenant for tenant in {job.tenant_id for job in jobs} if self._is_newcomer(tenant, now)}
+        by_list: defaultdict[str, tuple[list[UUID], list[UUID]]] = defaultdict(lambda: ([], []))
+        fronted: defaultdict[str, int] = defaultdict(int)
+        for job in jobs:
+            name = self._ready.lists.name_for(job.type)
+            if name is None:
+                continue
+            newcomers, others = by_list[name]
+            if job.tenant_id in new_here and job.priority <= 0 and fronted[job.tenant_id] < MAX_FRONTED:
+                fronted[job.tenant_id] += 1
+                newcomers.append(job.id)
+            else:
+                others.append(job.id)
+        return by_list
+
+    def _is_newcomer(self, tenant_id: str, now: float) -> bool:
+        last = self._seen.pop(tenant_id, 0.0)
+        self._seen[tenant_id] = now
+        if len(self._seen) > MAX_SEEN:
+            self._seen.popitem(last=False)
+        return now - last > NEWCOMER_S

@@ -15,7 +15,7 @@ from monoq.live.wire import Change
 from monoq.observe import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
-from monoq.submit import Pusher
+from monoq.submit import Pusher, Stored
 
 
 def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics) -> Blueprint:
@@ -52,7 +52,7 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, met
             raise _wrong_state(await _existing(job_id), "only a FAILED or CANCELLED job can be retried")
         metrics.one(metrics.revived, row["type"])
         _publish(row)
-        pusher.push([row["id"]])
+        pusher.push([Stored(row["id"], row["tenant_id"], row["type"], row["priority"])])
         return _json(job_json(row))
 
     async def _existing(job_id: str) -> Row:

@@ -69,19 +69,18 @@ class Scrapes:
     async def _look_at_postgres(self) -> None:
         try:
             counts = await self._counts.sum_counts()
-            oldest = await self._counts.oldest_waiting(None)
+            oldest = await self._counts.oldest_of_all()
         except DatabaseUnavailable as error:
             log.debug("a scrape without PostgreSQL: %s", error)
             return
         self._metrics.waiting.set(counts.get(Status.PENDING, 0))
         self._metrics.running.set(counts.get(Status.RUNNING, 0))
-        self._metrics.oldest.set(max(oldest.values(), default=0))
+        self._metrics.oldest.set(oldest or 0)
         self._metrics.postgres_up.set(1)
 
     async def _look_at_redis(self) -> None:
         try:
-            length, _ = await self._ready.look()
-            self._metrics.runway.set(length)
+            self._metrics.runway.set(await self._ready.length())
         except QueueUnavailable as error:
             log.debug("a scrape without Redis: %s", error)
             return

@@ -33,8 +33,8 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         if (tenant_id := asked.tenant_id) is None:
-            jobs, oldest = await asyncio.gather(counts.sum_counts(), counts.oldest_waiting(None))
-            return {"counts": dict.fromkeys(Status, 0) | jobs, "oldestWaitingSeconds": _seconds(max(oldest.values(), default=None))}
+            jobs, oldest_s = await asyncio.gather(counts.sum_counts(), counts.oldest_of_all())
+            return {"counts": dict.fromkeys(Status, 0) | jobs, "oldestWaitingSeconds": _seconds(oldest_s)}
         counted, oldest = await asyncio.gather(counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id))
         return {
             "tenantId": tenant_id,

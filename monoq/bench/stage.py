@@ -20,7 +20,7 @@ import asyncpg
 from monoq.bench.connection import Connection
 from monoq.errors import ConfigError, MonoqError
 from monoq.queue.connection import connect
-from monoq.queue.keys import QUEUE, TAKEN
+from monoq.queue.keys import QUEUE, keys_of
 from monoq.store.migrate import migrate
 
 READY_WITHIN_S = 30.0
@@ -105,7 +105,7 @@ class Stage:
     async def empty_the_list(self) -> None:
         """So that no id of ours is left to anybody."""
         redis = connect(self.redis_url)
-        await redis.delete(QUEUE, TAKEN)
+        await redis.delete(*keys_of(QUEUE))
         await redis.aclose()
 
     async def fill(self, jobs: int, tenants: int) -> None:

@@ -1,5 +1,35 @@
 """The names in Redis, spelled here only."""
 
-QUEUE = "job_queue"  # LIST of job ids: the runway, not the backlog
-TAKEN = "job_queue_taken"  # how many ids were ever popped from it
+QUEUE = "job_queue"  # LIST of job ids: the next few jobs, not the backlog; see lists.py for the others
 UPDATES = "job_updates"  # pub/sub channel: changes of jobs
+
+
+def taken_key(name: str) -> str:
+    """How many ids were ever popped from a list."""
+    return f"{name}:taken"
+
+
+def look_key(name: str) -> str:
+    """Set while a process looks for what is next, and for a moment after."""
+    return f"{name}:look"
+
+
+def backlog_key(name: str) -> str:
+    """Set while more jobs wait than the list holds."""
+    return f"{name}:backlog"
+
+
+def fronted_key(name: str) -> str:
+    """How many ids were put in front since the last look."""
+    return f"{name}:fronted"
+
+
+def popped_key(name: str) -> str:
+    """The ids popped last, which a look may find once more."""
+    return f"{name}:popped"
+
+
+def keys_of(name: str) -> list[str]:
+    """All keys of a list."""
+    others = (taken_key, look_key, backlog_key, fronted_key, popped_key)
+    return [name, *(key(name) for key in others)]

@@ -1,7 +1,8 @@
-"""The runway: the Redis LIST `job_queue` of the ids to run next. A hint, never the truth: it may vanish, repeat or lie."""
+"""The lists of ids to run next. Each is a hint, never the truth: it may vanish, repeat or lie."""
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,69 +13,107 @@ from redis.exceptions import ResponseError
 
 from monoq.errors import QueueUnavailable
 from monoq.queue.connection import UNAVAILABLE, close, connect
-from monoq.queue.keys import QUEUE, TAKEN
+from monoq.queue.keys import (
+    backlog_key,
+    fronted_key,
+    keys_of,
+    look_key,
+    popped_key,
+    taken_key,
+)
+from monoq.queue.lists import JobLists
 
 BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
-MIN_CAPACITY = 1000
-OVERFULL = 3  # a list this many times its capacity was not filled by us, or its jobs take longer than those before them
+MIN_CAPACITY = 200
+LOOK_MS = 1000  # how long a look may take before another process looks too
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = re.compile(f"(?:{_UUID},)*+{_UUID}").fullmatch
 _ID = re.compile(_UUID).fullmatch
 
 
+class Placing(StrEnum):
+    """Where what a look found goes."""
+
+    INSTEAD = "instead"  # of all that stands there
+    BEHIND = "behind"
+    IN_FRONT = "in front"
+
+
 class Ready:
-    """The list, and how long it may be (`capacity`: follows the slots of the live workers; kept current by the stager)."""
+    """The lists, and how long each may be (kept current by the stager; it follows the pace at which ids are taken)."""
 
     def __init__(self, url: str) -> None:
-        self.capacity = MIN_CAPACITY
+        self.lists = JobLists()
         self.away = False  # whether the last call found no Redis; the stager makes one several times a second
-        self.refused = False  # whether the last push failed: then the list is no help, though popping from it may work
+        self.refused = False  # whether the last write failed: then the lists are no help, though popping from them may work
+        self._capacity: dict[str, int] = {}
         self._redis = connect(url)
         self._look = _script(self._redis, "look_ready")
+        self._place = _script(self._redis, "place_ready")
         self._push = _script(self._redis, "push_ready")
-        self._list = _script(self._redis, "list_ready")
 
-    @property
-    def low_water(self) -> int:
-        """Below this length the list wants topping up. The lower, the fewer looks for what comes next, each through all tenants."""
-        return self.capacity // 8
+    def capacity(self, name: str) -> int:
+        """How many ids a list may hold."""
+        return self._capacity.get(name, MIN_CAPACITY)
 
-    async def push(self, ids: str) -> int:
-        """Appends ids ("id,id,…") as far as there is room; returns how many went in. Raises QueueUnavailable."""
-        self.refused = True
-        appended = int(await self._call(self._push([QUEUE], [self.capacity, ids])))
-        self.refused = False
-        return appended
+    def set_capacity(self, name: str, capacity: int) -> None:
+        """Says how many ids a list may hold."""
+        self._capacity[name] = capacity
 
-    async def look(self) -> tuple[int, int]:
-        """How many entries the list has, and how many ids were ever taken off it. Raises QueueUnavailable."""
-        length, taken = await self._call(self._look([QUEUE, TAKEN]))
-        return int(length), int(taken)
+    def low_water(self, name: str) -> int:
+        """Below this length a look for what is next is due at once."""
+        return self.capacity(name) // 4
 
-    async def shorten(self) -> None:
-        """Cuts the end off a list that is far too long: what waits there is selected again. Raises QueueUnavailable."""
-        await self._call(self._redis.ltrim(QUEUE, 0, self.capacity - 1))
+    async def push(self, name: str, ids: str, newcomers: str = "") -> int:
+        """Takes ids ("id,id,…") of jobs just stored, as far as nobody else waits for the room.
 
-    async def listed(self) -> str:
-        """The ids in the list, "id,id,…". Raises QueueUnavailable."""
-        return well_formed(await self._call(self._list([QUEUE], [OVERFULL * self.capacity])))
+        Those of `newcomers`, of tenants that had nothing here a moment ago, go to the front, a bounded number between two
+        looks. Returns how many went in. Raises QueueUnavailable.
+        """
+        capacity = self.capacity(name)
+        keys = [name, backlog_key(name), fronted_key(name)]
+        return int(await self._write(name, self._push(keys, [capacity, ids, newcomers, capacity // 2])))
+
+    async def begin_look(self, name: str) -> tuple[bool, int, int]:
+        """Whether this process is to look now for what is next; how many entries the list has; how many ids were ever taken
+        off it. Raises QueueUnavailable."""
+        keys = [name, taken_key(name), look_key(name)]
+        go, length, taken = await self._call(name, self._look(keys, [self.low_water(name), LOOK_MS]))
+        return bool(go), int(length), int(taken)
+
+    async def place(self, name: str, ids: str, how: "Placing", *, more: bool, rest_s: float) -> int:
+        """Ends a look: puts `ids` ("id,id,…") on a list. `more`: whether others wait; for `rest_s` seconds no look is due, unless
+        the list runs short. Returns its length. Raises QueueUnavailable."""
+        keys = [name, look_key(name), backlog_key(name), fronted_key(name), popped_key(name)]
+        arguments = [ids, how.value, "1" if more else "0", int(1000 * rest_s)]
+        return int(await self._write(name, self._place(keys, arguments)))
+
+    async def length(self) -> int:
+        """How many entries all lists have. Raises QueueUnavailable."""
+        return sum([int(await self._call(one.name, self._redis.llen(one.name))) for one in self.lists.all])
 
     async def ping(self) -> None:
         """Raises QueueUnavailable unless Redis answers."""
-        await self._call(self._redis.ping())
+        await self._call("", self._redis.ping())
 
     async def close(self) -> None:
         """Closes the connections."""
         await close(self._redis)
 
-    async def _call(self, call: Any) -> Any:
+    async def _write(self, name: str, call: Any) -> Any:
+        self.refused = True
+        answer = await self._call(name, call)
+        self.refused = False
+        return answer
+
+    async def _call(self, name: str, call: Any) -> Any:
         try:
             answer = await call
         except ResponseError as error:
             self.away = False
-            if "WRONGTYPE" in str(error):  # not ours to keep: the list is a cache, so it is dropped and filled again
-                await self._call(self._redis.unlink(QUEUE))
+            if "WRONGTYPE" in str(error):  # not ours to keep: a list is a cache, so it is dropped and filled again
+                await self._call(name, self._redis.unlink(*keys_of(name)))
             raise QueueUnavailable(str(error)) from error
         except UNAVAILABLE as error:
             self.away = True
@@ -84,24 +123,25 @@ class Ready:
 
 
 class Popper:
-    """Takes ids off the list, on a connection of its own: one per fetching lane, never shared, never cancelled."""
+    """Takes ids off a list, on a connection of its own: one per fetching lane, never shared, never cancelled."""
 
     def __init__(self, url: str) -> None:
         self._redis = connect(url, timeout_s=BLOCK_S + 0.8, connections=1)
         self._pop = _script(self._redis, "pop_ready")
 
-    async def pop(self, most: int) -> tuple[list[str], int]:
+    async def pop(self, name: str, most: int) -> tuple[list[str], int]:
         """Up to `most` ids at once, and how many entries are left; never waits. Raises QueueUnavailable."""
         try:
-            left, popped = await self._pop([QUEUE, TAKEN], [most])
+            keys = [name, taken_key(name), backlog_key(name), popped_key(name)]
+            left, popped = await self._pop(keys, [most])
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
         return split(well_formed(popped)), int(left)
 
-    async def wait_for_one(self) -> list[str]:
+    async def wait_for_one(self, name: str) -> list[str]:
         """Waits up to BLOCK_S for an id, and pops it. Raises QueueUnavailable."""
         try:
-            popped = await self._redis.blpop([QUEUE], timeout=BLOCK_S)
+            popped = await self._redis.blpop([name], timeout=BLOCK_S)
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
         return split(well_formed(popped[1])) if popped else []

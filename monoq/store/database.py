@@ -80,6 +80,7 @@ class Database:
             "lock_timeout": "3000",
             "idle_in_transaction_session_timeout": "10000",
             "timezone": "UTC",
+            "search_path": "public",
         }
         try:
             pool = await asyncpg.create_pool(
@@ -115,7 +116,9 @@ class Database:
         except UNAVAILABLE as error:
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and connection is not None:
                 await self._pool.expire_connections()  # the server behind them is no primary any more
-            raise DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}") from error
+            unavailable = DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}")
+            unavailable.timed_out = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
+            raise unavailable from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

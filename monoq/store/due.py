@@ -1,34 +1,128 @@
 """Which jobs are next, fairly. It must never decide who runs them: that is the claim's."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from operator import attrgetter
+
+import orjson
 
 from monoq.store.jobs import JobStore
 
 MAX_DEPTH = 256  # times an even share
+# A look that passes over rows that are gone may miss a job that was stored in a transaction which
+# stayed open for longer than this; a whole look, which misses nothing, follows within WHOLE_S, or
+# within WHOLE_SHARE times what the last whole look took, if that is longer.
+MARGIN_S = 1.0
+WHOLE_S = 1.0
+WHOLE_SHARE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """Where the waiting rows of a busy pair of type and tenant begin."""
+
+    suspect: bool
+    type: str
+    tenant_id: str
+    priority: int
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What a look found. `more`: others wait. `last_tenant`: where the next look should go on,
+    if there were more tenants than wanted."""
+
+    ids: str
+    more: bool
+    last_tenant: str | None
 
 
 class Due:
     """Looks into each tenant for its even share, and deeper only while that does not bring enough.
 
-    Where a few tenants have most of the work, an even share of each falls short; looking deep everywhere costs as much as it finds.
+    Where a few tenants have most of the work, an even share of each falls short; looking deep
+    everywhere costs as much as it finds.
+
+    While somebody holds an old snapshot, no vacuum can remove the rows of jobs that were claimed,
+    and those of a busy tenant stand before its next job. So most looks begin where the last one
+    found the first row, and a whole look comes from time to time.
     """
 
-    def __init__(self, jobs: JobStore, types: Sequence[str] | None = None) -> None:
-        self.types = types  # that can be run; None: any
-        self.falls_short = False  # whether the next look would bring more
+    def __init__(self, jobs: JobStore, takes: Sequence[tuple[bool, str]]) -> None:
         self._jobs = jobs
+        self._takes = takes
         self._depth = 1
+        self._busy: list[_Busy] = []
+        self._whole_at = 0.0
 
-    async def select(self, most: int, listed: str = "", soon: int = 0) -> str:
-        """The ids ("id,id,…") of up to `most` waiting jobs, without those in `listed`. Raises DatabaseUnavailable.
+    async def select(self, most: int, soon: int = 0, after: str = "") -> Next:
+        """Ids ("id,id,…") of up to `most` waiting jobs. Raises DatabaseUnavailable.
 
-        `soon`: how many jobs start within a moment; so many may stand in any order.
+        `soon`: how many jobs start within a moment; so many may stand in any order. `after`:
+        begins behind this tenant.
         """
-        depth, self._depth = self._depth, 1  # the next look is a light one if this fails: it may have taken too long
-        ids, deeper = await self._jobs.select_due_jobs(most, listed, self.types, depth, soon)
-        self.falls_short = deeper and depth < MAX_DEPTH
-        if self.falls_short:
-            self._depth = 4 * depth
-        else:
-            self._depth = depth if deeper else max(1, depth // 2)
-        return ids
+        began = time.monotonic()
+        whole = began >= self._whole_at
+        busy = [] if whole else [one for one in self._busy if one.tenant_id > after]
+        # The next look is a light one if this fails: it may have taken too long.
+        depth, self._depth = self._depth, 1
+        try:
+            row = await self._jobs.select_waiting_jobs(most, self._places(busy, after), _columns(busy), depth, soon)
+        finally:
+            if whole:
+                took = time.monotonic() - began
+                self._whole_at = began + took + max(WHOLE_S, WHOLE_SHARE * took)
+        self._busy = [_busy(found) for found in orjson.loads(row["busy"])]
+        ids, deeper = row["ids"], row["deeper"] and depth < MAX_DEPTH
+        self._depth = 4 * depth if deeper else max(1, depth // 2)
+        if row["deeper"] and not deeper:
+            self._depth = depth
+        full = len(ids) + 1 >= 37 * most
+        return Next(ids, full or row["deeper"], row["last_tenant"])
+
+    async def select_others(self, most: int, after: str = "") -> Next:
+        """The first jobs of up to `most` tenants that the last look did not find busy, newcomers among them; and of busy ones
+        what is more urgent than all that was found. Costs little."""
+        busy = [one for one in self._busy if one.tenant_id > after]
+        places = self._places(busy, after)
+        *columns, _ = _columns(busy)
+        row = await self._jobs.select_waiting_jobs(most, places, [*columns, [None] * len(busy)], 1, 0)
+        return Next(row["ids"], False, row["last_tenant"])
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the next look would bring more."""
+        return 1 < self._depth <= MAX_DEPTH
+
+    def _places(self, busy: Sequence[_Busy], after: str) -> list[list[object]]:
+        """Where to hop: between the tenants that are known to be busy."""
+        columns: list[list[object]] = [[], [], [], []]
+        for suspect, job_type in self._takes:
+            known = [one.tenant_id for one in busy if (one.suspect, one.type) == (suspect, job_type)]
+            bounds: list[str | None] = [after, *sorted(known), None]
+            for low, high in pairwise(bounds):
+                for column, value in zip(columns, (suspect, job_type, low, high), strict=True):
+                    column.append(value)
+        return columns
+
+
+_FIELDS = [attrgetter(name) for name in ("suspect", "type", "tenant_id", "priority", "run_at")]
+
+
+def _columns(busy: Sequence[_Busy]) -> list[list[object]]:
+    return [[field(one) for one in busy] for field in _FIELDS]
+
+
+def _busy(found: dict[str, object]) -> _Busy:
+    run_at = datetime.fromtimestamp(float(str(found["run_at"])), UTC) - timedelta(seconds=MARGIN_S)
+    return _Busy(
+        bool(found["suspect"]),
+        str(found["type"]),
+        str(found["tenant_id"]),
+        int(str(found["priority"])),
+        run_at,
+    )

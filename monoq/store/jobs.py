@@ -2,12 +2,12 @@
 It must never decide what should happen."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from monoq.job import NewJob, Status
 from monoq.store.database import Queryable, Row, query
-from monoq.store.workers import WORKER_LOCKS
 
 
 class JobStore:
@@ -29,13 +29,27 @@ class JobStore:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key, request_hash."""
         return await self._database.fetch(query("find_submitted"), *_find_columns(jobs))
 
-    async def claim_jobs(self, ids: Sequence[str], worker_id: int, timeouts_ms: dict[str, int]) -> Sequence[Row]:
+    async def claim_jobs(
+        self,
+        ids: Sequence[str],
+        worker_id: int,
+        timeouts_ms: dict[str, int],
+        *,
+        suspects: bool,
+        inline_bytes: int,
+    ) -> Sequence[Row]:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
 
-        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost,
-        waited_s, at (seconds since 1970).
+        `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger than `inline_bytes`), claim,
+        attempts, max_attempts, timeout_ms, version, lost, deaths, payload_bytes, waited_s, at (seconds since 1970).
         """
-        return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
+        types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
+        return await self._database.fetch(query("claim_jobs"), ids, worker_id, types, timeouts, suspects, inline_bytes)
+
+    async def read_payloads(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+        """The payloads, as JSON text, that a claim left out."""
+        rows = await self._database.fetch(query("read_payloads"), ids)
+        return {row["id"]: row["payload"] for row in rows}
 
     async def complete_jobs(
         self, ids: Sequence[UUID], claims: Sequence[int], results: Sequence[str | None], worker_id: int
@@ -44,21 +58,37 @@ class JobStore:
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Rows as of complete_jobs."""
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths, error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
-    async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None, depth: int, soon: int) -> tuple[str, bool]:
-        """Ids ("id,id,…") of waiting jobs to run next, fair among tenants, without those in `listed`.
+    async def select_waiting_jobs(
+        self,
+        limit: int,
+        places: Sequence[Sequence[object]],
+        busy: Sequence[Sequence[object]],
+        depth: int,
+        soon: int,
+    ) -> Row:
+        """A row of ids ("id,id,…") of waiting jobs to run next, fair among tenants; deeper, last_tenant, busy (JSON).
 
-        Looks at `depth` times its even share of each tenant; tells whether more would be found deeper. Jobs of one tenant
-        stand together as far as `soon` jobs have room for it.
+        `places` and `busy` are columns: see select_waiting_jobs.sql. Looks at `depth` times its even share of each tenant.
+        Jobs of one tenant stand together as far as `soon` jobs have room for it.
         """
-        ((ids, deeper),) = await self._database.fetch(query("select_due_jobs"), limit, listed, types, depth, soon)
-        return ids, bool(deeper)
+        arguments = (limit, *places, *busy, depth, soon)
+        (row,) = await self._database.fetch(query("select_waiting_jobs"), *arguments)
+        return row
 
-    async def rescue_jobs(self, limit: int) -> Sequence[Row]:
+    async def promote_delayed_jobs(self, limit: int, since: datetime) -> Row:
+        """Lets up to `limit` jobs whose time has come wait with the others; those due before `since` are passed over.
+
+        A row of may (whether this process was to do it), due (how many), last (when the last of them was due), next_in_s.
+        """
+        (row,) = await self._database.fetch(query("promote_delayed_jobs"), limit, since)
+        return row
+
+    async def rescue_jobs(self, limit: int, max_deaths: int) -> Sequence[Row]:
         """Frees jobs of lost workers; returns them as they are now."""
-        return await self._database.fetch(query("rescue_jobs"), limit, WORKER_LOCKS)
+        return await self._database.fetch(query("rescue_jobs"), limit, max_deaths)
 
     async def fold_claims(self, worker_id: int) -> Sequence[Row]:
         """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows; its claims shrink to these."""

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from monoq.store.database import Queryable, Row, query
 
-WORKER_LOCKS = 0x6D6F6E71  # "monq": the class of the advisory locks that live workers hold on their ids
-
 
 class WorkerStore:
     """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its own."""
@@ -20,6 +18,14 @@ class WorkerStore:
     async def live_workers_of(self, host: str) -> Sequence[Row]:
         """The ids of this host's workers whose lease is valid."""
         return await self._database.fetch(query("live_workers_of"), host)
+
+    async def workers_of_host(self, host: str) -> Sequence[Row]:
+        """Rows of id, pid and pid_started: the processes behind the valid leases of a host."""
+        return await self._database.fetch(query("list_workers_of_host"), host)
+
+    async def report_dead(self, ids: Sequence[int]) -> None:
+        """Ends the leases of workers whose processes are proved to be gone."""
+        await self._database.fetch(query("report_dead_workers"), ids)
 
     async def prune_claims(self) -> None:
         """Removes what workers without a lease had claimed and do not hold any more."""

@@ -1,90 +1,109 @@
-"""Keeps the runway topped up from the waiting rows, fairly. One mechanism for delayed jobs, retries, plain SQL and a wiped Redis.
+"""Keeps the lists of what is next in order, fairly. One mechanism for delayed jobs, retries, plain SQL and a wiped Redis.
 It must never be needed for correctness: a duplicate id is a harmless miss, a missing one is selected again."""
 
 import asyncio
-import logging
 import random
 import time
 
-from monoq.errors import DatabaseUnavailable, QueueUnavailable
+from monoq.errors import QueueUnavailable
+from monoq.queue.lists import JobList
 from monoq.queue.pace import Pace
-from monoq.queue.ready import MIN_CAPACITY, OVERFULL, Ready, split
-from monoq.service import Service
+from monoq.queue.ready import MIN_CAPACITY, Placing, Ready
 from monoq.store.due import Due
+from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
+from monoq.upkeep.loop import UpkeepLoop
+from monoq.upkeep.troubles import Troubles
 
-log = logging.getLogger(__name__)
+PERIOD_S = 0.2  # how old the order of a list may be
+AHEAD_S = 0.5  # a list holds what is taken in this time; a part of it is being claimed when it is put in order
+BRIEF_ABOVE = 1000  # to put a longer list in order costs much: between, newcomers are put in front of it
+BRIEF = 200  # jobs, at most, that are put in front
+TOGETHER_S = 0.5  # what is taken in this time may stand in any order: newcomers and urgent jobs are put in front
+MAX_CAPACITY = 20_000
+WORKERS_EVERY_S = 1.0
 
-PERIOD_S = 0.25
-SLOTS_AHEAD = 2  # the list holds this many times the slots of all live workers
-AHEAD_S = 0.5  # or what they take in this time, if that is more: each look goes through all tenants
-MAX_CAPACITY = 50_000
-WORKERS_EVERY = 4  # periods between looks at the workers
+
+class _Staging:
+    """What this process remembers of a list."""
+
+    def __init__(self, job_list: JobList, jobs: JobStore) -> None:
+        self.list = job_list
+        self.due = Due(jobs, job_list.takes)
+        self.pace = Pace()
+        self.after = ""  # the tenant behind which the next look begins, if there are many
+        self.brief_after = ""  # the same of a brief look
 
 
-class Stager(Service):
-    """Every process stages; two at once push some ids twice, which the claim makes harmless."""
+class Stager(UpkeepLoop):
+    """Every process stages, one at a time for each list: whoever sees it short or out of date first."""
 
     name = "stager"
 
-    def __init__(self, *, due: Due, workers: WorkerStore, ready: Ready) -> None:
-        super().__init__()
-        self._due = due
+    def __init__(self, *, jobs: JobStore, workers: WorkerStore, ready: Ready, troubles: Troubles) -> None:
+        super().__init__(troubles)
+        self._jobs = jobs
         self._workers = workers
         self._ready = ready
-        self._pace = Pace()
-        self._slots = 0  # of all live workers
+        self._stagings: dict[JobList, _Staging] = {}
+        self._workers_at = 0.0
         self._woken = asyncio.Event()
 
-    def list_is(self, length: int) -> None:
-        """Somebody just saw how long the list is: a short one is topped up at once."""
-        if length < self._ready.low_water:
+    def list_is(self, name: str, length: int) -> None:
+        """Somebody just saw how long a list is: a short one is topped up at once."""
+        if length < self._ready.low_water(name):
             self._woken.set()
 
     def stop(self) -> None:
         super().stop()
         self._woken.set()
 
-    async def run(self) -> None:
-        period = 0
-        while not self.stopping.is_set():
-            try:
-                if period % WORKERS_EVERY == 0:
-                    await self._look_at_workers()
-                await self._top_up()
-            except (DatabaseUnavailable, QueueUnavailable) as error:
-                log.debug("nothing staged: %s", error)
-                await self.pause(PERIOD_S)
-            period += 1
-            await self._until_next_look()
+    async def look(self) -> None:
+        """Looks once at each list whose turn it is."""
+        if time.monotonic() - self._workers_at > WORKERS_EVERY_S:
+            await self._look_at_workers()
+        looks = [self._top_up(staging) for staging in self._stagings.values()]
+        for outcome in await asyncio.gather(*looks, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, QueueUnavailable):
+                raise outcome
 
-    async def _until_next_look(self) -> None:
+    async def rest(self) -> None:
         try:
-            async with asyncio.timeout(PERIOD_S * random.uniform(0.8, 1.2)):  # noqa: S311 - keeps processes out of step
+            # Out of step with the other processes.
+            async with asyncio.timeout(PERIOD_S * random.uniform(0.8, 1.2)):  # noqa: S311
                 await self._woken.wait()
         except TimeoutError:
             pass
         self._woken.clear()
 
     async def _look_at_workers(self) -> None:
-        workers = await self._workers.list_workers()
-        self._slots = sum(worker["slots"] for worker in workers)
-        self._due.types = sorted({name for worker in workers for name in worker["types"]}) or None
+        self._ready.lists.update(await self._workers.list_workers())
+        self._workers_at = time.monotonic()
+        known = self._stagings
+        self._stagings = {one: known.get(one) or _Staging(one, self._jobs) for one in self._ready.lists.all}
 
-    async def _top_up(self) -> None:
-        length, taken = await self._ready.look()
-        self._pace.note(taken, time.monotonic())
-        soon = int(min(AHEAD_S * self._pace.per_s, MAX_CAPACITY))
-        self._ready.capacity = max(MIN_CAPACITY, SLOTS_AHEAD * self._slots, soon)
-        if length > OVERFULL * self._ready.capacity:
-            await self._ready.shorten()
-        if length >= self._ready.low_water:
+    async def _top_up(self, staging: _Staging) -> None:
+        name = staging.list.name
+        go, length, taken = await self._ready.begin_look(name)
+        staging.pace.note(taken, time.monotonic())
+        per_s = staging.pace.per_s
+        capacity = max(MIN_CAPACITY, min(int(AHEAD_S * per_s), MAX_CAPACITY))
+        self._ready.set_capacity(name, capacity)
+        if not go:
             return
-        listed = await self._ready.listed()
-        wanted = self._ready.capacity - len(split(listed))
-        if wanted <= 0:  # another process, which knows of a quicker pace, has filled it meanwhile
+        if capacity > BRIEF_ABOVE and length >= capacity // 2:
+            await self._let_newcomers_in(staging)
             return
-        if due := await self._due.select(wanted, listed, soon):
-            await self._ready.push(due)
-        if self._due.falls_short:
+        found = await staging.due.select(capacity, int(TOGETHER_S * per_s), staging.after)
+        # With more tenants than the list has room for, each look goes on behind the last tenant: to begin anew would pass over those
+        # whose turn it is.
+        crowded = found.last_tenant is not None or staging.after != ""
+        staging.after = found.last_tenant or ""
+        await self._ready.place(name, found.ids, Placing.BEHIND if crowded else Placing.INSTEAD, more=found.more, rest_s=PERIOD_S)
+        if staging.due.falls_short:
             self._woken.set()
+
+    async def _let_newcomers_in(self, staging: _Staging) -> None:
+        found = await staging.due.select_others(BRIEF, staging.brief_after)
+        staging.brief_after = found.last_tenant or ""
+        await self._ready.place(staging.list.name, found.ids, Placing.IN_FRONT, more=True, rest_s=PERIOD_S)

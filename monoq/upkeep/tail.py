@@ -66,7 +66,7 @@ class Tail(Service):
                 if down_since is not None:
                     log.warning("changes are read again after %.1f s", time.monotonic() - down_since)
                     down_since = None
-            except UNAVAILABLE as error:
+            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 self._watch.lose_sight()
                 if down_since is None:
                     down_since = time.monotonic()

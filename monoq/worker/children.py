@@ -57,6 +57,11 @@ class Children:
         self._nursery: _Nursery | None = None
         self._starting = asyncio.Lock()
 
+    @property
+    def free(self) -> int:
+        """How many more jobs could start at once."""
+        return self._size - self._asked
+
     async def run(self, run: Run) -> Ending:
         """Runs a job alone in a child. If the child dies, the job has lost a run; the third time it has FAILED."""
         if self._asked >= self._size * (1 + MAX_WAITING):
@@ -82,6 +87,7 @@ class Children:
         pid = 0
         try:
             pid = int(await reader.readline() or 0)
+            run.begin(time.monotonic())
             writer.write(orjson.dumps(_request(run)) + b"\n")
             reply = await reader.readline()
             if reply.endswith(b"\n"):

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Part = Sequence[tuple[Run, Ending]]
 
 FLUSH_JOBS = 1000  # endings in one statement, at most
+FLUSH_BYTES = 2 << 20  # of results in one statement, at most, unless one is larger
 LINGER_S = 0.002  # how long endings wait for company while other jobs run; alone they do not wait
 LANES = 3  # writes under way at once
 RETRY_S = 0.25  # pause after Postgres was away
@@ -52,10 +53,12 @@ class Completer(Service):
         self._settled = settled
         self._ended: list[tuple[Run, Ending]] = []
         self._arrived = asyncio.Event()
+        self.pending_bytes = 0  # of results that are not written yet
 
-    def add(self, run: Run, ending: Ending) -> None:
-        """Takes the end of a run; returns at once."""
-        self._ended.append((run, ending))
+    def add(self, ended: Part) -> None:
+        """Takes the ends of runs; returns at once."""
+        self._ended.extend(ended)
+        self.pending_bytes += sum(len(ending.result) for _, ending in ended if ending.result)
         self._arrived.set()
 
     def stop(self) -> None:
@@ -75,9 +78,21 @@ class Completer(Service):
                 continue
             if len(self._ended) < FLUSH_JOBS and not self._idle() and not self.stopping.is_set():
                 await asyncio.sleep(LINGER_S)
-            batch, self._ended = self._ended[:FLUSH_JOBS], self._ended[FLUSH_JOBS:]
+            count = self._next_batch()
+            batch, self._ended = self._ended[:count], self._ended[count:]
             if batch:
                 await self._write(batch)
+
+    def _next_batch(self) -> int:
+        """How many endings fit into a statement."""
+        if self.pending_bytes <= FLUSH_BYTES:
+            return FLUSH_JOBS
+        size = 0
+        for count, (_, ending) in enumerate(self._ended[:FLUSH_JOBS]):
+            size += len(ending.result or "")
+            if size > FLUSH_BYTES:
+                return max(1, count)
+        return FLUSH_JOBS
 
     async def _write(self, batch: Part) -> None:
         by_worker: dict[tuple[int, bool], list[tuple[Run, Ending]]] = defaultdict(list)
@@ -86,6 +101,7 @@ class Completer(Service):
         for (worker_id, completed), part in by_worker.items():
             failpoint.hit("before_finish")
             await self._finish(worker_id, completed, part)
+            self.pending_bytes -= sum(len(ending.result) for _, ending in part if ending.result)
             self._settled([run for run, _ in part])
 
     async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
@@ -95,6 +111,10 @@ class Completer(Service):
             try:
                 rows = await (self._complete(worker_id, part) if completed else self._end(worker_id, part))
             except DatabaseUnavailable as error:
+                if error.timed_out and down_since is not None and len(part) > 1:
+                    # It may be too large for its time limit, and would be for ever.
+                    await self._finish_by_halves(worker_id, completed, part, error)
+                    return
                 if down_since is None:
                     down_since = time.monotonic()
                     log.warning("%d results wait for PostgreSQL: %s", len(part), error)
@@ -136,6 +156,7 @@ class Completer(Service):
             [ending.delay_ms for _, ending in part],
             [ending.attempts_back for _, ending in part],
             [ending.lost for _, ending in part],
+            [ending.deaths for _, ending in part],
             [ending.error for _, ending in part],
         )
         return await self._jobs.end_runs(columns, worker_id)

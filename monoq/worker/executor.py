@@ -1,160 +1,251 @@
-"""Runs jobs side by side and keeps their deadlines. It must never do IO of its own, and never wait for a handler that will not stop."""
+"""Gives jobs to the pool they run in, and keeps their deadlines. It must never do IO of its own, and
+never wait for a handler that will not stop."""
 
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from contextvars import copy_context
-from typing import Any
-from uuid import UUID
+from collections.abc import Callable, Iterable, Sequence
 
-from monoq.log import current_run
+from monoq.pool import Pool
 from monoq.service import Service
-from monoq.worker.call import end_of, timed_out
+from monoq.worker.call import timed_out
+from monoq.worker.children import Children
+from monoq.worker.handler_loop import HandlerLoop
+from monoq.worker.mailbox import Mailbox
+from monoq.worker.read_ahead import ReadAhead
 from monoq.worker.run import RELEASED, Ending, Run
+from monoq.worker.threads import Threads
 
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1  # how exactly deadlines are kept
-BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
-STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop; less than the 5 s after which others rescue its job
-MAX_STUBBORN = 100  # handlers that ignore their cancellation: beyond it this process is no good any more
+STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop
+BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warning
+UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
+START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
+MAX_STUBBORN = 100  # async handlers that ignore their cancellation, at most
+MAX_HUNG = 2  # times the threads: plain functions that are past their deadline and do not return, at most
+MAX_STUCK_LOOPS = 4  # event loops that were given up and still do not turn, at most
+
+Ended = tuple[Run, Ending]
 
 
 class Executor(Service):
-    """Runs jobs on the event loop, plain functions in threads, suspects and isolated types elsewhere; each end goes to `ended`.
+    """Runs jobs on the handlers' event loop, in threads and in child processes.
 
-    There is no task per job: a runner takes one job after the other, and before it starts one it makes sure that another
-    runner stands by. The one standing by gets to run only if the handler waits for something, so handlers that never do
-    are run by a single task, and those that do run side by side.
+    Each end goes to `ended`, in the main loop; `changed` is called when there is room for more. At
+    a bound on handlers that cannot be stopped it raises, which ends the process: it must be
+    replaced.
     """
 
     name = "executor"
 
-    def __init__(self, *, threads: int, isolated: Callable[[Run], Awaitable[Ending]], ended: Callable[[Run, Ending], None]) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        children: Children,
+        ended: Callable[[Sequence[Ended]], None],
+        changed: Callable[[], None],
+    ) -> None:
         super().__init__()
         self.last_tick = time.monotonic()
-        self._isolated = isolated
-        self._ended = ended
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="handler")
-        self._free_threads = threads
+        self._main = asyncio.get_running_loop()
+        self._ended = Mailbox(self._main, ended)
+        self._changed = changed
+        self._running: set[Run] = set()
+        self._threads = Threads(threads, self._running.add, self._finish)
+        self._orphans: set[Run] = set()  # plain functions that go on, though their job does not
+        self._children = children
+        self._child_runs: set[asyncio.Task[None]] = set()
+        self._children_started = 0
+        self._ahead = {pool: ReadAhead() for pool in Pool}
         self._stubborn = 0
-        self._waiting: deque[Run] = deque()
-        self._running: dict[UUID, Run] = {}
-        self._standby: asyncio.Task[None] | None = None
-        self._runners: set[asyncio.Task[None]] = set()
+        self._stuck_loops: list[HandlerLoop] = []
+        self._loop = self._new_loop()
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits to run."""
-        return not self._waiting and not self._running
+        return not (self._running or self._loop.unstarted or self._threads.unstarted)
 
     @property
-    def saturated(self) -> bool:
-        """Whether jobs wait for a thread: to claim more of them would only take them from other workers."""
-        return self._free_threads <= 0
+    def hung(self) -> int:
+        """Handlers that cannot be stopped: threads and event loops that were given up."""
+        self._stuck_loops = [loop for loop in self._stuck_loops if loop.alive]
+        return self._threads.hung + len(self._stuck_loops) + self._stubborn
 
-    @property
-    def oldest_deadline(self) -> float:
-        """The earliest deadline of what runs, on the monotonic clock; may be asked by another thread."""
-        return min((run.deadline for run in list(self._running.values())), default=float("inf"))
+    def room(self, pool: Pool, claiming: int) -> int:
+        """How many more jobs could start within a moment, while `claiming` are about to come."""
+        now = time.monotonic()
+        ahead = self._ahead[pool]
+        if pool is Pool.LOOP:
+            unstarted = self._loop.unstarted
+            allowed = max(1, ahead.allowed(self._loop.started, unstarted, now))
+            room = allowed - unstarted - claiming
+            # In handfuls: a claim costs as much for one job as for fifty.
+            wanted = max(1, allowed // 4)
+            if room < wanted:
+                self._loop.drained_below = max(1, allowed - wanted - claiming)
+                return 0
+            return room
+        if pool is Pool.THREADS:
+            unstarted = self._threads.unstarted
+            free, started = self._threads.free, self._threads.started
+        else:
+            free, started, unstarted = self._children.free, self._children_started, 0
+        return max(0, free + ahead.allowed(started, unstarted, now) - claiming)
 
     def start(self, runs: Iterable[Run]) -> None:
         """Takes claimed jobs to run; returns at once."""
-        self._waiting.extend(runs)
-        self._stand_by()
+        by_pool: dict[Pool, list[Run]] = {pool: [] for pool in Pool}
+        for run in runs:
+            by_pool[run.pool].append(run)
+        if by_pool[Pool.LOOP]:
+            self._loop.start(by_pool[Pool.LOOP])
+        if by_pool[Pool.THREADS]:
+            self._threads.start(by_pool[Pool.THREADS])
+        for run in by_pool[Pool.CHILDREN]:
+            run.task = self._main.create_task(self._run_in_child(run), name="child")
+            self._child_runs.add(run.task)
+            run.task.add_done_callback(self._child_runs.discard)
 
     async def run(self) -> None:
         """Keeps deadlines until `stop`."""
         while not self.stopping.is_set():
-            self.last_tick = now = time.monotonic()
-            for run in [run for run in self._running.values() if run.deadline <= now]:
-                if not run.timed_out:
-                    run.timed_out = True
-                    _cancel(run)
-                elif run.deadline + STUBBORN_S <= now:
-                    self._give_up(run)
+            now = time.monotonic()
+            self._look_at_loop(now, now - self.last_tick)
+            self.last_tick = now
+            for run in [run for run in list(self._running) if run.deadline <= now]:
+                self._overdue(run, now)
+            for run in [run for run in self._orphans if run.ended_at or run.deadline <= now]:
+                self._orphans.discard(run)
+                if not run.ended_at:
+                    self._threads.give_up(run)
+            self._give_back(now - START_WITHIN_S)
+            self._bound()
             await self.pause(TICK_S)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.stop()
+        self._loop.stop()
 
     def abandon(self, run: Run) -> bool:
         """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether it was running."""
-        if self._running.get(run.id) is not run:  # it has ended, and its job may be running here once more
+        if run not in self._running:  # it has ended, and its job may be running here once more
             return False
-        del self._running[run.id]
-        _cancel(run)
+        self._running.discard(run)
+        self._cancel(run)
         return True
 
     def release_all(self) -> None:
         """Gives back every job in hand, attempt not charged: the grace of a stop is over."""
-        while self._waiting:
-            self._ended(self._waiting.popleft(), RELEASED)
-        for run in list(self._running.values()):
-            del self._running[run.id]
-            self._ended(run, RELEASED)
-            _cancel(run)
+        self._give_back(float("inf"))
+        for run in list(self._running):
+            self._finish(run, RELEASED)
+            self._cancel(run)
 
-    def _give_up(self, run: Run) -> None:
-        """Its job goes on without it; the handler itself cannot be stopped from here."""
-        del self._running[run.id]
-        self._ended(run, timed_out(run))
-        self._stubborn += 1
-        log.error("the handler of %s ignores its cancellation; job %s goes on without it", run.type, run.id)
-        if self._stubborn > MAX_STUBBORN:
-            raise RuntimeError(f"more than {MAX_STUBBORN} handlers ignore their cancellation: this process must be replaced")
+    async def _run_in_child(self, run: Run) -> None:
+        self._running.add(run)
+        self._children_started += 1
+        self._finish(run, await self._children.run(run))
 
-    def _stand_by(self) -> None:
-        if self._waiting and self._standby is None:
-            self._standby = asyncio.create_task(self._run_jobs(), name="runner")
-            self._runners.add(self._standby)
-            self._standby.add_done_callback(self._runners.discard)
+    def _finish(self, run: Run, ending: Ending) -> None:
+        """By any thread. Whoever takes the run out decides how it ended."""
+        try:
+            self._running.remove(run)
+        except KeyError:  # it was given up, released or abandoned meanwhile
+            return
+        self._ended.put((run, ending))
 
-    async def _run_jobs(self) -> None:
-        self._standby = None
-        me = asyncio.current_task()
-        assert me is not None
-        now = time.monotonic()
-        breath = now + BREATH_S
-        while self._waiting:
-            run = self._waiting.popleft()
-            if self._standby is None:
-                self._stand_by()
-            run.task = me
-            run.started_at = now
-            current_run.set(run)
-            self._running[run.id] = run
-            ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
-            if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
-                del self._running[run.id]
-                self._ended(run, ending)
-            run.ended_at = now = time.monotonic()
-            if me.cancelling() or run.timed_out:
-                self._stand_by()
-                return  # a cancellation may still be on its way: no other job is to meet it
-            if now > breath:
-                await asyncio.sleep(0)
-                now = time.monotonic()
-                breath = now + BREATH_S
+    def _cancel(self, run: Run) -> None:
+        """The end of the run is decided; what is left of it is stopped as far as it can be."""
+        run.released = True
+        match run.pool:
+            case Pool.LOOP:
+                self._loop.cancel(run)
+            case Pool.THREADS:
+                self._orphans.add(run)
+            case Pool.CHILDREN if run.task:
+                run.task.cancel()
 
-    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        loop = asyncio.get_running_loop()
+    def _overdue(self, run: Run, now: float) -> None:
+        if run.pool is Pool.THREADS:
+            log.warning("job %s of type %s has timed out; its thread goes on", run.id, run.type)
+            self._finish(run, timed_out(run))
+            self._threads.give_up(run)
+        elif not run.timed_out:
+            run.timed_out = True
+            if run.pool is Pool.LOOP:
+                self._loop.cancel(run)
+            elif run.task:
+                run.task.cancel()
+        elif run.deadline + STUBBORN_S <= now and run.pool is Pool.LOOP:
+            if self._loop.current is run and now - self._loop.answered_at > STUBBORN_S:
+                self._replace_loop(run)
+            elif now - self._loop.answered_at < STUBBORN_S:
+                self._finish(run, timed_out(run))
+                self._stubborn += 1
+                log.error(
+                    "the handler of %s ignores its cancellation; job %s goes on without it",
+                    run.type,
+                    run.id,
+                )
 
-        def free_thread(_: "Future[Any]") -> None:
-            with suppress(RuntimeError):  # the loop is gone: the process ends
-                loop.call_soon_threadsafe(self._thread_is_free)
+    def _give_back(self, claimed_before: float) -> None:
+        """What has not begun by now is for another worker, or another moment."""
+        late = [*self._loop.take_back(claimed_before), *self._threads.take_back(claimed_before)]
+        for run in late:
+            self._ended.put((run, RELEASED))
 
-        self._free_threads -= 1
-        future = self._threads.submit(copy_context().run, function, *args)
-        future.add_done_callback(free_thread)  # when the function has really returned, which no cancellation brings about
-        return await asyncio.wrap_future(future)
+    def _new_loop(self) -> HandlerLoop:
+        changed: Mailbox[None] = Mailbox(self._main, lambda _: self._changed())
+        return HandlerLoop(self._running.add, self._finish, lambda: changed.put(None))
 
-    def _thread_is_free(self) -> None:
-        self._free_threads += 1
+    def _look_at_loop(self, now: float, elapsed: float) -> None:
+        """A handler that computes, or blocks, holds up the others on its event loop: that is told,
+        and their time limits wait meanwhile."""
+        self._loop.ask()
+        blocked_s = now - self._loop.answered_at
+        if blocked_s < 2 * TICK_S:
+            return
+        culprit = self._loop.current
+        for run in list(self._running):
+            if run.pool is Pool.LOOP and run is not culprit:
+                run.deadline += elapsed
+        if blocked_s > BLOCKING_S and culprit and not culprit.blocking_told:
+            culprit.blocking_told = True
+            log.warning(
+                "the async handler of %s has blocked its event loop for %.1f s (job %s); other async "
+                "jobs wait. Make it a plain `def`, which runs in a thread, or isolated=True",
+                culprit.type,
+                blocked_s,
+                culprit.id,
+            )
+        if culprit is None and blocked_s > UNKNOWN_BLOCK_S:
+            self._replace_loop(None)
 
+    def _replace_loop(self, culprit: Run | None) -> None:
+        """A loop that is stuck is left to itself. Its other jobs are nobody's fault: they go back."""
+        log.error(
+            "the event loop of the handlers is stuck%s; another takes its place",
+            f" in the handler of {culprit.type}, job {culprit.id}" if culprit else "",
+        )
+        stuck = self._loop
+        self._stuck_loops.append(stuck)
+        self._loop = self._new_loop()
+        self._loop.start(stuck.take_back(float("inf")))
+        for run in list(self._running):
+            if run.pool is Pool.LOOP:
+                run.released = True
+                self._finish(run, timed_out(run) if run is culprit else RELEASED)
+        stuck.stop()
 
-def _cancel(run: Run) -> None:
-    if run.task:
-        run.task.cancel()
+    def _bound(self) -> None:
+        self._stuck_loops = [loop for loop in self._stuck_loops if loop.alive]
+        bounds = (
+            (self._threads.hung, MAX_HUNG * self._threads.size, "threads whose function does not return"),
+            (len(self._stuck_loops), MAX_STUCK_LOOPS, "event loops that are stuck"),
+            (self._stubborn, MAX_STUBBORN, "async handlers that ignore their cancellation"),
+        )
+        for count, bound, what in bounds:
+            if count >= bound:
+                raise RuntimeError(f"{count} {what}: this process must be replaced")

@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from uuid import UUID
+from collections.abc import Sequence
 
 from monoq import failpoint
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
@@ -13,6 +12,7 @@ from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
 from monoq.observe import Metrics
+from monoq.pool import Pool
 from monoq.queue.ready import Popper, Ready
 from monoq.registry import App
 from monoq.service import Service
@@ -20,75 +20,32 @@ from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
 from monoq.worker.executor import Executor
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.payloads import INLINE_BYTES, Payloads
 from monoq.worker.picker import Picker
 from monoq.worker.run import Run
+from monoq.worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
 LANES = 2  # batches being fetched at once: while one is claimed, the next is popped
 SMALL_BATCH, SMALL_BATCH_LANES = 50, 6  # small ones mostly wait for round trips and for the disk
-FULL_S = 0.5  # how long a lane waits for a slot before it looks whether it is to stop
+FULL_S = 0.5  # how long a lane waits for room before it looks whether it is to stop
 RETRY_S = 0.25  # pause after Postgres was away
 IDLE_S = 1.0  # an empty list is believed for so long; then a lane looks into Postgres itself
 
 
-class Slots:
-    """The jobs in hand, from the claim until Postgres has acknowledged their end; never more than `size`."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._in_hand: dict[UUID, Run] = {}
-        self._asked = 0
-        self._freed = asyncio.Event()
-
-    def __len__(self) -> int:
-        return len(self._in_hand)
-
-    def __iter__(self) -> Iterator[Run]:
-        return iter(list(self._in_hand.values()))
-
-    @property
-    def free(self) -> int:
-        """How many more jobs may be asked for."""
-        return self._size - len(self._in_hand) - self._asked
-
-    def ask(self, most: int) -> int:
-        """Reserves up to `most` free slots for jobs to be claimed."""
-        asked = max(0, min(most, self.free))
-        self._asked += asked
-        return asked
-
-    def fill(self, asked: int, runs: Sequence[Run]) -> None:
-        """Ends a reservation with the jobs that were claimed."""
-        self._asked -= asked
-        self._in_hand.update({run.id: run for run in runs})
-
-    def settle(self, runs: Sequence[Run]) -> None:
-        """Frees the slots of runs whose end is acknowledged."""
-        for run in runs:
-            if self._in_hand.get(run.id) is run:
-                del self._in_hand[run.id]
-        self._freed.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Returns when slots were freed, or after `seconds`."""
-        self._freed.clear()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._freed.wait()
-        except TimeoutError:
-            pass
-
-
 class Fetcher(Service):
-    """A few lanes, each: wait for slots → pop → claim → start."""
+    """For one pool: a few lanes, each: wait for room → pop → claim → start. A claim is a promise to
+    start now, so it takes no more than what can."""
 
     name = "fetcher"
 
     def __init__(
         self,
+        pool: Pool,
         *,
         app: App,
+        takes: frozenset[tuple[bool, str]],
         jobs: JobStore,
         redis_url: str,
         ready: Ready,
@@ -96,14 +53,20 @@ class Fetcher(Service):
         publisher: Publisher,
         heartbeat: Heartbeat,
         executor: Executor,
+        payloads: Payloads,
         slots: Slots,
         stager: Stager,
         metrics: Metrics,
         batch_size: int,
     ) -> None:
         super().__init__()
+        self._pool = pool
+        self._takes = takes
         self._handlers = {handler.name: handler for handler in app}
-        self._timeouts_ms = {handler.name: int(handler.timeout_s * 1000) for handler in app}
+        self._timeouts_ms = {
+            suspect: {handler.name: int(handler.timeout_s * 1000) for handler in app if (suspect, handler.name) in takes}
+            for suspect in (False, True)
+        }
         self._jobs = jobs
         self._redis_url = redis_url
         self._ready = ready
@@ -113,55 +76,57 @@ class Fetcher(Service):
         self._metrics = metrics
         self._heartbeat = heartbeat
         self._executor = executor
+        self._payloads = payloads
         self._slots = slots
         self._stager = stager
         self._batch_size = batch_size
-        self._claiming = 0
-
-    @property
-    def claiming(self) -> bool:
-        """Whether jobs are about to come."""
-        return self._claiming > 0
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as lanes:
-            for _ in range(SMALL_BATCH_LANES if self._batch_size <= SMALL_BATCH else LANES):
-                lanes.create_task(self._fetch_batches())
+        lanes = 1
+        if self._pool is Pool.LOOP:
+            lanes = SMALL_BATCH_LANES if self._batch_size <= SMALL_BATCH else LANES
+        async with asyncio.TaskGroup() as group:
+            for _ in range(lanes):
+                group.create_task(self._fetch_batches())
+
+    def _reserve(self) -> int:
+        if not self._heartbeat.lease_is_proved:
+            return 0
+        room = self._executor.room(self._pool, self._slots.claiming(self._pool))
+        room = min(room, self._batch_size, self._payloads.room)
+        return self._slots.reserve(self._pool, room) if room > 0 else 0
 
     async def _fetch_batches(self) -> None:
         popper = Popper(self._redis_url)
         try:
             while not self.stopping.is_set():
-                asked = 0 if self._executor.saturated or not self._heartbeat.lease_is_proved else self._slots.ask(self._batch_size)
-                if not asked:
+                reserved = self._reserve()
+                if not reserved:
                     await self._slots.wait(FULL_S)
                     continue
                 runs: Sequence[Run] = ()
                 try:
-                    if ids := await self._next_ids(popper, asked):
+                    if ids := await self._next_ids(popper, reserved):
                         failpoint.hit("after_pop")
-                        self._claiming += 1
-                        try:
-                            runs = await self._claim(ids)
-                        finally:
-                            self._claiming -= 1
+                        runs = await self._claim(ids)
                         failpoint.hit("after_claim")
                 except DatabaseUnavailable as error:
                     log.debug("nothing fetched: %s", error)
                     await self.pause(RETRY_S)
                 finally:
-                    self._slots.fill(asked, runs)
-                self._executor.start(runs)
+                    self._slots.fill(self._pool, reserved, runs)
+                self._executor.start(self._payloads.complete(runs))
         finally:
             await popper.close()
 
     async def _next_ids(self, popper: Popper, most: int) -> Sequence[str]:
         """From the list; from Postgres itself when the list is out of reach, takes no ids, or has been empty for a while."""
         if not self._ready.away:  # each pop would wait out its time limit; the stager looks whether Redis is back
+            name = self._ready.lists.listed(self._pool, self._takes).name
             try:
-                ids, left = await popper.pop(most)
-                self._stager.list_is(left)
-                if ids or (not self._ready.refused and (ids := await popper.wait_for_one())):
+                ids, left = await popper.pop(name, most)
+                self._stager.list_is(name, left)
+                if ids or (not self._ready.refused and (ids := await popper.wait_for_one(name))):
                     self._listened_at = time.monotonic()
                     return ids
                 if not self._ready.refused and time.monotonic() - self._listened_at < IDLE_S:
@@ -177,30 +142,55 @@ class Fetcher(Service):
         return ids
 
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
+        runs: list[Run] = []
+        for suspects, timeouts_ms in self._timeouts_ms.items():
+            # A list has suspects only for children, where a second statement is nothing beside a fork.
+            if timeouts_ms:
+                runs += await self._claim_some(ids, timeouts_ms, suspects)
+        return runs
+
+    async def _claim_some(self, ids: Sequence[str], timeouts_ms: dict[str, int], suspects: bool) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
-        rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
+        rows = await self._jobs.claim_jobs(ids, worker_id, timeouts_ms, suspects=suspects, inline_bytes=INLINE_BYTES)
         claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []
         told: defaultdict[str, list[Told]] = defaultdict(list)
-        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, waited_s, _ in rows:
+        for row in rows:
+            (
+                job_id,
+                tenant_id,
+                job_type,
+                payload,
+                claim,
+                attempt,
+                max_attempts,
+                timeout_ms,
+                version,
+                lost,
+                deaths,
+                payload_bytes,
+                waited_s,
+                _,
+            ) = row
             handler = self._handlers[job_type]
-            timeout_s = handler.timeout_s if timeout_ms is None else timeout_ms / 1000
             runs.append(
                 Run(
                     job_id,
                     tenant_id,
                     job_type,
-                    payload,
+                    payload or "",
                     claim,
                     worker_id,
                     attempt,
                     max_attempts or handler.max_attempts,
                     version,
                     lost,
-                    claimed_at + timeout_s,
-                    timeout_s,
+                    deaths,
+                    handler.timeout_s if timeout_ms is None else timeout_ms / 1000,
                     handler,
+                    claimed_at,
+                    payload_bytes,
                 )
             )
             told[tenant_id].append((str(job_id), version, job_type, attempt, None))

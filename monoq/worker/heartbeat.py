@@ -16,36 +16,47 @@ import asyncpg
 from monoq.errors import DatabaseUnavailable
 from monoq.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
-from monoq.store.workers import WORKER_LOCKS
+from monoq.upkeep import deaths
 
 log = logging.getLogger(__name__)
 
 PROVED = 0.7  # share of the lease after a good beat in which new work may start: a claim made then is surely within it
-HUNG_S = 5.0  # how long after the oldest deadline a loop may be stuck before the process is ended
+STUCK_S = 10.0  # how long the main loop may be stuck before the process is ended: no handler runs in it
 
 
 class Heartbeat(Service):
     """The worker's row: registered at `register`, renewed every `beat_s` seconds, removed at `stop`.
 
-    `worker_id` is new for every start of a process, and whenever the lease ran out: an id is never used again. The connection
-    holds an advisory lock on it, which the kernel of a killed process gives up at once.
+    `worker_id` is new for every start of a process, and whenever its jobs were taken from it: an id is never used again.
 
-    The thread also ends a process that cannot be saved: one whose loop is stuck past its oldest deadline, and, by a timer in C,
-    one in which C code keeps the interpreter so long (`watchdog_s`; 0: never) that even this thread cannot run.
+    The thread also ends a process that cannot be saved: one whose main loop is stuck, and, by a timer in C, one in which C code
+    keeps the interpreter so long (`watchdog_s`; 0: never) that even this thread cannot run.
     """
 
     name = "heartbeat"
 
-    def __init__(self, *, database_url: str, slots: int, types: Sequence[str], lease_s: float, beat_s: float, watchdog_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        sizes: Sequence[int],
+        types: Sequence[Sequence[str]],
+        lease_s: float,
+        beat_s: float,
+        watchdog_s: float,
+    ) -> None:
+        """`sizes`: slots, threads, children. `types`: those that run on the loop, in threads and in children."""
         super().__init__()
         self.worker_id = 0
         self._database_url = database_url
-        self._slots = slots
-        self._types = list(types)
+        self._sizes = sizes
+        self._types = types
         self._lease_s = lease_s
         self._beat_s = beat_s
         self._watchdog_s = watchdog_s
-        self._stuck_since: Callable[[], float] | None = None
+        self._last_tick: Callable[[], float] | None = None
+        self._hung: Callable[[], int] = int
+        self._same_tick, self._beats_since_tick = 0.0, 0
         self._last_beat = 0.0
         self._registered = threading.Event()
         self._finish = threading.Event()
@@ -57,9 +68,10 @@ class Heartbeat(Service):
         """Whether new work may start."""
         return time.monotonic() - self._last_beat < PROVED * self._lease_s
 
-    def watch(self, stuck_since: Callable[[], float]) -> None:
-        """Tells the thread how to see since when (monotonic) the loop is stuck past a deadline; inf: it is not."""
-        self._stuck_since = stuck_since
+    def watch(self, *, last_tick: Callable[[], float], hung: Callable[[], int]) -> None:
+        """Tells the thread how to see when the main loop last turned, and how many handlers cannot be stopped."""
+        self._hung = hung
+        self._last_tick = last_tick
 
     async def register(self) -> None:
         """Starts the thread; returns when the worker has an id. Raises DatabaseUnavailable."""
@@ -88,20 +100,17 @@ class Heartbeat(Service):
 
     async def _beat_until_stopped(self) -> None:
         connection: asyncpg.Connection | None = None
-        locked = 0
         down_since: float | None = None
         while not self._finish.is_set():
             self._end_a_hung_process()
             try:
                 if connection is None or connection.is_closed():
-                    connection, locked = await self._connect(), 0
+                    connection = await self._connect()
                 await self._beat(connection)
-                if locked != self.worker_id and await connection.fetchval(query("lock_worker"), WORKER_LOCKS, self.worker_id):
-                    locked = self.worker_id
                 if down_since is not None:
                     log.warning("the heart beats again after %.1f s", time.monotonic() - down_since)
                     down_since = None
-            except UNAVAILABLE as error:
+            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 if down_since is None:
                     down_since = time.monotonic()
                     log.warning("a heartbeat failed: %s", error)
@@ -126,13 +135,15 @@ class Heartbeat(Service):
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
         sent = time.monotonic()  # the lease runs from a moment after this one: counting from here errs on the safe side
-        if self.worker_id and await connection.fetchval(query("beat_worker"), self.worker_id, self._lease_s):
+        if self.worker_id and await connection.fetchval(query("beat_worker"), self.worker_id, self._lease_s, self._hung()):
             self._last_beat = sent
             return
         if self.worker_id:
-            log.warning("the lease of worker %d ran out; starting anew", self.worker_id)
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        self.worker_id = await connection.fetchval(query("register_worker"), name, self._slots, self._types, self._lease_s)
+            log.warning("the lease of worker %d ran out and its jobs were taken; starting anew", self.worker_id)
+        pid = os.getpid()
+        host = deaths.host_key()
+        who = (f"{socket.gethostname()}:{pid}", host, pid, deaths.started_at(pid) if host else None)
+        self.worker_id = await connection.fetchval(query("register_worker"), *who, *self._sizes, *self._types, self._lease_s)
         self._last_beat = sent
         self._registered.set()
 
@@ -140,7 +151,13 @@ class Heartbeat(Service):
         if not self._watchdog_s:
             return
         faulthandler.dump_traceback_later(self._watchdog_s, exit=True)  # armed anew at each pass: it fires only if none comes
-        if self._stuck_since and time.monotonic() - self._stuck_since() > HUNG_S:
-            sys.stderr.write("monoq: the event loop is stuck past a job's deadline; ending this process\n")
+        if self._last_tick is None:
+            return
+        # In beats of this thread, not by a clock: after a freeze of the whole process both are late, and well.
+        if (tick := self._last_tick()) != self._same_tick:
+            self._same_tick, self._beats_since_tick = tick, 0
+        self._beats_since_tick += 1
+        if self._beats_since_tick * self._beat_s > STUCK_S:
+            sys.stderr.write("monoq: the main event loop is stuck; ending this process\n")
             faulthandler.dump_traceback(all_threads=True)
             os._exit(70)  # EX_SOFTWARE; nothing gentler can be relied on

@@ -8,24 +8,27 @@ from monoq.queue.ready import split
 from monoq.store.due import Due
 
 SPREAD = 4  # chooses among this many times what is wanted, so that workers seldom want the same
-FRESH_S = 1.0  # what was chosen longer ago is chosen anew: others have taken it, or it is nobody's turn any more
+FRESH_S = 0.3  # what was chosen longer ago is chosen anew: others have taken it, or it is nobody's turn any more
 
 
 class Picker:
-    """The lanes of a worker share what one look found."""
+    """The lanes of a pool share what one look found."""
 
     def __init__(self, due: Due) -> None:
         self._due = due
         self._ids: list[str] = []
         self._looked_at = 0.0
         self._looking = asyncio.Lock()
+        self._after = ""
 
     async def pick(self, most: int) -> list[str]:
         """Ids of up to `most` due jobs; none: there are none. Raises DatabaseUnavailable."""
         async with self._looking:
             if not self._ids or time.monotonic() - self._looked_at > FRESH_S:
                 self._looked_at = time.monotonic()
-                self._ids = split(await self._due.select(SPREAD * most))
+                found = await self._due.select(SPREAD * most, after=self._after)
+                self._after = found.last_tenant or ""
+                self._ids = split(found.ids)
                 # The fairest are chosen, but in no order: a claim skips rows that another worker is claiming.
                 random.shuffle(self._ids)
             picked, self._ids = self._ids[:most], self._ids[most:]

@@ -6,12 +6,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 from monoq.job import Status
+from monoq.pool import Pool
 from monoq.registry import Handler
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A claimed job. (id, claim, worker_id) is the fence of every write it leads to; `deadline` is on the monotonic clock."""
+    """A claimed job. (id, claim, worker_id) is the fence of every write it leads to.
+
+    Times are on the monotonic clock. Until `begin` it only waits for its turn, and has no
+    deadline: the time limit is for the handler.
+    """
 
     id: UUID
     tenant_id: str
@@ -23,19 +28,39 @@ class Run:
     max_attempts: int
     version: int
     lost: int
-    deadline: float
+    deaths: int
     timeout_s: float
     handler: Handler
-    task: "asyncio.Task[None] | None" = None
-    timed_out: bool = False
-    started_at: float = 0.0  # as its end, on the monotonic clock
+    claimed_at: float = 0.0
+    payload_bytes: int = 0
+    deadline: float = float("inf")
+    started_at: float = 0.0
     ended_at: float = 0.0
+    task: "asyncio.Task[None] | None" = None
+    timed_out: bool = False  # set before we cancel the task because of its deadline
+    released: bool = False  # set before we cancel it because its job is not ours to run any more
+    blocking_told: bool = False
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a process died with this job in hand: it runs alone."""
+        return self.lost + self.deaths > 0
+
+    @property
+    def pool(self) -> Pool:
+        """Where it runs."""
+        return Pool.CHILDREN if self.lost or self.deaths else self.handler.pool
+
+    def begin(self, now: float) -> None:
+        """The handler starts now."""
+        self.started_at = now
+        self.deadline = now + self.timeout_s
 
 
 class Ending(NamedTuple):
     """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`; `error` goes into the history.
 
-    `lost` is 1 if the run took its own process with it.
+    `lost` is 1 if the run took its own process with it, `deaths` if something else ended that process.
     """
 
     status: Status
@@ -44,6 +69,7 @@ class Ending(NamedTuple):
     delay_ms: int = 0
     attempts_back: int = 0
     lost: int = 0
+    deaths: int = 0
 
 
 COMPLETED = Ending(Status.COMPLETED)  # without a result

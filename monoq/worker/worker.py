@@ -1,27 +1,41 @@
-"""One worker: fetcher → executor → completer around the jobs in hand, and their orderly end. It must never drop a job it holds."""
+"""One worker: fetchers → executor → completer around the jobs in hand, and their orderly end. It must never drop a job it holds."""
 
 import asyncio
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from monoq.live.publisher import Publisher
 from monoq.observe import Metrics
+from monoq.pool import Pool
+from monoq.queue.lists import menus_of
 from monoq.queue.ready import Ready
 from monoq.registry import App
 from monoq.service import Service
+from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
 from monoq.worker.auditor import Auditor
 from monoq.worker.children import Children
 from monoq.worker.completer import Completer
-from monoq.worker.executor import Executor
-from monoq.worker.fetcher import Fetcher, Slots
+from monoq.worker.executor import Ended, Executor
+from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.payloads import Payloads
 from monoq.worker.picker import Picker
-from monoq.worker.run import Run
+from monoq.worker.run import RELEASED, Run
+from monoq.worker.slots import Slots
 
 RELEASE_AFTER = 0.7  # share of the shutdown time that running jobs get; the rest is for writing down what became of them
-QUIET_S = 2.0  # a loop that ticks more often than this is not stuck
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a worker does at once."""
+
+    batch: int
+    slots: int
+    threads: int
+    children: int
 
 
 class Worker(Service):
@@ -34,57 +48,87 @@ class Worker(Service):
         *,
         app: App,
         jobs: JobStore,
+        looks: JobStore,
         redis_url: str,
         ready: Ready,
-        picker: Picker,
         publisher: Publisher,
         heartbeat: Heartbeat,
         stager: Stager,
         metrics: Metrics,
-        batch_size: int,
-        slots: int,
-        threads: int,
-        children: int,
+        sizes: Sizes,
         child_command: Sequence[str],
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
         self._grace_s = shutdown_timeout * RELEASE_AFTER
-        self._slots = Slots(slots)
-        self._children = Children(command=child_command, size=children)
-        self._completer = Completer(jobs=jobs, publisher=publisher, metrics=metrics, idle=self._is_idle, settled=self._slots.settle)
-        self._executor = Executor(threads=threads, isolated=self._children.run, ended=self._completer.add)
-        self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
-        self._fetcher = Fetcher(
-            app=app,
+        self._slots = Slots(sizes.slots)
+        self._children = Children(command=child_command, size=sizes.children)
+        self._completer = Completer(
             jobs=jobs,
-            redis_url=redis_url,
-            ready=ready,
-            picker=picker,
             publisher=publisher,
-            heartbeat=heartbeat,
-            executor=self._executor,
-            slots=self._slots,
-            stager=stager,
             metrics=metrics,
-            batch_size=batch_size,
+            idle=self._is_idle,
+            settled=self._settle,
         )
-        heartbeat.watch(self._stuck_since)
-        metrics.slots.set(slots)
+        self._executor = Executor(
+            threads=sizes.threads,
+            children=self._children,
+            ended=self._take_ends,
+            changed=self._slots.change,
+        )
+        self._payloads = Payloads(
+            jobs=jobs,
+            start=self._executor.start,
+            give_back=lambda runs: self._completer.add([(run, RELEASED) for run in runs]),
+            result_bytes=lambda: self._completer.pending_bytes,
+        )
+        self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
+        menus = menus_of(*(app.types_of(pool) for pool in Pool))
+        self._fetchers = [
+            Fetcher(
+                pool,
+                app=app,
+                takes=takes,
+                jobs=jobs,
+                redis_url=redis_url,
+                ready=ready,
+                picker=Picker(Due(looks, sorted(takes))),
+                publisher=publisher,
+                heartbeat=heartbeat,
+                executor=self._executor,
+                payloads=self._payloads,
+                slots=self._slots,
+                stager=stager,
+                metrics=metrics,
+                batch_size=sizes.batch,
+            )
+            for pool, takes in menus.items()
+            if takes
+        ]
+        heartbeat.watch(last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.hung)
+        metrics.slots.set(sizes.slots)
         metrics.slots_used.set_function(lambda: len(self._slots))
+        metrics.hung.set_function(lambda: self._executor.hung)
+
+    @property
+    def hung(self) -> int:
+        """Handlers that cannot be stopped."""
+        return self._executor.hung
 
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as parts:
-                fetching = parts.create_task(self._fetcher.run(), name="fetcher")
-                parts.create_task(self._executor.run(), name="executor")
-                parts.create_task(self._completer.run(), name="completer")
-                parts.create_task(self._auditor.run(), name="auditor")
+                fetching = [parts.create_task(fetcher.run(), name="fetcher") for fetcher in self._fetchers]
+                for part in (self._executor, self._payloads, self._completer, self._auditor):
+                    parts.create_task(part.run(), name=part.name)
                 await self.stopping.wait()
-                self._fetcher.stop()
+                for fetcher in self._fetchers:
+                    fetcher.stop()
                 self._auditor.stop()
-                await fetching
+                self._slots.change()
+                await asyncio.gather(*fetching)
                 await self._finish_or_release()
+                self._payloads.stop()
                 self._executor.stop()
                 self._completer.stop()
         finally:
@@ -94,19 +138,23 @@ class Worker(Service):
         end = asyncio.get_running_loop().time() + self._grace_s
         while len(self._slots) and (left := end - asyncio.get_running_loop().time()) > 0:
             await self._slots.wait(left)
+        self._completer.add([(run, RELEASED) for run in self._payloads.take_back()])
         self._executor.release_all()
+        await asyncio.sleep(0)  # the ends that this has decided reach the completer
+
+    def _take_ends(self, ended: Sequence[Ended]) -> None:
+        self._completer.add(ended)
+        self._slots.change()
+
+    def _settle(self, runs: Sequence[Run]) -> None:
+        self._payloads.settle(runs)
+        self._slots.settle(runs)
 
     def _abandon(self, run: Run) -> None:
         """Its job was cancelled, or rescued and given to another: its slot is free as soon as the run is stopped."""
         if self._executor.abandon(run):
-            self._slots.settle([run])
+            self._settle([run])
 
     def _is_idle(self) -> bool:
         """Nothing runs and nothing is about to: what has ended need not wait for company."""
-        return self._executor.idle and not self._fetcher.claiming
-
-    def _stuck_since(self) -> float:
-        """Asked by the heartbeat's thread: when the loop missed the first deadline it could not keep; inf while it ticks."""
-        if time.monotonic() - self._executor.last_tick < QUIET_S:
-            return float("inf")
-        return self._executor.oldest_deadline
+        return self._executor.idle and not any(map(self._slots.claiming, Pool))

@@ -1,4 +1,5 @@
--- Renews the lease. No row back: the lease ran out and the jobs are somebody else's; this worker must start anew.
-UPDATE workers SET beat_at = now(), expires_at = now() + $2 * interval '1 s'
-WHERE id = $1 AND expires_at > now()
+-- Renews the lease, even one that has run out, as long as nobody has declared the worker lost. No row back: its jobs are somebody
+-- else's, and it must start anew.
+UPDATE workers SET beat_at = now(), expires_at = now() + $2 * interval '1 s', hung_handlers = $3
+WHERE id = $1 AND NOT declared_lost
 RETURNING id

@@ -1,14 +1,17 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
+-- $3, $4: the types that may run and their time limits. $5: whether suspects are taken: those alone, or all but those.
 -- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
 -- The rows that were locked are found again by their place, not by a second descent of an index for each. One that was changed between
 -- this statement's snapshot and its lock stands elsewhere, and goes on waiting: a miss.
+-- A payload of more than $6 bytes is left out: hundreds of them at once would not fit into memory. Its size comes back instead.
 -- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
 WITH me AS MATERIALIZED (
-    SELECT id FROM workers WHERE id = $2 AND expires_at > now() FOR KEY SHARE
+    SELECT id FROM workers WHERE id = $2 AND expires_at > now() AND NOT declared_lost FOR KEY SHARE
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
     FROM jobs
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
+      AND (jobs.lost + jobs.deaths > 0) = $5
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
 )
@@ -18,5 +21,7 @@ SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = ve
     deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
 FROM due, me
 WHERE jobs.ctid = due.ctid
-RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version,
-          jobs.lost, date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at
+RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
+          jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.lost, jobs.deaths,
+          pg_column_size(jobs.payload) AS payload_bytes,
+          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at

@@ -2,12 +2,12 @@
 -- All parts look at the same snapshot: a claim that is committed meanwhile is neither read nor removed. Two folds at once leave a row
 -- each, which is one too many and none too few.
 WITH running AS MATERIALIZED (
-    SELECT jobs.id, jobs.claim, jobs.deadline_at
+    SELECT jobs.id, jobs.claim
     FROM jobs
     WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM claims WHERE claims.worker_id = $1)) AND jobs.worker_id = $1
 ), unfolded AS (
     DELETE FROM claims WHERE worker_id = $1
 ), folded AS (
-    INSERT INTO claims (worker_id, deadline_at, ids) SELECT $1, min(deadline_at), array_agg(id) FROM running HAVING count(*) > 0
+    INSERT INTO claims (worker_id, ids) SELECT $1, array_agg(id) FROM running HAVING count(*) > 0
 )
 SELECT id, claim FROM running

@@ -2,6 +2,10 @@
 WITH folded AS (
     DELETE FROM job_count_changes WHERE (SELECT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')))
     RETURNING tenant_id, status, jobs
+), totals AS (
+    INSERT INTO job_totals (status, jobs)
+    SELECT status, sum(jobs) FROM folded GROUP BY 1 HAVING sum(jobs) <> 0 ORDER BY 1
+    ON CONFLICT (status) DO UPDATE SET jobs = job_totals.jobs + excluded.jobs
 )
 INSERT INTO job_counts (tenant_id, status, jobs)
 SELECT tenant_id, status, sum(jobs) FROM folded GROUP BY 1, 2 HAVING sum(jobs) <> 0

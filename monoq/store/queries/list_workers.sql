@@ -1,2 +1,3 @@
 -- The workers whose lease is valid.
-SELECT id, name, slots, types, started_at, beat_at FROM workers WHERE expires_at > now() ORDER BY id
+SELECT id, name, slots, threads, children, loop_types, thread_types, child_types, hung_handlers, started_at, beat_at
+FROM workers WHERE expires_at > now() AND NOT declared_lost ORDER BY id

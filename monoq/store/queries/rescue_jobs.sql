@@ -1,33 +1,31 @@
--- Frees the jobs of dead workers: lease run out, or row gone, or (within a second or two) beats missed while the advisory lock that
--- a live worker's connection holds is free. A lost connection alone frees nothing, nor do missed beats alone. Frees runs far past
--- their deadline, too. Guarded, one statement: any number of rescuers may run it at once.
--- Who was with a dead worker becomes a suspect (lost = 1) and gets its attempt back; it FAILED only after ten such deaths.
--- $1: how many at once. $2: the class of the workers' advisory locks.
-WITH dead AS MATERIALIZED (
-    SELECT id FROM workers
-    WHERE CASE WHEN expires_at < now() THEN true
-               WHEN beat_at < now() - interval '1.5 s' THEN pg_try_advisory_xact_lock($2::int, (id % 2147483647)::int)
-               ELSE false END
-), looked_at AS MATERIALIZED (
-    SELECT claims.worker_id, claims.ids, workers.id IS NULL OR workers.id IN (SELECT id FROM dead) AS is_lost
+-- Frees the jobs of lost workers: those whose lease has run out, or that a process on their host has proved dead (report_dead_workers.sql),
+-- or whose row is gone. Guarded, one statement: any number of rescuers may run it at once.
+-- A worker is declared lost in the same statement: from then on its heartbeat cannot renew the lease. Whichever of the two locks its row
+-- first decides. So a worker that was only cut off keeps its jobs until somebody takes them from it, and no longer.
+-- Who was with a dead worker becomes a suspect (deaths = 1), which runs alone, and gets its attempt back; nobody is charged.
+-- $1: how many at once. $2: after how many such deaths a job has FAILED: a bound for one that kills its worker from a child process.
+WITH lost AS MATERIALIZED (
+    SELECT id FROM workers WHERE expires_at <= now() ORDER BY id FOR UPDATE SKIP LOCKED
+), declared AS (
+    UPDATE workers SET declared_lost = true WHERE id IN (SELECT id FROM lost) AND NOT declared_lost
+), ids AS MATERIALIZED (
+    SELECT claims.worker_id, claims.ids
     FROM claims LEFT JOIN workers ON workers.id = claims.worker_id
-    WHERE workers.id IS NULL OR workers.id IN (SELECT id FROM dead) OR claims.deadline_at < now() - interval '5 s'
+    WHERE workers.id IS NULL OR workers.id IN (SELECT id FROM lost)
 ), stranded AS MATERIALIZED (
     SELECT jobs.id, jobs.claim, jobs.worker_id
     FROM jobs
-    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM looked_at))
-      AND jobs.worker_id IS NOT NULL
-      AND (jobs.worker_id IN (SELECT worker_id FROM looked_at WHERE is_lost) OR jobs.deadline_at < now() - interval '5 s')
+    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM ids)) AND jobs.worker_id IN (SELECT worker_id FROM ids)
     ORDER BY jobs.id
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
-SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING' END,
+SET status = CASE WHEN deaths + 1 >= $2 THEN 'FAILED'::job_status ELSE 'PENDING' END,
     version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
-    finished_at = CASE WHEN deaths + 1 >= 10 THEN now() END,
+    finished_at = CASE WHEN deaths + 1 >= $2 THEN now() END,
     worker_id = NULL, deadline_at = NULL,
-    lost = greatest(lost, 1), deaths = deaths + 1,
+    deaths = deaths + 1,
     attempts = greatest(attempts - 1, 0),
     error = 'the worker was lost',
     errors = CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END

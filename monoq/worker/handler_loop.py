@@ -1,0 +1,185 @@
+"""The event loop of async handlers, in a thread of its own: a handler that computes, or blocks, holds
+up this loop and nothing else. It must keep no promise to anybody: claims, ends and leases are kept by
+the other threads."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import uvloop
+
+from monoq.log import current_run
+from monoq.worker.call import end_of
+from monoq.worker.run import Ending, Run
+
+BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
+
+
+class _Task(asyncio.Task[Any]):
+    """A task that knows for which run it works, so that whoever looks from outside does too."""
+
+    run: Run | None = None
+
+
+class HandlerLoop:
+    """Runs jobs side by side.
+
+    There is no task per job: a runner takes one job after the other, and before it starts one it
+    makes sure that another runner stands by. The one standing by gets to run only if the handler
+    waits for something, so handlers that never do are run by a single task, and those that do run
+    side by side.
+    """
+
+    def __init__(
+        self,
+        begun: Callable[[Run], None],
+        ended: Callable[[Run, Ending], None],
+        drained: Callable[[], None],
+    ) -> None:
+        self.started = 0  # runs that ever began
+        self.answered_at = time.monotonic()  # when it was last seen to turn
+        self.drained_below: int | None = None  # `drained` is called once fewer than this wait
+        self._begun = begun
+        self._ended = ended
+        self._drained = drained
+        self._waiting: deque[Run] = deque()
+        self._woken = False
+        self._standby: asyncio.Task[None] | None = None
+        self._breathing = 0
+        self._runners: set[asyncio.Task[None]] = set()
+        self._asked = False
+        self._loop = uvloop.new_event_loop()
+        self._loop.set_task_factory(_make_task)
+        self._thread = threading.Thread(target=self._turn, name="handlers", daemon=True)
+        self._thread.start()
+
+    @property
+    def unstarted(self) -> int:
+        """How many runs wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
+
+    @property
+    def current(self) -> Run | None:
+        """The run whose code holds the loop at this moment, as far as it can be told."""
+        task = asyncio.current_task(self._loop)
+        return task.run if isinstance(task, _Task) else None
+
+    def start(self, runs: Iterable[Run]) -> None:
+        """Takes runs; returns at once."""
+        self._waiting.extend(runs)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def take_back(self, claimed_before: float) -> list[Run]:
+        """Runs that were claimed before this time and have not begun."""
+        late: list[Run] = []
+        while self._waiting:
+            try:
+                run = self._waiting.popleft()
+            except IndexError:  # a runner was quicker
+                break
+            if run.claimed_at >= claimed_before:
+                self._waiting.appendleft(run)
+                break
+            late.append(run)
+        return late
+
+    def ask(self) -> None:
+        """Asks the loop to say that it turns; `answered_at` tells when it did."""
+        if not self._asked:
+            self._asked = True
+            self._loop.call_soon_threadsafe(self._answer)
+
+    def cancel(self, run: Run) -> None:
+        """Cancels the task of a run, if it still works for it when its turn comes."""
+        self._loop.call_soon_threadsafe(_cancel, run)
+
+    def stop(self) -> None:
+        """Cancels what runs and ends the thread, as soon as its code lets it."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _turn(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        left = [task for task in asyncio.all_tasks(self._loop) if not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left, timeout=1))
+        self._loop.close()
+
+    def _answer(self) -> None:
+        self._asked = False
+        self.answered_at = time.monotonic()
+
+    def _wake(self) -> None:
+        self._woken = False
+        self._stand_by()
+
+    def _stand_by(self) -> None:
+        if self._waiting and self._standby is None:
+            self._standby = self._loop.create_task(self._run_jobs(), name="runner")
+            self._runners.add(self._standby)
+            self._standby.add_done_callback(self._runners.discard)
+
+    async def _run_jobs(self) -> None:
+        self._standby = None
+        if self._breathing:
+            return  # a runner that did not wait for its handler goes on in a moment: one is enough
+        me = asyncio.current_task()
+        assert isinstance(me, _Task)
+        now = time.monotonic()
+        breath = now + BREATH_S
+        while True:
+            try:
+                run = self._waiting.popleft()
+            except IndexError:
+                return
+            if self.drained_below is not None and len(self._waiting) < self.drained_below:
+                self.drained_below = None
+                self._drained()
+            if self._standby is None:
+                self._stand_by()
+            run.task = me
+            me.run = run
+            run.begin(now)
+            self.started += 1
+            current_run.set(run)
+            self._begun(run)
+            ending = await end_of(run, _never)
+            run.ended_at = now = time.monotonic()
+            self._ended(run, ending)
+            if me.cancelling() or run.timed_out or run.released:
+                self._stand_by()
+                return  # a cancellation may still be on its way: no other job is to meet it
+            if now > breath:
+                self._breathing += 1
+                await asyncio.sleep(0)
+                self._breathing -= 1
+                now = time.monotonic()
+                breath = now + BREATH_S
+
+
+async def _never(*_: Any) -> Any:
+    raise AssertionError("plain functions run in threads")
+
+
+def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> _Task:
+    task = _Task(coro, loop=loop, **options)
+    run = current_run.get(None)
+    task.run = run if isinstance(run, Run) else None
+    return task
+
+
+def _cancel(run: Run) -> None:
+    if isinstance(run.task, _Task) and run.task.run is run and not run.ended_at:
+        run.task.cancel()
