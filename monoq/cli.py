@@ -92,18 +92,19 @@ def check(**flags: Any) -> None:
 
 
 @main.command()
-@click.argument("measures", nargs=-1, type=click.Choice(["submit", "drain", "latency", "scale"]))
+@click.argument("measures", nargs=-1, type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]))
 @click.option("--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="counted rounds, after one to warm up")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes that drain")
 @click.option("--history", multiple=True, type=int, default=(10_000, 1_000_000), show_default=True, help="finished jobs, for scale")
 @click.option("--tenants", multiple=True, type=int, default=(1, 1000, 10_000), show_default=True, help="tenants waiting, for scale")
+@click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
 @click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
 @click.option("--compare", type=click.Path(path_type=Path, exists=True), help="show the ratio to an earlier --json")
 @setting("database_url")
 @setting("redis_url")
 def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any) -> None:
-    """Measure this installation: submit, drain, latency, scale (default: the first three).
+    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
 
     On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else meanwhile.
     """

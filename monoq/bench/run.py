@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from monoq.bench.measures import Samples, draining, latency, scaling, submitting
+from monoq.bench.mix import beside, mixed
 from monoq.bench.report import Result, conditions, summary
 from monoq.bench.stage import Stage, stage
 
@@ -23,19 +24,20 @@ async def run_bench(
     workers: int,
     history: tuple[int, ...],
     tenants: tuple[int, ...],
+    minutes: float,
 ) -> Result:
     """The figures by name, and the conditions they hold under."""
     async with stage(database_url, redis_url, migrations) as place:
         figures: dict[str, list[float]] = defaultdict(list)
         with Progress(console=Console(stderr=True)) as progress:
             for measure in measures:
-                steps = rounds * (len(history) + len(tenants)) if measure == "scale" else rounds + 1
+                steps = rounds * (len(history) + len(tenants)) if measure == "scale" else 1 if measure == "mix" else rounds + 1
                 shown = progress.add_task(measure, total=steps)
                 seen: set[str] = set()
-                async for samples in _samples(place, measure, jobs, rounds, workers, history, tenants):
+                async for samples in _samples(place, measure, jobs, rounds, workers, history, tenants, minutes):
                     progress.advance(shown)
                     for name, values in samples.items():
-                        if measure != "scale" and name not in seen:  # the round that warmed up
+                        if measure not in ("scale", "mix") and name not in seen:  # the round that warmed up
                             seen.add(name)
                         else:
                             figures[name] += values
@@ -43,13 +45,17 @@ async def run_bench(
 
 
 def _samples(
-    place: Stage, measure: str, jobs: int, rounds: int, workers: int, history: tuple[int, ...], tenants: tuple[int, ...]
+    place: Stage, measure: str, jobs: int, rounds: int, workers: int, history: tuple[int, ...], tenants: tuple[int, ...], minutes: float
 ) -> AsyncIterator[Samples]:
     if measure == "submit":
         return submitting(place, jobs, rounds + 1)
     if measure == "drain":
         label = "drain" if workers == 1 else f"drain by {workers} workers"
         return draining(place, jobs, rounds + 1, workers, label=label)
+    if measure == "mix":
+        return mixed(place, minutes)
+    if measure == "beside":
+        return beside(place, jobs, rounds + 1)
     if measure == "latency":
         return latency(place, jobs, rounds + 1)
     return scaling(place, jobs, rounds, history, tenants)

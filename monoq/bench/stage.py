@@ -102,6 +102,10 @@ class Stage:
         await self.connection.execute("TRUNCATE jobs, workers")
         await self.empty_the_list()
 
+    async def clear_jobs(self) -> None:
+        """No jobs; the workers stay."""
+        await self.connection.execute("TRUNCATE jobs")
+
     async def empty_the_list(self) -> None:
         """So that no id of ours is left to anybody."""
         redis = connect(self.redis_url)

@@ -51,7 +51,7 @@ class Children:
 
     def __init__(self, *, command: Sequence[str], size: int) -> None:
         self._command = list(command)
-        self._size = size
+        self.size = size
         self._free = asyncio.Semaphore(size)
         self._asked = 0
         self._nursery: _Nursery | None = None
@@ -60,11 +60,11 @@ class Children:
     @property
     def free(self) -> int:
         """How many more jobs could start at once."""
-        return self._size - self._asked
+        return self.size - self._asked
 
     async def run(self, run: Run) -> Ending:
         """Runs a job alone in a child. If the child dies, the job has lost a run; the third time it has FAILED."""
-        if self._asked >= self._size * (1 + MAX_WAITING):
+        if self._asked >= self.size * (1 + MAX_WAITING):
             return Ending(Status.PENDING, delay_ms=random.randrange(200, 1000), attempts_back=1)  # noqa: S311 - spreads load
         self._asked += 1
         try:

@@ -12,7 +12,7 @@ from monoq.worker.call import timed_out
 from monoq.worker.children import Children
 from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
-from monoq.worker.read_ahead import ReadAhead
+from monoq.worker.read_ahead import ReadAhead, RunTimes
 from monoq.worker.run import RELEASED, Ending, Run
 from monoq.worker.threads import Threads
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1  # how exactly deadlines are kept
 STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop
+BLOCKED_S = 0.25  # an event loop that does not turn for so long takes no more jobs
 BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warning
 UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
 START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
@@ -33,9 +34,9 @@ Ended = tuple[Run, Ending]
 class Executor(Service):
     """Runs jobs on the handlers' event loop, in threads and in child processes.
 
-    Each end goes to `ended`, in the main loop; `changed` is called when there is room for more. At
-    a bound on handlers that cannot be stopped it raises, which ends the process: it must be
-    replaced.
+    Each end goes to `ended`, in the main loop; `changed` is called when there is room for more.
+    `exhausted` is set at a bound on handlers that cannot be stopped: then this process must be
+    replaced, and `exhausted_by` says why.
     """
 
     name = "executor"
@@ -50,6 +51,8 @@ class Executor(Service):
     ) -> None:
         super().__init__()
         self.last_tick = time.monotonic()
+        self.exhausted = asyncio.Event()
+        self.exhausted_by = ""
         self._main = asyncio.get_running_loop()
         self._ended = Mailbox(self._main, ended)
         self._changed = changed
@@ -58,8 +61,8 @@ class Executor(Service):
         self._orphans: set[Run] = set()  # plain functions that go on, though their job does not
         self._children = children
         self._child_runs: set[asyncio.Task[None]] = set()
-        self._children_started = 0
-        self._ahead = {pool: ReadAhead() for pool in Pool}
+        self._ahead = ReadAhead()
+        self._run_times = {Pool.THREADS: RunTimes(), Pool.CHILDREN: RunTimes()}
         self._stubborn = 0
         self._stuck_loops: list[HandlerLoop] = []
         self._loop = self._new_loop()
@@ -77,11 +80,11 @@ class Executor(Service):
 
     def room(self, pool: Pool, claiming: int) -> int:
         """How many more jobs could start within a moment, while `claiming` are about to come."""
-        now = time.monotonic()
-        ahead = self._ahead[pool]
         if pool is Pool.LOOP:
+            if time.monotonic() - self._loop.answered_at > BLOCKED_S:
+                return 0
             unstarted = self._loop.unstarted
-            allowed = max(1, ahead.allowed(self._loop.started, unstarted, now))
+            allowed = max(1, self._ahead.allowed(self._loop.started, unstarted, time.monotonic()))
             room = allowed - unstarted - claiming
             # In handfuls: a claim costs as much for one job as for fifty.
             wanted = max(1, allowed // 4)
@@ -89,12 +92,8 @@ class Executor(Service):
                 self._loop.drained_below = max(1, allowed - wanted - claiming)
                 return 0
             return room
-        if pool is Pool.THREADS:
-            unstarted = self._threads.unstarted
-            free, started = self._threads.free, self._threads.started
-        else:
-            free, started, unstarted = self._children.free, self._children_started, 0
-        return max(0, free + ahead.allowed(started, unstarted, now) - claiming)
+        places: Threads | Children = self._threads if pool is Pool.THREADS else self._children
+        return max(0, places.free + self._run_times[pool].allowed(places.size) - claiming)
 
     def start(self, runs: Iterable[Run]) -> None:
         """Takes claimed jobs to run; returns at once."""
@@ -145,8 +144,9 @@ class Executor(Service):
 
     async def _run_in_child(self, run: Run) -> None:
         self._running.add(run)
-        self._children_started += 1
-        self._finish(run, await self._children.run(run))
+        ending = await self._children.run(run)
+        run.task = None
+        self._finish(run, ending)
 
     def _finish(self, run: Run, ending: Ending) -> None:
         """By any thread. Whoever takes the run out decides how it ended."""
@@ -154,6 +154,8 @@ class Executor(Service):
             self._running.remove(run)
         except KeyError:  # it was given up, released or abandoned meanwhile
             return
+        if run.started_at and (run_times := self._run_times.get(run.pool)):
+            run_times.note(time.monotonic() - run.started_at)
         self._ended.put((run, ending))
 
     def _cancel(self, run: Run) -> None:
@@ -247,5 +249,7 @@ class Executor(Service):
             (self._stubborn, MAX_STUBBORN, "async handlers that ignore their cancellation"),
         )
         for count, bound, what in bounds:
-            if count >= bound:
-                raise RuntimeError(f"{count} {what}: this process must be replaced")
+            if count >= bound and not self.exhausted_by:
+                self.exhausted_by = f"{count} {what}: this process must be replaced"
+                log.critical("%s", self.exhausted_by)
+                self.exhausted.set()

@@ -157,6 +157,9 @@ class HandlerLoop:
             self._begun(run)
             ending = await end_of(run, _never)
             run.ended_at = now = time.monotonic()
+            # A task and its run that know one another would stay, with the payload, until the garbage
+            # collector looks, which is seldom.
+            me.run = run.task = None
             self._ended(run, ending)
             if me.cancelling() or run.timed_out or run.released:
                 self._stand_by()

@@ -30,3 +30,19 @@ class ReadAhead:
                 self._per_s = max(pace, held)
             self._started, self._at = started, now
         return int(self._per_s * AHEAD_S)
+
+
+class RunTimes:
+    """The mean time that runs take lately, for a pool of a fixed number of places. There the pace of
+    starts tells little: many jobs that began together end together."""
+
+    def __init__(self) -> None:
+        self._mean_s: float | None = None
+
+    def note(self, seconds: float) -> None:
+        """A run took so long."""
+        self._mean_s = seconds if self._mean_s is None else 0.9 * self._mean_s + 0.1 * seconds
+
+    def allowed(self, places: int) -> int:
+        """How many jobs may wait to start: as many as `places` let in within AHEAD_S."""
+        return 0 if not self._mean_s else int(min(places * AHEAD_S / self._mean_s, 1000))

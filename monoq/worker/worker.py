@@ -121,7 +121,7 @@ class Worker(Service):
                 fetching = [parts.create_task(fetcher.run(), name="fetcher") for fetcher in self._fetchers]
                 for part in (self._executor, self._payloads, self._completer, self._auditor):
                     parts.create_task(part.run(), name=part.name)
-                await self.stopping.wait()
+                await self._until_stopped()
                 for fetcher in self._fetchers:
                     fetcher.stop()
                 self._auditor.stop()
@@ -133,6 +133,15 @@ class Worker(Service):
                 self._completer.stop()
         finally:
             await self._children.close()
+        if self._executor.exhausted_by:
+            raise RuntimeError(self._executor.exhausted_by)
+
+    async def _until_stopped(self) -> None:
+        """Returns at a stop, or when too many handlers cannot be stopped: then what can be finished is."""
+        waits = [asyncio.create_task(event.wait()) for event in (self.stopping, self._executor.exhausted)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
 
     async def _finish_or_release(self) -> None:
         end = asyncio.get_running_loop().time() + self._grace_s
