@@ -236,7 +236,7 @@ async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldo
     for _ in range(3):
         assert await count(due, 1000) == 1000
     (known,) = due._busy
-    columns = [[known.suspect], [known.type], [known.tenant_id], [known.priority], [known.run_at]]
+    columns: list[list[Any]] = [[known.suspect], [known.type], [known.tenant_id], [known.priority], [known.run_at]]
     hops: list[list[Any]] = [[False, False], ["b", "b"], ["", "busy"], ["busy", None]]
     nothing: list[list[Any]] = [[], [], [], [], []]
     whole, brief = await rows_met(db, nothing, places("b")), await rows_met(db, columns, hops)
