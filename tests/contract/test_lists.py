@@ -139,6 +139,9 @@ async def test_any_call_tells_whether_redis_is_there(redis_url: str) -> None:
     there.away = True
     await there.begin_look(QUEUE)
     assert not there.away
+    with pytest.raises(QueueUnavailable):
+        await nowhere.length()  # also before any worker is known
+    assert await there.length() == 0
     await nowhere.close()
     await there.close()
 
