@@ -18,6 +18,9 @@ MAX_DEPTH = 256  # times an even share
 MARGIN_S = 1.0
 WHOLE_S = 1.0
 WHOLE_SHARE = 20
+# The rows of a tenant that has no jobs left stand there as well: where they began is remembered.
+REMEMBERED_S = 600.0
+MAX_REMEMBERED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Due:
         self._jobs = jobs
         self._takes = takes
         self._depth = 1
-        self._busy: list[_Busy] = []
+        self._busy: list[_Busy] = []  # as of the last look
+        self._remembered: dict[tuple[bool, str, str], tuple[_Busy, float]] = {}  # and of those before, and when
         self._whole_at = 0.0
         self.falls_short = False  # whether the next look would bring more
 
@@ -68,7 +72,7 @@ class Due:
         """
         began = time.monotonic()
         whole = began >= self._whole_at
-        busy = [] if whole else [one for one in self._busy if one.tenant_id > after]
+        busy = [] if whole else [one for one in self._known(began) if one.tenant_id > after]
         # The next look is a light one if this fails: it may have taken too long.
         depth, self._depth = self._depth, 1
         self.falls_short = False
@@ -79,6 +83,9 @@ class Due:
                 took = time.monotonic() - began
                 self._whole_at = began + took + max(WHOLE_S, WHOLE_SHARE * took)
         self._busy = [_busy(found) for found in orjson.loads(row["busy"])]
+        for one in self._busy:
+            self._remembered.pop((one.suspect, one.type, one.tenant_id), None)
+            self._remembered[one.suspect, one.type, one.tenant_id] = one, began
         ids, deeper = row["ids"], row["deeper"] and depth < MAX_DEPTH
         self.falls_short = deeper
         self._depth = 4 * depth if deeper else max(1, depth // 2)
@@ -90,11 +97,21 @@ class Due:
     async def select_others(self, most: int, after: str = "") -> Next:
         """The first jobs of up to `most` tenants that the last look did not find busy, newcomers among them; and of busy ones
         what is more urgent than all that was found. Costs little."""
-        busy = [one for one in self._busy if one.tenant_id > after]
-        places = self._places(busy, after)
-        *columns, _ = _columns(busy)
-        row = await self._jobs.select_waiting_jobs(most, places, [*columns, [None] * len(busy)], 1, 0)
+        known = [one for one in self._known(time.monotonic()) if one.tenant_id > after]
+        busy = set(self._busy)
+        *columns, _ = _columns(known)
+        run_ats = [None if one in busy else one.run_at for one in known]
+        row = await self._jobs.select_waiting_jobs(most, self._places(known, after), [*columns, run_ats], 1, 0)
         return Next(row["ids"], False, row["last_tenant"])
+
+    def _known(self, now: float) -> list[_Busy]:
+        """Those that are or were busy, where their first row was found last."""
+        while self._remembered:
+            oldest = next(iter(self._remembered))
+            if len(self._remembered) <= MAX_REMEMBERED and now - self._remembered[oldest][1] < REMEMBERED_S:
+                break
+            del self._remembered[oldest]
+        return [one for one, _ in self._remembered.values()]
 
     def _places(self, busy: Sequence[_Busy], after: str) -> list[list[object]]:
         """Where to hop: between the tenants that are known to be busy."""
