@@ -246,6 +246,49 @@ async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldo
     assert brief < 1000
 
 
+async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(db: asyncpg.Connection, database_url: str) -> None:
+    """Its rows are gone, and stand in the index as long as somebody holds a snapshot."""
+    database = await Database.connect(database_url, connections=1, plans="fresh", name="test")
+    worker = await register(db, "b")
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, run_at)"
+        " SELECT 'drained', 'b', now() - (30000 - n) * interval '1 s' FROM generate_series(1, 20000) AS n"
+    )
+    await db.execute(f"{JOBS} 'other', 'b' FROM generate_series(1, 10)")
+    due = Due(JobStore(database), TAKES)
+
+    async def entries_read() -> int:
+        async with database.connection() as connection:
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'waiting_jobs_next'"
+            return int(await connection.fetchval(read))
+
+    holder = await asyncpg.connect(database_url)
+    held = holder.transaction(isolation="repeatable_read")
+    await held.start()
+    await holder.fetch("SELECT count(*) FROM jobs")
+    while ids := [
+        row["id"] for row in await db.fetch("SELECT id FROM waiting_jobs WHERE tenant_id = 'drained' ORDER BY run_at LIMIT 4000")
+    ]:
+        for _ in range(4):
+            await due.select(1000)
+        await claim(db, ids, worker, "b")
+    looks = []
+    for _ in range(20):  # a whole one among them, perhaps
+        before = await entries_read()
+        assert await count(due, 1000) == 10
+        looks.append(await entries_read() - before)
+    before = await entries_read()
+    await db.execute(f"{JOBS} 'drained', 'b' FROM generate_series(1, 3)")
+    assert Counter(await tenants(db, (await due.select_others(200)).ids)) == {"drained": 3, "other": 10}
+    brief = await entries_read() - before
+    await held.rollback()
+    await holder.close()
+    await database.close()
+    assert sorted(looks)[10] < 10_000, looks
+    assert brief < 10_000
+
+
 async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(store: JobStore, db: asyncpg.Connection) -> None:
     await db.execute(f"{JOBS} 'a', 'b' FROM generate_series(1, 400)")
     picker = Picker(Due(store, TAKES))
