@@ -146,7 +146,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
-    nursery = [settings.app or "", str(settings.child_memory), settings.log_level, settings.log]
+    fork_server = [settings.app or "", str(settings.child_memory), settings.log_level, settings.log]
     worker = Worker(
         app=app,
         jobs=JobStore(database),
@@ -161,7 +161,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         slots=settings.slots,
         threads=settings.threads,
         children=settings.children,
-        child_command=[sys.executable, "-m", "monoq.nursery", *nursery],
+        child_command=[sys.executable, "-m", "monoq.fork_server", *fork_server],
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

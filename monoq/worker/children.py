@@ -28,7 +28,7 @@ CODE_WITHIN_S = 1.0  # a child's socket closes a little before its exit code is 
 
 
 @dataclass(eq=False)
-class _Nursery:
+class _ForkServer:
     """The process that forks the children, and the exit codes it tells of."""
 
     process: asyncio.subprocess.Process
@@ -47,14 +47,14 @@ class _Nursery:
 
 
 class Children:
-    """At most `size` children at once. `command` starts the nursery (monoq/nursery.py) and takes two descriptors last."""
+    """At most `size` children at once. `command` starts the fork server (monoq/fork_server.py) and takes two descriptors last."""
 
     def __init__(self, *, command: Sequence[str], size: int) -> None:
         self._command = list(command)
         self._size = size
         self._free = asyncio.Semaphore(size)
         self._asked = 0
-        self._nursery: _Nursery | None = None
+        self._fork_server: _ForkServer | None = None
         self._starting = asyncio.Lock()
 
     async def run(self, run: Run) -> Ending:
@@ -74,10 +74,10 @@ class Children:
             self._asked -= 1
 
     async def _run_alone(self, run: Run) -> Ending:
-        nursery = await self._living_nursery()
+        fork_server = await self._living_server()
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(nursery.control, [b"."], [theirs.fileno()])
+            socket.send_fds(fork_server.control, [b"."], [theirs.fileno()])
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_REPLY_BYTES)
         pid = 0
         try:
@@ -87,32 +87,32 @@ class Children:
             if reply.endswith(b"\n"):
                 ending = Ending(**orjson.loads(reply))
                 return ending._replace(status=Status(ending.status))
-            return _died(run, await self._code(nursery, pid))
+            return _died(run, await self._code(fork_server, pid))
         except ValueError:  # the reply is longer than MAX_REPLY_BYTES
             return Ending(Status.FAILED, error=f"the result is larger than {MAX_REPLY_BYTES} bytes")
         except ConnectionError:
-            return _died(run, await self._code(nursery, pid))
+            return _died(run, await self._code(fork_server, pid))
         finally:
             writer.transport.abort()
-            nursery.codes.pop(pid, None)
+            fork_server.codes.pop(pid, None)
             if pid:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)  # and whatever the job may have started
 
-    async def _code(self, nursery: _Nursery, pid: int) -> int | None:
+    async def _code(self, fork_server: _ForkServer, pid: int) -> int | None:
         try:
             async with asyncio.timeout(CODE_WITHIN_S):
-                return await nursery.code_of(pid)
+                return await fork_server.code_of(pid)
         except TimeoutError:
             return None
 
-    async def _living_nursery(self) -> _Nursery:
+    async def _living_server(self) -> _ForkServer:
         async with self._starting:
-            if self._nursery is None or self._nursery.process.returncode is not None:
-                self._nursery = await self._start()
-            return self._nursery
+            if self._fork_server is None or self._fork_server.process.returncode is not None:
+                self._fork_server = await self._start()
+            return self._fork_server
 
-    async def _start(self) -> _Nursery:
+    async def _start(self) -> _ForkServer:
         ours, theirs = socket.socketpair()
         read_end, write_end = os.pipe()
         try:
@@ -130,20 +130,20 @@ class Children:
             os.close(write_end)
         status = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(status), os.fdopen(read_end, "rb"))
-        nursery = _Nursery(process, ours)
-        nursery.listening = asyncio.create_task(nursery.listen(status), name="nursery")
-        return nursery
+        fork_server = _ForkServer(process, ours)
+        fork_server.listening = asyncio.create_task(fork_server.listen(status), name="fork server")
+        return fork_server
 
     async def close(self) -> None:
-        """Ends the nursery, and with it every child."""
-        if self._nursery is None:
+        """Ends the fork server, and with it every child."""
+        if self._fork_server is None:
             return
-        self._nursery.control.close()
+        self._fork_server.control.close()
         with contextlib.suppress(ProcessLookupError):
-            self._nursery.process.kill()
-        await self._nursery.process.wait()
-        if self._nursery.listening:
-            await self._nursery.listening
+            self._fork_server.process.kill()
+        await self._fork_server.process.wait()
+        if self._fork_server.listening:
+            await self._fork_server.listening
 
 
 def _request(run: Run) -> dict[str, object]:

@@ -187,12 +187,12 @@ async def test_an_isolated_job_is_bounded(tmp_path: Path, payload: str, said: st
         (row,) = await broken.fetch("SELECT status, error FROM jobs WHERE id = $1", job_id)
         assert row["status"] == ("FAILED" if said else "COMPLETED")
         assert said is None or said in row["error"]
-        nursery = psutil.Process(broken.workers[0].pid).children()
-        assert len(nursery) == 1
+        fork_server = psutil.Process(broken.workers[0].pid).children()
+        assert len(fork_server) == 1
 
         async def childless() -> bool:
             with contextlib.suppress(psutil.NoSuchProcess):  # the list is read process by process, while they end
-                return not nursery[0].children(recursive=True)
+                return not fork_server[0].children(recursive=True)
             return False
 
         await eventually(childless)

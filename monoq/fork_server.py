@@ -25,7 +25,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> None:
-    """`python -m monoq.nursery APP MEMORY_MB LOG_LEVEL LOG CONTROL STATUS`; APP may be empty, MEMORY_MB 0 (no limit); the last two are
+    """`python -m monoq.fork_server APP MEMORY_MB LOG_LEVEL LOG CONTROL STATUS`; APP may be empty, MEMORY_MB 0 (no limit); the last two are
     descriptors.
 
     Each byte on CONTROL brings the socket of a job: its child writes its pid, reads the job, writes how it ended, one line
