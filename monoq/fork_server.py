@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from monoq.handlers import builtin
 from monoq.log import configure, current_run
 from monoq.registry import App, load_app
 from monoq.worker.call import end_of
-from monoq.worker.run import Run
+from monoq.worker.run import Ending, Run
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -84,19 +85,26 @@ def _run_job(app: App, descriptor: int, memory_mb: int) -> None:
         with socket.socket(fileno=descriptor) as worker, worker.makefile("rwb") as wire:
             wire.write(b"%d\n" % os.getpid())
             wire.flush()
-            wire.write(orjson.dumps(asyncio.run(_end_of(app, orjson.loads(wire.readline())))) + b"\n")
+            wire.write(orjson.dumps(_end_of(app, orjson.loads(wire.readline()))._asdict()) + b"\n")
             wire.flush()
     finally:
         os._exit(1 if sys.exc_info()[0] else 0)
 
 
-async def _end_of(app: App, request: dict[str, Any]) -> dict[str, Any]:
+def _end_of(app: App, request: dict[str, Any]) -> Ending:
+    request["id"] = UUID(request["id"])
     handler = app.handlers[request["type"]]
-    left_s = request.pop("left_s")
-    request |= {"id": UUID(request["id"]), "deadline": time.monotonic() + left_s}
-    run = Run(**request, version=0, lost=0, handler=handler)
+    run = Run(**request, version=0, lost=0, deaths=0, handler=handler)
+    run.begin(time.monotonic())
     current_run.set(run)
-    return (await end_of(run, asyncio.to_thread))._asdict()
+    endings: list[Ending] = []
+
+    async def call() -> None:
+        endings.append(await end_of(run, asyncio.to_thread))
+
+    with suppress(asyncio.CancelledError):  # the handler's own, which came too late to hit anything
+        asyncio.run(call())
+    return endings[0]
 
 
 def _die_with_parent() -> None:

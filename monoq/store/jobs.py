@@ -32,7 +32,7 @@ class JobStore:
     async def claim_jobs(self, ids: Sequence[str], worker_id: int, timeouts_ms: dict[str, int]) -> Sequence[Row]:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
 
-        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost,
+        Rows of id, tenant_id, type, payload, claim, attempts, max_attempts, timeout_ms, version, lost, deaths,
         waited_s, at (seconds since 1970).
         """
         return await self._database.fetch(query("claim_jobs"), ids, worker_id, list(timeouts_ms), list(timeouts_ms.values()))
@@ -44,7 +44,7 @@ class JobStore:
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, error. Rows as of complete_jobs."""
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths, error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
     async def select_due_jobs(self, limit: int, listed: str, types: Sequence[str] | None, depth: int, soon: int) -> tuple[str, bool]:

@@ -59,5 +59,5 @@ class Auditor(Service):
         log.warning("%d claims whose answer was lost are given back", len(lost))
         n = len(lost)
         ids, claims = zip(*lost, strict=True)
-        columns = (ids, claims, [Status.PENDING.value] * n, [0] * n, [1] * n, [0] * n, [None] * n)
+        columns = (ids, claims, [Status.PENDING.value] * n, [0] * n, [1] * n, [0] * n, [0] * n, [None] * n)
         await self._jobs.end_runs(columns, worker_id)

@@ -82,6 +82,7 @@ class Children:
         pid = 0
         try:
             pid = int(await reader.readline() or 0)
+            run.begin(time.monotonic())  # what it has waited for, a free child or a fork, is not its time
             writer.write(orjson.dumps(_request(run)) + b"\n")
             reply = await reader.readline()
             if reply.endswith(b"\n"):
@@ -157,7 +158,6 @@ def _request(run: Run) -> dict[str, object]:
         "attempt": run.attempt,
         "max_attempts": run.max_attempts,
         "timeout_s": run.timeout_s,
-        "left_s": run.deadline - time.monotonic(),
     }
 
 

@@ -136,6 +136,7 @@ class Completer(Service):
             [ending.delay_ms for _, ending in part],
             [ending.attempts_back for _, ending in part],
             [ending.lost for _, ending in part],
+            [ending.deaths for _, ending in part],
             [ending.error for _, ending in part],
         )
         return await self._jobs.end_runs(columns, worker_id)

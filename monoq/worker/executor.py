@@ -13,7 +13,7 @@ from uuid import UUID
 
 from monoq.log import current_run
 from monoq.service import Service
-from monoq.worker.call import end_of, timed_out
+from monoq.worker.call import end_of, still_cancelled, timed_out
 from monoq.worker.run import RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class Executor(Service):
         if self._running.get(run.id) is not run:  # it has ended, and its job may be running here once more
             return False
         del self._running[run.id]
+        run.released = True
         _cancel(run)
         return True
 
@@ -95,6 +96,7 @@ class Executor(Service):
         for run in list(self._running.values()):
             del self._running[run.id]
             self._ended(run, RELEASED)
+            run.released = True
             _cancel(run)
 
     def _give_up(self, run: Run) -> None:
@@ -123,15 +125,18 @@ class Executor(Service):
             if self._standby is None:
                 self._stand_by()
             run.task = me
-            run.started_at = now
             current_run.set(run)
             self._running[run.id] = run
-            ending = await (self._isolated(run) if run.lost or run.handler.isolated else end_of(run, self._in_thread))
+            if run.suspect or run.handler.isolated:
+                ending = await self._isolated(run)
+            else:
+                run.begin(now)
+                ending = await end_of(run, self._in_thread)
             if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
                 del self._running[run.id]
                 self._ended(run, ending)
             run.ended_at = now = time.monotonic()
-            if me.cancelling() or run.timed_out:
+            if run.timed_out or run.released or still_cancelled(me):
                 self._stand_by()
                 return  # a cancellation may still be on its way: no other job is to meet it
             if now > breath:

@@ -179,11 +179,10 @@ class Fetcher(Service):
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
         rows = await self._jobs.claim_jobs(ids, worker_id, self._timeouts_ms)
-        claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []
         told: defaultdict[str, list[Told]] = defaultdict(list)
-        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, waited_s, _ in rows:
+        for job_id, tenant_id, job_type, payload, claim, attempt, max_attempts, timeout_ms, version, lost, deaths, waited_s, _ in rows:
             handler = self._handlers[job_type]
             timeout_s = handler.timeout_s if timeout_ms is None else timeout_ms / 1000
             runs.append(
@@ -198,7 +197,7 @@ class Fetcher(Service):
                     max_attempts or handler.max_attempts,
                     version,
                     lost,
-                    claimed_at + timeout_s,
+                    deaths,
                     timeout_s,
                     handler,
                 )

@@ -19,4 +19,4 @@ SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = ve
 FROM due, me
 WHERE jobs.ctid = due.ctid
 RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.payload, jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version,
-          jobs.lost, date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at
+          jobs.lost, jobs.deaths, date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at

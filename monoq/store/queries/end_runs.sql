@@ -1,18 +1,18 @@
 -- Ends runs in any other way than success, where they still hold their claim (see complete_jobs.sql for the fence):
 -- back to PENDING after a delay (retry, snooze, release), or FAILED, or CANCELLED.
--- $5 gives attempts back (snooze, release); $6 counts a run that ended with its own process dead; $7 says what went wrong and goes
--- into the history, of which the last 100 are kept.
+-- $5 gives attempts back (snooze, release); $6 counts a run that took its own process with it, $7 one whose process was killed, nobody
+-- knows by whom; $8 says what went wrong and goes into the history, of which the last 100 are kept.
 UPDATE jobs
 SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
     finished_at = CASE WHEN ended.status <> 'PENDING' THEN now() END,
     run_at = CASE WHEN ended.status = 'PENDING' THEN now() + ended.delay_ms * interval '1 ms' ELSE run_at END,
     worker_id = NULL, deadline_at = NULL,
-    attempts = jobs.attempts - ended.attempts_back, lost = jobs.lost + ended.lost,
+    attempts = jobs.attempts - ended.attempts_back, lost = jobs.lost + ended.lost, deaths = jobs.deaths + ended.deaths,
     error = coalesce(ended.error, jobs.error),
     errors = CASE WHEN ended.error IS NULL THEN errors
                   ELSE CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
                        || jsonb_build_object('attempt', attempts, 'error', ended.error, 'at', now(), 'workerId', worker_id) END
-FROM unnest($1::uuid[], $2::int[], $3::job_status[], $4::bigint[], $5::int[], $6::int[], $7::text[])
-     AS ended (id, claim, status, delay_ms, attempts_back, lost, error)
-WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.worker_id = $8
+FROM unnest($1::uuid[], $2::int[], $3::job_status[], $4::bigint[], $5::int[], $6::int[], $7::int[], $8::text[])
+     AS ended (id, claim, status, delay_ms, attempts_back, lost, deaths, error)
+WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.worker_id = $9
 RETURNING jobs.id, jobs.version, date_part('epoch', now()) AS at

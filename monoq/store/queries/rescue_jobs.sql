@@ -1,7 +1,7 @@
 -- Frees the jobs of dead workers: lease run out, or row gone, or (within a second or two) beats missed while the advisory lock that
 -- a live worker's connection holds is free. A lost connection alone frees nothing, nor do missed beats alone. Frees runs far past
 -- their deadline, too. Guarded, one statement: any number of rescuers may run it at once.
--- Who was with a dead worker becomes a suspect (lost = 1) and gets its attempt back; it FAILED only after ten such deaths.
+-- Who was with a dead worker becomes a suspect (deaths > 0) and gets its attempt back; it FAILED only after ten such deaths.
 -- $1: how many at once. $2: the class of the workers' advisory locks.
 WITH dead AS MATERIALIZED (
     SELECT id FROM workers
@@ -27,7 +27,7 @@ SET status = CASE WHEN deaths + 1 >= 10 THEN 'FAILED'::job_status ELSE 'PENDING'
     version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
     finished_at = CASE WHEN deaths + 1 >= 10 THEN now() END,
     worker_id = NULL, deadline_at = NULL,
-    lost = greatest(lost, 1), deaths = deaths + 1,
+    deaths = deaths + 1,
     attempts = greatest(attempts - 1, 0),
     error = 'the worker was lost',
     errors = CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
