@@ -21,8 +21,11 @@ MAX_DELAY_S = 366 * 86_400.0
 InThread = Callable[..., Awaitable[Any]]
 
 
-async def end_of(run: Run, in_thread: InThread) -> Ending:
-    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`."""
+async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
+    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`.
+
+    A result of more than `max_result` bytes is refused.
+    """
     handler = run.handler
     try:
         args: list[Any] = []
@@ -38,7 +41,7 @@ async def end_of(run: Run, in_thread: InThread) -> Ending:
             return COMPLETED
         if isinstance(outcome, Outcome):
             return _asked_ending(run, outcome)
-        return _completed(outcome)
+        return _completed(outcome, max_result)
     except Outcome as outcome:
         return _asked_ending(run, outcome)
     except asyncio.CancelledError as error:
@@ -73,11 +76,16 @@ def timed_out(run: Run) -> Ending:
     return failed_attempt(run, f"timed out after {run.timeout_s:g} s")
 
 
-def _completed(value: Any) -> Ending:
+def _completed(value: Any, max_result: int) -> Ending:
+    """Another run would bring the same result: what cannot be stored has failed for good."""
     try:
-        return Ending(Status.COMPLETED, result=codec.dumps(value))
-    except InvalidJson as error:  # another run would bring the same
+        text = codec.dumps(value)
+    except InvalidJson as error:
         return _failed(f"the result is not JSON: {error}")
+    # Not encoded once more unless it may be too long: a character has at most four bytes.
+    if 4 * len(text) > max_result and (size := len(text.encode())) > max_result:
+        return _failed(f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)")
+    return Ending(Status.COMPLETED, result=text)
 
 
 def _failed(error: str) -> Ending:

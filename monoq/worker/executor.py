@@ -34,9 +34,17 @@ class Executor(Service):
 
     name = "executor"
 
-    def __init__(self, *, threads: int, isolated: Callable[[Run], Awaitable[Ending]], ended: Callable[[Run, Ending], None]) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        max_result: int,
+        isolated: Callable[[Run], Awaitable[Ending]],
+        ended: Callable[[Run, Ending], None],
+    ) -> None:
         super().__init__()
         self.last_tick = time.monotonic()
+        self._max_result = max_result
         self._isolated = isolated
         self._ended = ended
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="handler")
@@ -131,7 +139,7 @@ class Executor(Service):
                 ending = await self._isolated(run)
             else:
                 run.begin(now)
-                ending = await end_of(run, self._in_thread)
+                ending = await end_of(run, self._in_thread, self._max_result)
             if self._running.get(run.id) is run:  # else it was given up or abandoned meanwhile
                 del self._running[run.id]
                 self._ended(run, ending)

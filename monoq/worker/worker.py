@@ -46,14 +46,20 @@ class Worker(Service):
         threads: int,
         children: int,
         child_command: Sequence[str],
+        max_result: int,
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(slots)
-        self._children = Children(command=child_command, size=children)
+        self._children = Children(command=child_command, size=children, max_result=max_result)
         self._completer = Completer(jobs=jobs, publisher=publisher, metrics=metrics, idle=self._is_idle, settled=self._slots.settle)
-        self._executor = Executor(threads=threads, isolated=self._children.run, ended=self._completer.add)
+        self._executor = Executor(
+            threads=threads,
+            max_result=max_result,
+            isolated=self._children.run,
+            ended=self._completer.add,
+        )
         self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
         self._fetcher = Fetcher(
             app=app,

@@ -17,6 +17,7 @@ from monoq.worker.call import end_of, still_cancelled
 from monoq.worker.run import RELEASED, Ending, Run
 
 ID = UUID(int=1)
+MAX_RESULT = 1000
 
 
 class Order(BaseModel):
@@ -34,7 +35,7 @@ async def ended(run: Run, meanwhile: Callable[["asyncio.Task[Any]"], None] | Non
     endings: list[Ending] = []
 
     async def call() -> None:
-        endings.append(await end_of(run, asyncio.to_thread))
+        endings.append(await end_of(run, asyncio.to_thread, MAX_RESULT))
 
     run.task = task = asyncio.create_task(call())
     await asyncio.sleep(0)
@@ -85,6 +86,16 @@ async def test_a_payload_that_does_not_fit_its_handler_has_failed_for_good() -> 
     ending, _ = await ended(run_of(parse_something, '{"n": "many"}'))
     assert ending.status is Status.FAILED
     assert "the payload does not fit its handler" in (ending.error or "")
+
+
+@pytest.mark.parametrize(("character", "size"), [("x", 1), ("ü", 2), ("\N{PARTY POPPER}", 4), ('"', 2)])
+async def test_a_result_is_measured_in_bytes_of_json(character: str, size: int) -> None:
+    most = (MAX_RESULT - 2) // size
+    ending, _ = await ended(run_of(lambda payload: character * most))
+    assert ending.status is Status.COMPLETED
+    ending, _ = await ended(run_of(lambda payload: character * (most + 1)))
+    told = f"the result is {2 + size * (most + 1)} bytes; at most 1000 are stored (MONOQ_MAX_RESULT)"
+    assert (ending.status, ending.error) == (Status.FAILED, told)
 
 
 def me() -> "asyncio.Task[Any]":
@@ -158,7 +169,7 @@ async def test_a_cancellation_that_is_still_on_its_way_is_seen(function: Callabl
     """The next job of this task would meet it."""
 
     async def call() -> bool:
-        await end_of(run_of(function), asyncio.to_thread)
+        await end_of(run_of(function), asyncio.to_thread, MAX_RESULT)
         return still_cancelled(me())
 
     seen: list[bool] = []
