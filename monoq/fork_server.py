@@ -1,5 +1,6 @@
-"""The process that forks a child for each job which must run alone. The user's handlers are loaded once, here; a child costs a fork.
-It must run no job itself, start no thread, touch neither Postgres nor Redis, and die with its worker."""
+"""The process that forks a child for each job which must run alone. The user's handlers are loaded
+once, here; a child costs a fork. It must run no job itself, start no thread, touch neither Postgres
+nor Redis, and die with its worker."""
 
 import asyncio
 import ctypes
@@ -168,7 +169,10 @@ def _end_of(app: App, request: dict[str, Any], max_result: int) -> Ending:
     return endings[0]
 
 
-def _word_before_a_kill(worker: socket.socket, fork_server_pid: int, worker_pid: int) -> Callable[[str, tuple[Any, ...]], None]:
+Hook = Callable[[str, tuple[Any, ...]], None]
+
+
+def _word_before_a_kill(worker: socket.socket, fork_server_pid: int, worker_pid: int) -> Hook:
     """An audit hook that tells the worker when the job is about to kill its own process, its fork
     server or its worker: a SIGKILL without that word is somebody else's deed.
 
@@ -192,10 +196,11 @@ def _word_before_a_kill(worker: socket.socket, fork_server_pid: int, worker_pid:
 
 
 def _be_nobodys_child(worker: socket.socket) -> None:
-    """In what a handler forks: only the job itself speaks with the worker, and signals are as usual."""
+    """In what a handler forks: only the job itself speaks with the worker; signals are as usual."""
     worker.close()
     for signum in NOT_FOR_US:
-        signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+        usual = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
+        signal.signal(signum, usual)
 
 
 def _die_with_parent() -> None:

@@ -1,5 +1,6 @@
-"""Child processes, one per job: for suspects, which may kill their process, and for isolated job types, which must be killable.
-A child must never outlive its worker, its deadline or its job, and a job must never be charged for what others did to its child."""
+"""Child processes, one per job: for suspects, which may kill their process, and for isolated job
+types, which must be killable. A child must never outlive its worker, its deadline or its job, and a
+job must never be charged for what others did to its child."""
 
 import asyncio
 import logging
@@ -24,7 +25,8 @@ ROOM = 64 * 1024  # for what a child says besides its result: an error, mostly
 
 
 class Children:
-    """At most `size` children at once. `command` starts the fork server and takes two descriptors last."""
+    """At most `size` children at once. `command` starts the fork server; it takes two descriptors,
+    last."""
 
     def __init__(self, *, command: Sequence[str], size: int, max_result: int) -> None:
         # A result is JSON in JSON: at worst each character of it is escaped.
@@ -70,7 +72,8 @@ class Children:
 
 
 async def _ask(child: Child, run: Run) -> tuple[bool, bytes]:
-    """Whether the job said that it kills its process or those above it, and its reply: b"" if the child died without one."""
+    """Whether the job said that it kills its process or those above it, and its reply: b"" if the
+    child died without one."""
     killing = False
     try:
         child.writer.write(orjson.dumps(_request(run)) + b"\n")
@@ -111,7 +114,7 @@ def _died(run: Run, death: Death, killing: bool = False) -> Ending:
     if killing or death.by == "itself":
         by = ", killed by the job itself" if killing else ""
         error = f"its process died ({death.words}{by})"
-        # Whoever is no suspect by its type is one by a death: that may have been the first of three.
+        # Who does not run apart by its type does so for a death: maybe the first of the three.
         lost = run.lost + 1 + (1 if run.deaths and not run.handler.isolated else 0)
         if lost >= MAX_LOST:
             return Ending(Status.FAILED, error=error, lost=1)
@@ -120,7 +123,7 @@ def _died(run: Run, death: Death, killing: bool = False) -> Ending:
     if death.by == "fork server":
         return Ending(Status.PENDING, error=error, delay_ms=_soon_ms(), attempts_back=1)
     if run.deaths + 1 >= MAX_DEATHS:
-        error = f"{run.deaths + 1} processes died with it, killed by others; the last: {death.words}"
+        error = f"{run.deaths + 1} processes that held it died; the last: {death.words}"
         return Ending(Status.FAILED, error=error, deaths=1)
     return Ending(Status.PENDING, error=error, delay_ms=_soon_ms(), attempts_back=1, deaths=1)
 

@@ -1,4 +1,5 @@
-"""A fork server that runs, and its children: what they say, and how they died. See monoq/fork_server.py for the other side."""
+"""A fork server that runs, and its children: what they say, and how they died. The other side is
+monoq/fork_server.py."""
 
 import asyncio
 import contextlib
@@ -14,12 +15,12 @@ READY = b"ready\n"
 KILLING = b"killing\n"
 NUMBER_BYTES = 8
 
-# A child's socket closes a little before its exit code is known; it lives on if it closed it itself.
+# A child's socket closes a little before its exit code is known. A job may close it and live on.
 CODE_WITHIN_S = (2.0, 5.0)
 
 
 class Death(NamedTuple):
-    """How a child died, and by whom: by what ran in it, with its fork server, or by somebody else."""
+    """How a child died, and by whom: what ran in it, its fork server's end, or somebody else."""
 
     words: str
     by: Literal["itself", "fork server", "another"]

@@ -1,5 +1,5 @@
-"""Starts the fork server (monoq/fork_server.py) and asks it for children. It must know nothing of jobs, and not start again at once what
-has just failed to start."""
+"""Starts the fork server (monoq/fork_server.py) and asks it for children. It must know nothing of
+jobs, and not start again at once what has just failed to start."""
 
 import asyncio
 import itertools
@@ -20,6 +20,9 @@ START_WITHIN_S = 60.0  # handlers may take their time to load
 EXIT_WITHIN_S = 5.0  # once it has closed the pipe on which it says so
 FORK_WITHIN_S = 10.0  # a fork takes milliseconds
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # after a start that failed
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class NoChild(Exception):  # noqa: N818
@@ -68,7 +71,7 @@ class Forks:
             raise NoChild("the fork server made no child")
         return child
 
-    async def _ask(self, server: ForkServer, number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _ask(self, server: ForkServer, number: int) -> Streams:
         """The connection to the child to come."""
         ours, theirs = socket.socketpair()
         try:
@@ -92,7 +95,7 @@ class Forks:
             return self._server
         if self._starting is None:
             if self.pause_s:
-                raise NoChild(f"the fork server did not start; the next try is in {self.pause_s:.1f} s")
+                raise NoChild(f"no fork server; the next try is in {self.pause_s:.1f} s")
             # A task of its own: whoever waits for it may be cancelled, and others go on waiting.
             # Its log lines are not about the job that happens to ask.
             nobodys = Context()
@@ -157,7 +160,8 @@ class Forks:
             theirs.close()
             os.close(write_end)
         status = asyncio.StreamReader()
-        pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(status), status_pipe)
+        reads = asyncio.StreamReaderProtocol(status)
+        pipe, _ = await loop.connect_read_pipe(lambda: reads, status_pipe)
         codes: dict[int, asyncio.Future[int]] = {}
         ready: asyncio.Future[None] = loop.create_future()
         listening = asyncio.create_task(listen(status, ready, codes), name="fork server")

@@ -19,9 +19,10 @@ def fork_servers(worker: Member) -> list[psutil.Process]:
     return list(psutil.Process(worker.pid).children())
 
 
-def starts(broken: World, job_id: Any) -> list[int]:
-    """The claims under which a job began."""
-    return [claim for one, event, claim in broken.executions() if one == str(job_id) and event == "start"]
+def starts(broken: World, job_id: Any = None) -> list[str]:
+    """A job's id for each of its runs that began; without one, those of all jobs."""
+    began = [one for one, event, _ in broken.executions() if event == "start"]
+    return [one for one in began if job_id is None or one == str(job_id)]
 
 
 def break_handlers(broken: World) -> None:
@@ -35,11 +36,7 @@ def mend_handlers(broken: World) -> None:
 
 async def began(broken: World, at_least: int, job_id: Any = None) -> None:
     """Returns when this many runs have begun, of all jobs or of this one."""
-
-    def have() -> bool:
-        return sum(event == "start" and (not job_id or one == str(job_id)) for one, event, _ in broken.executions()) >= at_least
-
-    await eventually(have)
+    await eventually(lambda: len(starts(broken, job_id)) >= at_least)
 
 
 async def fates(broken: World, ids: list[Any]) -> set[tuple[str, int, int]]:
@@ -89,7 +86,7 @@ async def test_twenty_jobs_complete_though_their_fork_server_is_killed_three_tim
         for _ in range(3):
             (fork_server,) = await eventually(lambda: fork_servers(broken.workers[0]))
             await eventually(fork_server.children)
-            await began(broken, 1 + len([1 for _, event, _ in broken.executions() if event == "start"]))
+            await began(broken, 1 + len(starts(broken)))
             fork_server.kill()
             await asyncio.to_thread(fork_server.wait)
         await broken.all_ended()
@@ -109,7 +106,12 @@ async def test_a_job_whose_child_is_killed_by_another_runs_again_uncharged(tmp_p
         await broken.all_ended()
         sql = "SELECT attempts, lost, deaths, status, errors::text AS errors FROM jobs"
         (row,) = await broken.fetch(sql)
-        assert (row["status"], row["attempts"], row["lost"], row["deaths"]) == ("COMPLETED", 1, 0, 2)
+        assert (row["status"], row["attempts"], row["lost"], row["deaths"]) == (
+            "COMPLETED",
+            1,
+            0,
+            2,
+        )
         assert row["errors"].count("its process was killed by another (signal SIGKILL)") == 2
         assert len(fork_servers(broken.workers[0])) == 1
 

@@ -30,7 +30,7 @@ def run_of(function: Callable[..., Any], payload: str = '{"n": 1}', attempt: int
     return Run(ID, "acme", "test", payload, 1, 1, attempt, 3, 1, 0, 0, 5.0, app.handlers["test"])
 
 
-async def ended(run: Run, meanwhile: Callable[["asyncio.Task[Any]"], None] | None = None) -> tuple[Ending, "asyncio.Task[Any]"]:
+async def ended(run: Run, meanwhile: "Callable[[asyncio.Task[None]], None] | None" = None) -> Ending:
     """How a run ends in a task of its own; `meanwhile` is called once the handler waits."""
     endings: list[Ending] = []
 
@@ -44,7 +44,7 @@ async def ended(run: Run, meanwhile: Callable[["asyncio.Task[Any]"], None] | Non
         meanwhile(task)
     await asyncio.wait([task])
     assert len(endings) == 1, "it escaped"
-    return endings[0], task
+    return endings[0]
 
 
 async def test_the_time_of_a_run_begins_with_its_handler() -> None:
@@ -71,30 +71,38 @@ def refuse_something(payload: Order) -> None:
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [(parse_something, "ValidationError: "), (parse_something_async, "ValidationError: "), (refuse_something, "InvalidJson: not")],
+    [
+        (parse_something, "ValidationError: "),
+        (parse_something_async, "ValidationError: "),
+        (refuse_something, "InvalidJson: not"),
+    ],
 )
 async def test_what_a_handler_parses_in_vain_is_a_failed_attempt(function: Callable[..., Any], said: str) -> None:
-    ending, _ = await ended(run_of(function))
+    ending = await ended(run_of(function))
     assert (ending.status, ending.attempts_back, ending.delay_ms > 0) == (Status.PENDING, 0, True)
     assert ending.error
     assert ending.error.startswith(said)
-    ending, _ = await ended(run_of(function, attempt=3))
+    ending = await ended(run_of(function, attempt=3))
     assert ending.status is Status.FAILED
 
 
 async def test_a_payload_that_does_not_fit_its_handler_has_failed_for_good() -> None:
-    ending, _ = await ended(run_of(parse_something, '{"n": "many"}'))
+    ending = await ended(run_of(parse_something, '{"n": "many"}'))
     assert ending.status is Status.FAILED
     assert "the payload does not fit its handler" in (ending.error or "")
 
 
-@pytest.mark.parametrize(("character", "size"), [("x", 1), ("ü", 2), ("\N{PARTY POPPER}", 4), ('"', 2)])
+SIZES = [("x", 1), ("ü", 2), ("\N{PARTY POPPER}", 4), ('"', 2)]
+
+
+@pytest.mark.parametrize(("character", "size"), SIZES)
 async def test_a_result_is_measured_in_bytes_of_json(character: str, size: int) -> None:
     most = (MAX_RESULT - 2) // size
-    ending, _ = await ended(run_of(lambda payload: character * most))
+    ending = await ended(run_of(lambda payload: character * most))
     assert ending.status is Status.COMPLETED
-    ending, _ = await ended(run_of(lambda payload: character * (most + 1)))
-    told = f"the result is {2 + size * (most + 1)} bytes; at most 1000 are stored (MONOQ_MAX_RESULT)"
+    ending = await ended(run_of(lambda payload: character * (most + 1)))
+    bytes_ = 2 + size * (most + 1)
+    told = f"the result is {bytes_} bytes; at most 1000 are stored (MONOQ_MAX_RESULT)"
     assert (ending.status, ending.error) == (Status.FAILED, told)
 
 
@@ -151,21 +159,33 @@ async def take_back_what_never_was() -> None:
 
 
 @pytest.mark.parametrize("function", [cancel_myself, be_cancelled_by_a_child, raise_a_kind_of_cancellation])
-async def test_a_handler_that_is_cancelled_by_anybody_but_monoq_has_failed_its_attempt(function: Callable[..., Any]) -> None:
-    ending, _ = await ended(run_of(function))
+async def test_a_handler_that_is_cancelled_by_anybody_but_monoq_has_failed_its_attempt(
+    function: Callable[..., Any],
+) -> None:
+    ending = await ended(run_of(function))
     assert (ending.status, ending.attempts_back, ending.delay_ms > 0) == (Status.PENDING, 0, True)
-    ending, _ = await ended(run_of(function, attempt=3))
+    ending = await ended(run_of(function, attempt=3))
     assert (ending.status, ending.attempts_back) == (Status.FAILED, 0)
 
 
-@pytest.mark.parametrize("function", [cancel_myself_twice_and_go_on, cancel_myself_and_take_it_back, cancel_myself_and_return])
-async def test_a_handler_that_comes_through_its_own_cancellation_is_done(function: Callable[..., Any]) -> None:
-    ending, _ = await ended(run_of(function))
+@pytest.mark.parametrize(
+    "function",
+    [cancel_myself_twice_and_go_on, cancel_myself_and_take_it_back, cancel_myself_and_return],
+)
+async def test_a_handler_that_comes_through_its_own_cancellation_is_done(
+    function: Callable[..., Any],
+) -> None:
+    ending = await ended(run_of(function))
     assert ending == Ending(Status.COMPLETED, result='"done"')
 
 
-@pytest.mark.parametrize("function", [cancel_myself_twice_and_go_on, cancel_myself_and_take_it_back, cancel_myself_and_return])
-async def test_a_cancellation_that_is_still_on_its_way_is_seen(function: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    "function",
+    [cancel_myself_twice_and_go_on, cancel_myself_and_take_it_back, cancel_myself_and_return],
+)
+async def test_a_cancellation_that_is_still_on_its_way_is_seen(
+    function: Callable[..., Any],
+) -> None:
     """The next job of this task would meet it."""
 
     async def call() -> bool:
@@ -182,20 +202,26 @@ async def test_a_cancellation_that_is_still_on_its_way_is_seen(function: Callabl
 
 
 @pytest.mark.parametrize("function", [lambda: asyncio.sleep(60), take_back_what_never_was])
-async def test_a_cancellation_of_monoqs_is_what_monoq_says_it_is(function: Callable[..., Any]) -> None:
+async def test_a_cancellation_of_monoqs_is_what_monoq_says_it_is(
+    function: Callable[..., Any],
+) -> None:
     async def wait() -> None:
         await function()
 
-    def release(task: "asyncio.Task[Any]") -> None:
+    def release(task: "asyncio.Task[None]") -> None:
         run.released = True
         task.cancel()
 
-    def time_out(task: "asyncio.Task[Any]") -> None:
+    def time_out(task: "asyncio.Task[None]") -> None:
         run.timed_out = True
         task.cancel()
 
     run = run_of(wait)
-    assert (await ended(run, release))[0] == RELEASED
+    assert await ended(run, release) == RELEASED
     run = run_of(wait)
-    ending, _ = await ended(run, time_out)
-    assert (ending.status, ending.error, ending.attempts_back) == (Status.PENDING, "timed out after 5 s", 0)
+    ending = await ended(run, time_out)
+    assert (ending.status, ending.error, ending.attempts_back) == (
+        Status.PENDING,
+        "timed out after 5 s",
+        0,
+    )

@@ -21,7 +21,9 @@ ORPHANED = Death("its fork server died", "fork server")
 
 def run_of(*, isolated: bool = True, lost: int = 0, deaths: int = 0) -> Run:
     app = App()
-    app.handler("test", max_attempts=9, backoff=Backoff(base=1, max=1), isolated=isolated)(lambda payload: None)
+    backoff = Backoff(base=1, max=1)
+    declare = app.handler("test", max_attempts=9, backoff=backoff, isolated=isolated)
+    declare(lambda payload: None)
     handler = app.handlers["test"]
     return Run(UUID(int=1), "acme", "test", "{}", 1, 1, 1, 9, 1, lost, deaths, 5.0, handler)
 
@@ -38,7 +40,12 @@ def run_of(*, isolated: bool = True, lost: int = 0, deaths: int = 0) -> Run:
         (False, 2, 0, Status.FAILED),
     ],
 )
-def test_the_third_run_that_took_its_process_with_it_is_the_last(isolated: bool, lost: int, deaths: int, ends: Status) -> None:
+def test_the_third_run_that_took_its_process_with_it_is_the_last(
+    isolated: bool,
+    lost: int,
+    deaths: int,
+    ends: Status,
+) -> None:
     ending = _died(run_of(isolated=isolated, lost=lost, deaths=deaths), CRASH)
     told = (ending.status, ending.lost, ending.deaths, ending.attempts_back)
     assert told == (ends, 1, 0, 0)
@@ -53,7 +60,7 @@ def test_what_others_kill_runs_again_uncharged_but_not_for_ever() -> None:
     ending = _died(run_of(deaths=MAX_DEATHS - 1), KILLED)
     assert (ending.status, ending.lost, ending.deaths) == (Status.FAILED, 0, 1)
     assert ending.error
-    assert ending.error.startswith("100 processes died with it, killed by others")
+    assert ending.error.startswith("100 processes that held it died; ")
 
 
 def test_nobody_is_charged_for_the_death_of_the_fork_server_but_who_killed_it() -> None:
@@ -65,7 +72,10 @@ def test_nobody_is_charged_for_the_death_of_the_fork_server_but_who_killed_it() 
         assert (ending.status, ending.lost, ending.attempts_back) == (Status.PENDING, 1, 0)
 
 
-@pytest.mark.parametrize("reply", [b"?", b"", b"null\n", b"[]\n", b'{"status": "LOST"}\n', b'{"x": 1}\n', b"\xff\n"])
+NO_ENDINGS = [b"?", b"", b"null\n", b"[]\n", b'{"status": "LOST"}\n', b'{"x": 1}\n', b"\xff\n"]
+
+
+@pytest.mark.parametrize("reply", NO_ENDINGS)
 def test_a_reply_that_is_no_ending_is_the_jobs_own_doing(reply: bytes) -> None:
     ending = _ending(run_of(), reply)
     assert (ending.status, ending.lost) == (Status.PENDING, 1)
@@ -102,7 +112,12 @@ ME = os.getpid()
         ("open", ME, signal.SIGKILL, False),
     ],
 )
-def test_a_job_that_is_about_to_kill_what_it_lives_in_says_so_first(event: str, target: int, signum: int, told: bool) -> None:
+def test_a_job_that_is_about_to_kill_what_it_lives_in_says_so_first(
+    event: str,
+    target: int,
+    signum: int,
+    told: bool,
+) -> None:
     worker, job = socket.socketpair()
     with worker, job:
         _word_before_a_kill(job, FORK_SERVER, WORKER)(event, (target, signum))
