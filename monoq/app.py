@@ -165,7 +165,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
-    nursery = [settings.app or "", str(settings.child_memory), settings.log_level, settings.log]
+    fork_server = [settings.app or "", str(settings.child_memory), str(settings.max_result), settings.log_level, settings.log]
     worker = Worker(
         app=app,
         jobs=JobStore(database),
@@ -177,7 +177,8 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         stager=shared.stager,
         metrics=shared.metrics,
         sizes=sizes,
-        child_command=[sys.executable, "-m", "monoq.nursery", *nursery],
+        child_command=[sys.executable, "-m", "monoq.fork_server", *fork_server],
+        max_result=settings.max_result,
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

@@ -3,12 +3,16 @@ Postgres, Python or a browser would refuse or change later."""
 
 import math
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
 import jiter
 import orjson
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from monoq.errors import InvalidJson
 
@@ -20,6 +24,8 @@ MAX_GROWTH = 64 * 1024  # characters by which a value may come back longer: a cl
 # a float that overflows or grows. Other texts skip the walk, which costs more than the parsing.
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
 _SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}|[0-9][eE][+-]?[0-9]{2}")
+_KNOWN = "use None, bool, numbers, str, lists, dicts with str as keys, dataclasses, pydantic models, datetimes, UUIDs or enums"
+_FINITE = {str, int, bool, type(None)}
 
 
 def loads(text: bytes | str) -> Any:
@@ -56,15 +62,19 @@ def read(text: str) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form."""
+    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form, or that would
+    come back as another (NaN and infinities)."""
     try:
         text = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
     except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
-        raise InvalidJson(str(error)) from None
+        raise InvalidJson(_reason(error)) from None
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text):
         read_again = loads(text)
         if _growth(read_again) > MAX_GROWTH:
             raise InvalidJson(f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters")
+    # orjson writes null for what is no number: it would be stored, and nobody would learn of it. Texts without a null skip the walk.
+    if b"null" in text and (where := _not_finite(value)) is not None:
+        raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
 
 
@@ -82,7 +92,53 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, UUID):  # the driver's own subclass
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise _NoForm(f"{type(value).__name__} has no JSON form: {_KNOWN}")
+
+
+class _NoForm(TypeError):  # noqa: N818
+    pass
+
+
+def _reason(error: BaseException) -> str:
+    """Why orjson refused a value. What `_plain` said is only the cause of orjson's own error."""
+    if isinstance(error.__cause__, _NoForm):
+        return str(error.__cause__)
+    if isinstance(error.__cause__, PydanticSerializationError):
+        return f"{error}: {error.__cause__}"
+    return f"{error}: {_KNOWN}" if str(error) == "Dict key must be str" else str(error)
+
+
+def _not_finite(value: Any) -> str | None:
+    """The way from a value that orjson has written to the first NaN or infinity in it; None: there is none."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ""
+    inside: Iterable[tuple[Any, Any]]
+    if isinstance(value, dict):
+        if _FINITE.issuperset(map(type, dict.values(value))):
+            return None
+        step, inside = ".{}", dict.items(value)
+    elif isinstance(value, list | tuple | set | frozenset):
+        if _FINITE.issuperset(map(type, value)):
+            return None
+        step, inside = "[{}]", enumerate(value)
+    elif isinstance(value, BaseModel):
+        return _not_finite(value.model_dump(mode="json"))
+    elif isinstance(value, Enum):
+        return _not_finite(value.value)
+    elif is_dataclass(value):
+        step, inside = ".{}", _attributes(value)
+    else:
+        return None
+    for name, item in inside:
+        if type(item) not in _FINITE and (rest := _not_finite(item)) is not None:
+            return step.format(name) + rest
+    return None
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """What orjson writes of a dataclass."""
+    names = vars(value) if hasattr(value, "__dict__") else [field.name for field in fields(value)]
+    return ((name, getattr(value, name)) for name in names if not name.startswith("_"))
 
 
 def _floats_again(value: Any) -> Any:

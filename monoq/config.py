@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
     children: int = Field(32, ge=1, le=1000, description="jobs at once that run in a process of their own: isolated ones, and suspects")
     child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")
+    max_result: int = Field(
+        1_048_576,
+        ge=1000,
+        le=100_000_000,
+        description="bytes of a result, as JSON; a job with a larger one has FAILED",
+    )
     lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
     beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
     watchdog: float = Field(

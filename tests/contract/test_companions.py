@@ -57,7 +57,7 @@ async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(db: asyncp
     worker = await db.fetchval(query("register_worker"), "w", 1, ["b"], 60.0)
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' FROM generate_series(1, 200) AS n")
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
-    back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [None] * 100]
+    back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [0] * 100, [None] * 100]
     assert len(await db.fetch(query("claim_jobs"), ids, worker, ["b"], [60_000])) == 200
     assert len(await db.fetch(query("complete_jobs"), ids[:100], [1] * 100, [None] * 100, worker)) == 100
     assert len(await db.fetch(query("end_runs"), ids[100:], [1] * 100, *back, worker)) == 100

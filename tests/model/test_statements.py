@@ -45,9 +45,10 @@ def step(name: str, **arguments: st.SearchStrategy[Any]) -> "st.SearchStrategy[t
 NUMBERS = st.sampled_from(range(12))
 ASKED = st.one_of(st.just(IDS), st.lists(st.sampled_from([*IDS, UUID(int=99)]), min_size=1, max_size=4))
 WRITES = st.lists(st.tuples(NUMBERS, st.sampled_from([0] * 8 + [-1, 1])), min_size=1, max_size=3)
-ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, error
+ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, deaths, error
     st.sampled_from(["PENDING", "PENDING", "FAILED", "CANCELLED"]),
     st.sampled_from([0, 0, 0, 3_600_000]),
+    st.integers(0, 1),
     st.integers(0, 1),
     st.integers(0, 1),
     st.sampled_from([None, "bad"]),
@@ -198,8 +199,8 @@ class Statements:
             job.claim += 1
             job.attempts += 1
             job.worker_id = worker_id
-            told = row["claim"], row["attempts"], row["version"], row["lost"]
-            assert told == (job.claim, job.attempts, job.version, job.lost)
+            told = row["claim"], row["attempts"], row["version"], row["lost"], row["deaths"]
+            assert told == (job.claim, job.attempts, job.version, job.lost, job.deaths)
             self.runs.append((row["id"], job.claim, worker_id))
 
     def complete_jobs(self, writes: list[tuple[int, int]], n: int) -> None:
@@ -207,7 +208,7 @@ class Statements:
         rows = self.postgres.run("complete_jobs", ids, claims, ["1"] * len(ids), worker_id)
         self._ended(rows, ids, claims, worker_id, ["COMPLETED"] * len(ids))
 
-    def end_runs(self, writes: list[tuple[int, int]], n: int, ends: list[tuple[str, int, int, int, str | None]]) -> None:
+    def end_runs(self, writes: list[tuple[int, int]], n: int, ends: list[tuple[str, int, int, int, int, str | None]]) -> None:
         ids, claims, worker_id = self._writes(writes, n)
         ends = ends[: len(ids)]
         rows = self.postgres.run("end_runs", ids, claims, *(list(column) for column in zip(*ends, strict=True)), worker_id)
@@ -216,6 +217,7 @@ class Statements:
                 job = self.jobs[job_id]
                 job.attempts -= end[2]
                 job.lost += end[3]
+                job.deaths += end[4]
                 job.due = job.due if job.status != "PENDING" else end[1] == 0
 
     def rescue_jobs(self, limit: int) -> None:
@@ -230,7 +232,6 @@ class Statements:
             job = self.jobs[row["id"]]
             job.deaths += 1
             job.change("FAILED" if job.deaths >= MAX_DEATHS else "PENDING")
-            job.lost = max(job.lost, 1)
             job.attempts = max(job.attempts - 1, 0)
             assert (row["status"], row["attempts"], row["version"]) == (job.status, job.attempts, job.version)
 
