@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from monoq import failpoint
-from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, QueueUnavailable
+from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, MonoqError, QueueUnavailable
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
@@ -28,6 +28,7 @@ GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more
 LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
 RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
+INPUT_CLASSES = ("22", "23", "54")  # of PostgreSQL's errors: data, constraints, limits; all others are not the input's fault
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
 
 
@@ -133,10 +134,11 @@ class Submitter(Service):
             failpoint.hit("before_insert")
             submitted = await self._insert(jobs)
             failpoint.hit("after_insert")
-        except (IdempotencyConflict, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
-            await self._refuse(group, error)
         except Exception as error:  # noqa: BLE001 - every caller must get an answer
-            _fail(group, error)
+            if isinstance(error, IdempotencyConflict) or _is_of_the_input(error):
+                await self._refuse(group, error)
+            else:
+                _fail(group, _told(error))
         else:
             self._announce(jobs, submitted)
             answers = iter(submitted)
@@ -175,8 +177,7 @@ class Submitter(Service):
         if all(job.idempotency_key is None for job in jobs):
             return await submit(self._database, *jobs)
         # A conflicting key must take the rest of its request back with it.
-        async with self._database.transaction() as connection:
-            return await submit(connection, *jobs)
+        return await self._database.in_transaction(lambda connection: submit(connection, *jobs))
 
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
@@ -186,6 +187,21 @@ class Submitter(Service):
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
         self._publisher.publish_batch(Status.PENDING, told, time.time())
         self._pusher.push([job.id for job in new if job.is_due])
+
+
+def _is_of_the_input(error: Exception) -> bool:
+    """Whether another request would fare better: it has a value that a column or the driver does not take, or a limit does not allow."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate)[:2] in INPUT_CLASSES
+    return isinstance(error, ValueError | OverflowError)  # the driver's, for what does not fit its type
+
+
+def _told(error: Exception) -> Exception:
+    """An error that nobody expects is logged once, however many wait, and may be gone when they ask again."""
+    if isinstance(error, MonoqError):
+        return error
+    log.error("jobs could not be stored", exc_info=error)
+    return DatabaseUnavailable("the jobs could not be stored, for a reason that was logged")
 
 
 def _fail(group: list[_Request], error: Exception) -> None:

@@ -17,8 +17,13 @@ class JobStore:
         self._database = database
 
     async def insert_jobs(self, jobs: Sequence[NewJob]) -> set[UUID]:
-        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit."""
-        rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(jobs))
+        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit.
+
+        Whoever stores a key waits for others who have just stored it: all take their keys in one order, so that no two wait for
+        one another.
+        """
+        ordered = sorted(jobs, key=lambda job: (job.tenant_id, job.idempotency_key or ""))
+        rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(ordered))
         return {row["id"] for row in rows}
 
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:

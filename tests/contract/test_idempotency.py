@@ -1,0 +1,49 @@
+"""Keys that make a submit repeatable: whatever else happens at the same time, and whatever changes on our side in between."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from conftest import Server, eventually
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    return {"tenantId": "acme", "type": "nothing", **fields}
+
+
+async def test_batches_with_the_same_keys_in_another_order_do_not_wait_for_one_another(server: Server, db: asyncpg.Connection) -> None:
+    for attempt in range(5):
+        jobs = [job(idempotencyKey=f"{attempt}-{n}", payload=n) for n in range(1500)]
+        there, back = await asyncio.gather(
+            server.http.post("/jobs/batch", json={"jobs": jobs}),
+            server.http.post("/jobs/batch", json={"jobs": jobs[::-1]}),
+        )
+        assert sorted([there.status_code, back.status_code]) == [200, 201], (there.text[:300], back.text[:300])
+        assert there.json()["jobIds"] == back.json()["jobIds"][::-1]
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 5 * 1500
+    assert await db.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+
+
+async def test_a_deadlock_with_somebody_else_is_not_the_requests_fault(server: Server, db: asyncpg.Connection, database_url: str) -> None:
+    store = "INSERT INTO jobs (tenant_id, type, idempotency_key) VALUES ('acme', 'nothing', $1)"
+    await db.execute("SET deadlock_timeout = '1 min'")  # it is not we who give way
+    transaction = db.transaction()
+    await transaction.start()
+    await db.execute(store, "b")
+    answer = asyncio.create_task(server.http.post("/jobs/batch", json={"jobs": [job(idempotencyKey=key) for key in "ab"]}))
+    watching = await asyncpg.connect(database_url)
+    await eventually(lambda: watching.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"))
+    await watching.close()
+    await db.execute(store, "a")  # each now waits for the other; the request's transaction is rolled back, and sent again
+    await transaction.rollback()
+    assert (await answer).status_code == 201, (await answer).text
+
+
+async def test_an_error_of_postgres_that_nobody_expects_is_not_the_requests_fault(server: Server, db: asyncpg.Connection) -> None:
+    await db.execute("ALTER TABLE jobs RENAME COLUMN request_hash TO hash_of_request")
+    answer = await server.http.post("/jobs/batch", json={"jobs": [job(idempotencyKey="k")]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1"), answer.text
+    await db.execute("ALTER TABLE jobs RENAME COLUMN hash_of_request TO request_hash")
+    await db.execute("ALTER TABLE jobs ADD CHECK (priority <> 7)")
+    assert (await server.http.post("/jobs", json=job(priority=7))).status_code == 422
+    assert (await server.http.post("/jobs", json=job())).status_code == 201
