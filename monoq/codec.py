@@ -68,6 +68,11 @@ def dumps(value: Any) -> str:
     return text.decode()
 
 
+def canonical(value: Any) -> bytes:
+    """The same bytes for the same value, whatever the order of its keys: to compare, not to store."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS)
+
+
 def clean_text(text: str, limit: int = 4096) -> str:
     """Makes any text storable: NUL and half surrogates replaced, cut to `limit` characters. Never fails."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"

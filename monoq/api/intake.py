@@ -58,14 +58,13 @@ class Intake:
         return await send({"type": "http.response.body", "body": body})
 
     async def _create_job(self, headers: Headers, body: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        key = headers.get(b"idempotency-key")
-        job = read_job(codec.loads(body), key.decode("latin-1") if key is not None else None, self._app, self._accept_unknown)
+        job = read_job(codec.loads(body), _key(headers), self._app, self._accept_unknown)
         (submitted,) = await self._submitter.submit([job])
         job_id = str(submitted.id)
         return 201 if submitted.created else 200, b'{"jobId":"%b"}' % job_id.encode(), [(b"location", f"/jobs/{job_id}".encode())]
 
-    async def _create_jobs(self, _: Headers, body: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
-        submitted = await self._submitter.submit(read_batch(codec.loads(body), self._app, self._accept_unknown))
+    async def _create_jobs(self, headers: Headers, body: bytes) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        submitted = await self._submitter.submit(read_batch(codec.loads(body), _key(headers), self._app, self._accept_unknown))
         status = 201 if any(one.created for one in submitted) else 200
         return status, orjson.dumps({"jobIds": [str(one.id) for one in submitted]}), []
 
@@ -89,6 +88,11 @@ class Intake:
                         return b"".join(chunks)
         except TimeoutError:
             raise Problem(408, f"the body did not come within {BODY_TIMEOUT_S} s") from None
+
+
+def _key(headers: Headers) -> str | None:
+    key = headers.get(b"idempotency-key")
+    return None if key is None else key.decode("latin-1")
 
 
 def _too_large(most: int) -> Problem:

@@ -4,7 +4,10 @@ import asyncio
 from typing import Any
 
 import asyncpg
-from conftest import Server, eventually
+import pytest
+from conftest import Server, eventually, serving
+
+from monoq.registry import App
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -47,3 +50,47 @@ async def test_an_error_of_postgres_that_nobody_expects_is_not_the_requests_faul
     await db.execute("ALTER TABLE jobs ADD CHECK (priority <> 7)")
     assert (await server.http.post("/jobs", json=job(priority=7))).status_code == 422
     assert (await server.http.post("/jobs", json=job())).status_code == 201
+
+
+async def test_the_key_of_a_batch_brings_back_all_its_jobs(server: Server, db: asyncpg.Connection) -> None:
+    async def post(jobs: list[dict[str, Any]], key: str = "order-7") -> tuple[int, dict[str, Any]]:
+        answer = await server.http.post("/jobs/batch", json={"jobs": jobs}, headers={"Idempotency-Key": key})
+        return answer.status_code, answer.json()
+
+    jobs = [job(payload=n) for n in range(3)] + [job(tenantId="other"), job(idempotencyKey="own")]
+    status, first = await post(jobs)
+    assert status == 201
+    assert await post(jobs) == (200, first)
+    assert len(set(first["jobIds"])) == 5
+    keys = await db.fetch("SELECT idempotency_key FROM jobs ORDER BY 1")
+    assert [row[0] for row in keys] == ["order-7:0", "order-7:1", "order-7:2", "order-7:3", "own"]
+    for other in (jobs[:4], [*jobs, job()], [jobs[1], jobs[0], *jobs[2:]], [*jobs[:3], job(tenantId="third"), jobs[4]]):
+        status, problem = await post(other)
+        assert (status, problem["errors"][0]["field"]) == (409, "idempotencyKey")
+    assert (await server.http.post("/jobs", json=jobs[4])).json()["jobId"] == first["jobIds"][4]
+    assert (await post(jobs[:3], "x" * 195))[0] == 201
+    for unfit in ("x" * 196, "", "a b"):
+        status, problem = await post(jobs[:3], unfit)
+        assert (status, problem["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 8
+
+
+async def test_a_repeat_after_a_deploy_with_other_defaults_is_a_repeat(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deploy(max_attempts: int) -> tuple[int, str, int]:
+        app = App()
+        app.handler("work", max_attempts=max_attempts)(_nothing)
+        monkeypatch.setattr("handlers_for_tests.app", app)
+        async with serving(database_url, redis_url, role="api") as server:
+            answer = await server.http.post("/jobs", json=job(type="work", idempotencyKey="k"))
+            assert (await server.http.post("/jobs", json=job(type="work", idempotencyKey="k", maxAttempts=3))).status_code == 409
+            job_id = answer.json()["jobId"]
+            return answer.status_code, job_id, (await server.job(job_id))["maxAttempts"]
+
+    status, job_id, attempts = await deploy(max_attempts=3)
+    assert (status, attempts) == (201, 3)
+    assert await deploy(max_attempts=5) == (200, job_id, 3)
+
+
+async def _nothing() -> None: ...
