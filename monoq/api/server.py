@@ -20,7 +20,7 @@ from quart import Blueprint, Quart
 
 from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
-from monoq.api.guard import ASGIApp
+from monoq.api.guard import LAST_ANSWER, ASGIApp
 from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES
@@ -178,9 +178,14 @@ def _not_accepted(listening: int) -> int:
 
 def _answer_in_one_piece() -> None:
     """Hypercorn writes the head of an answer and its body apart: a packet more, and a process killed in between has answered halfway,
-    which no proxy can make good. The head now waits for what follows it."""
+    which no proxy can make good. The head now waits for what follows it.
+
+    And it says so when it is the last one: after an answer to a request that has not come whole yet, Hypercorn closes.
+    """
 
     async def send(protocol: H11Protocol, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response) and protocol.connection.their_state is h11.SEND_BODY:
+            event = h11.Response(status_code=event.status_code, headers=[*event.headers, LAST_ANSWER])
         try:
             data = protocol.__dict__.pop("head", b"") + (protocol.connection.send(event) or b"")
         except h11.LocalProtocolError:
