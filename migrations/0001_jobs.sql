@@ -81,7 +81,7 @@ CREATE TABLE jobs (
 
 -- By the time a job is done, it has three entries here and in the primary key, side by side: without room for them each page is
 -- searched for dead entries and then split, a twentieth of a claim and an end.
-CREATE INDEX jobs_of_tenant ON jobs (tenant_id, id) WITH (fillfactor = 50);
+CREATE INDEX jobs_of_tenant ON jobs (tenant_id, type, id) WITH (fillfactor = 50);
 CREATE INDEX jobs_changed ON jobs (tenant_id, changed_xid);
 CREATE INDEX jobs_waiting ON jobs (tenant_id, priority, run_at) WHERE status = 'PENDING';
 CREATE INDEX jobs_running ON jobs (worker_id) WHERE status = 'RUNNING';
