@@ -18,17 +18,18 @@ from monoq.live.wire import Told
 from monoq.observe import Metrics
 from monoq.queue.ready import Ready, join
 from monoq.service import Service
-from monoq.store.database import Database, Queryable
+from monoq.store.database import Database, Queryable, is_of_the_input
 from monoq.store.jobs import JobStore
 from monoq.timeout import SharedTimeout
 
 log = logging.getLogger(__name__)
 
 GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job falls no further
+GROUP_BYTES = 8 * 1024 * 1024  # likewise
+WAITING_BYTES = 64 * 1024 * 1024  # of jobs that are not stored yet, before more are refused: PostgreSQL may be away
 LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
 RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
-INPUT_CLASSES = ("22", "23", "54")  # of PostgreSQL's errors: data, constraints, limits; all others are not the input's fault
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
 
 
@@ -69,7 +70,9 @@ def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]
 @dataclass(slots=True)
 class _Request:
     jobs: Sequence[NewJob]
+    size: int
     done: "asyncio.Future[list[Submitted]]"
+    is_waiting: bool = True
 
 
 class Submitter(Service):
@@ -84,6 +87,7 @@ class Submitter(Service):
         self._publisher = publisher
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
+        self._size = 0  # of all that callers wait for
         self._arrived = asyncio.Event()
         self._patience = SharedTimeout(ANSWER_WITHIN_S)
 
@@ -91,7 +95,10 @@ class Submitter(Service):
         """Stores the jobs of one request, all or none; returns after the commit. Raises DatabaseUnavailable, IdempotencyConflict."""
         if self.stopping.is_set():
             raise DatabaseUnavailable("this process is stopping")
-        request = _Request(jobs, asyncio.get_running_loop().create_future())
+        request = _Request(jobs, sum(job.size for job in jobs), asyncio.get_running_loop().create_future())
+        if self._size and self._size + request.size > WAITING_BYTES:
+            raise DatabaseUnavailable("too many jobs wait to be stored")
+        self._size += request.size
         self._waiting.append(request)
         self._arrived.set()
         try:
@@ -99,6 +106,10 @@ class Submitter(Service):
                 return await request.done
         except TimeoutError:
             raise DatabaseUnavailable("PostgreSQL did not answer in time; whether the jobs were stored is not known") from None
+        finally:
+            self._size -= request.size
+            if request.is_waiting:
+                request.jobs = ()  # nobody waits for them: they need not be kept until their turn comes
 
     def stop(self) -> None:
         super().stop()
@@ -120,9 +131,14 @@ class Submitter(Service):
                 await self._commit(self._next_group())
 
     def _next_group(self) -> list[_Request]:
-        group, size = [self._waiting.popleft()], 0
-        while self._waiting and (size := size + len(group[-1].jobs)) + len(self._waiting[0].jobs) <= GROUP_JOBS:
+        group: list[_Request] = []
+        jobs = size = 0
+        while self._waiting:
+            jobs, size = jobs + len(self._waiting[0].jobs), size + self._waiting[0].size
+            if group and (jobs > GROUP_JOBS or size > GROUP_BYTES):
+                break
             group.append(self._waiting.popleft())
+            group[-1].is_waiting = False
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
@@ -135,7 +151,7 @@ class Submitter(Service):
             submitted = await self._insert(jobs)
             failpoint.hit("after_insert")
         except Exception as error:  # noqa: BLE001 - every caller must get an answer
-            if isinstance(error, IdempotencyConflict) or _is_of_the_input(error):
+            if isinstance(error, IdempotencyConflict) or is_of_the_input(error):
                 await self._refuse(group, error)
             else:
                 _fail(group, _told(error))
@@ -187,13 +203,6 @@ class Submitter(Service):
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
         self._publisher.publish_batch(Status.PENDING, told, time.time())
         self._pusher.push([job.id for job in new if job.is_due])
-
-
-def _is_of_the_input(error: Exception) -> bool:
-    """Whether another request would fare better: it has a value that a column or the driver does not take, or a limit does not allow."""
-    if isinstance(error, asyncpg.PostgresError):
-        return str(error.sqlstate)[:2] in INPUT_CLASSES
-    return isinstance(error, ValueError | OverflowError)  # the driver's, for what does not fit its type
 
 
 def _told(error: Exception) -> Exception:

@@ -21,7 +21,7 @@ from quart import Blueprint, Quart
 from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
 from monoq.api.guard import LAST_ANSWER, ASGIApp
-from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
+from monoq.api.intake import BODY_TIMEOUT_S
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES
 from monoq.live.sockets import Sockets
@@ -30,6 +30,8 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
+MAX_BODY_BYTES = 64 * 1024  # for Quart, behind which nobody reads one
+BODY_CHUNKS = 4  # of up to 64 KB that a request has read ahead
 HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
 ACCEPT_WITHIN_S = 1.0  # and for a busy process to accept them
 # Of connections that are not accepted yet; the kernel allows 4,096 unless net.core.somaxconn says more. With Hypercorn's 100, a burst of
@@ -40,7 +42,7 @@ BACKLOG = 16_384
 def create_quart(blueprints: Iterable[Blueprint]) -> Quart:
     """The Quart application, without guard and server."""
     app = Quart("monoq", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BATCH_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     problems.install(app)
     for blueprint in blueprints:
@@ -79,6 +81,7 @@ class ApiServer(Service):
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
         self._config.include_server_header = False
+        self._config.max_app_queue_size = BODY_CHUNKS
         self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
         self._config.graceful_timeout = min(3.0, (grace_s - drain_s) / 2)

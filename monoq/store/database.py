@@ -37,6 +37,7 @@ UNAVAILABLE = (
 )
 # Rolled back whole for the sake of other transactions: the same again will do.
 ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+INPUT_CLASSES = ("22", "23", "54")  # data, constraints, limits; all other errors are not the input's fault
 
 # Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at 1,000 ids); the joins that
 # are switched off look cheap to the planner while the table has no statistics, and read the whole of it.
@@ -155,6 +156,13 @@ class Database:
             except ROLLED_BACK as error:
                 log.warning("a statement is sent again: %s", _one_line(error))
         raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")
+
+
+def is_of_the_input(error: Exception) -> bool:
+    """Whether another input would fare better: this one has a value that a column or the driver does not take, or breaks a limit."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate)[:2] in INPUT_CLASSES
+    return isinstance(error, ValueError | OverflowError)  # the driver's, for what does not fit its type
 
 
 def connection_error(error: Exception) -> MonoqError:
