@@ -1,9 +1,9 @@
-"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, and on connections whose clients have left. It must know
-no message and no route."""
+"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, on connections whose clients have left, and on their number.
+It must know no message and no route."""
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, ClassVar
 
 import h11
 import hypercorn.asyncio.run
@@ -11,7 +11,7 @@ import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 import hypercorn.protocol.ws_stream
 from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
-from hypercorn.events import Closed, RawData
+from hypercorn.events import Closed, RawData, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
@@ -21,6 +21,8 @@ from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
+
+from monoq.api.connections import Connections, most_connections
 
 MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
 LINGER_S = 1.0  # how long what a refused client still sends is thrown away: cut at once, it might not see our close
@@ -118,11 +120,26 @@ class PromptServer(TCPServer):
     """Hypercorn's connection; but one that its client has closed is let go at once, and not when its keep-alive time is over. And one
     that ends in the middle of a request is not cut: its client would be reset, and might not see the answer."""
 
+    connections: ClassVar[Connections]  # all of this process
     protocol: ProtocolWrapper
     _lingering = False
 
+    async def run(self) -> None:
+        if not self.connections.enter(self):
+            return self.cut()
+        try:
+            await super().run()
+        finally:
+            self.connections.leave(self)
+
+    def cut(self) -> None:
+        """Ends it at once."""
+        self.writer.transport.abort()
+
     async def protocol_send(self, event: ConnectionEvent) -> None:
-        if isinstance(event, Closed) and self._is_amid_a_request():
+        if isinstance(event, Updated):
+            self.connections.set_idle(self, event.idle)
+        elif isinstance(event, Closed) and self._is_amid_a_request():
             await self._linger()
         await super().protocol_send(event)
 
@@ -162,4 +179,5 @@ def keep_bounds() -> None:
     for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
         protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
         protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
+    PromptServer.connections = Connections(most_connections())
     hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]

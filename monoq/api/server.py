@@ -20,6 +20,7 @@ from quart import Blueprint, Quart
 
 from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
+from monoq.api.connections import most_connections, most_waiting
 from monoq.api.guard import LAST_ANSWER, ASGIApp
 from monoq.api.intake import BODY_TIMEOUT_S
 from monoq.errors import ConfigError
@@ -77,7 +78,7 @@ class ApiServer(Service):
         self._config = Config()
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self._config.backlog = BACKLOG
+        self._config.backlog = most_waiting(BACKLOG)
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
         self._config.include_server_header = False
@@ -101,6 +102,7 @@ class ApiServer(Service):
                 keep_alive_s=KEEP_ALIVE_S,
                 stop_s=self._config.graceful_timeout,
                 max_message_bytes=2 * MAX_MESSAGE_BYTES,
+                max_connections=most_connections(),
             )
             return
         keep_bounds()
@@ -132,7 +134,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _notice_dead_peers(listener)
         listener.bind(address)
-        listener.listen(BACKLOG)  # whoever connects before all is up waits instead of being refused
+        listener.listen(most_waiting(BACKLOG))  # whoever connects before all is up waits instead of being refused
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_HOST, MONOQ_PORT): {error.strerror or error}") from error
