@@ -16,6 +16,7 @@ from conftest import Server, eventually, serving
 from faults.member import free_port
 
 from contract.processes import healthy, running
+from monoq.api import intake
 
 submitting = importlib.import_module("monoq.submit")  # monoq has a function of this name
 MB = 1024 * 1024
@@ -64,6 +65,26 @@ def _most_memory(pid: int) -> int:
     """Megabytes, over its life."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(lines["VmHWM"].split()[0]) // 1024
+
+
+async def test_a_body_that_comes_too_slowly_is_given_up_long_before_its_time(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that had a quick start, too."""
+    monkeypatch.setattr(intake, "STEP_S", 1)
+    async with serving(database_url, redis_url, role="api") as server:
+        for start in (0, 100_000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            head = "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+            writer.write(head.encode() + b" " * start)
+            began = time.monotonic()
+            answer = asyncio.create_task(reader.readline())
+            while not answer.done():
+                writer.write(b" ")
+                await asyncio.wait([answer], timeout=0.1)
+            assert answer.result().startswith(b"HTTP/1.1 408 ")
+            assert 0.9 < time.monotonic() - began < 8
+            writer.transport.abort()
 
 
 async def test_what_waits_for_postgres_is_bounded(server: Server, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
