@@ -131,8 +131,11 @@ async def build(
             scrapes = app_http.scrapes(shared)
             open_parts.push_async_callback(scrapes.close)
             if settings.role in ("api", "all"):
-                database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-                server, *behind = app_http.api_services(shared, database, scrapes, serve_http)
+                pools = {
+                    name: await _database(open_parts, settings, database_url, "fresh", f"monoq {name}", connections)
+                    for name, connections in app_http.share_connections(settings.database_connections).items()
+                }
+                server, *behind = app_http.api_services(shared, pools, scrapes, serve_http)
                 taking.append(server)
                 finishing += behind
             if settings.metrics_port is not None:

@@ -42,7 +42,12 @@ class Settings(BaseSettings):
         None, validation_alias=_env("MONOQ_REDIS_URL", "REDIS_URL"), description="Redis 6.2+ or Valkey; unset: embedded"
     )
     data_dir: Path = Field(Path(".monoq"), description="where the embedded engines keep their data")
-    database_connections: int = Field(10, ge=4, le=200, description="PostgreSQL connections per role of a process")
+    database_connections: int = Field(
+        10,
+        ge=4,
+        le=200,
+        description="PostgreSQL connections per role of a process; an API keeps two of them for submits and one for its health",
+    )
     accept_unknown_types: bool = Field(False, description="accept jobs of types that this process has no handler for")
     batch_size: int = Field(
         500,

@@ -170,3 +170,11 @@ async def test_postgres_returns_what_was_stored(db: asyncpg.Connection) -> None:
 def test_a_row_that_was_put_in_around_the_codec_is_shown_as_text() -> None:
     assert codec.read("9" * 5000).startswith("999")
     assert codec.read("[" * 2000 + "]" * 2000).startswith("[[[")
+
+
+@pytest.mark.parametrize("unfit", [rb'"\u0000"', b"9007199254740993", b"1e999", b"[" * 64 + b"]" * 64])
+def test_what_cannot_be_read_again_is_found_anywhere_in_a_long_text(unfit: bytes) -> None:
+    piece = codec._PIECE
+    for before in (0, piece - 40, *range(piece - 20, piece), piece, 2 * piece - 6, 2 * piece + 1):
+        with pytest.raises(InvalidJson):
+            codec.loads(b'["%b",%b]' % (b"x" * before, unfit))
