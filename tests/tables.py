@@ -1,25 +1,74 @@
 """What tests ask of Postgres: whether the tables beside `jobs` say what it says, and how a statement is planned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-# A line for each difference.
+import asyncpg
+
+from monoq.store.database import query
+
+# A line for each difference. What is due may still be among the delayed jobs, but not the other way round.
 DIFFER = """
     SELECT format('%s waits, it is said', id) FROM waiting_jobs AS said
-    WHERE NOT EXISTS (SELECT FROM jobs WHERE status = 'PENDING' AND (id, run_at, priority, tenant_id::text, type::text)
-                                             = (said.id, said.run_at, said.priority, said.tenant_id, said.type))
+    WHERE run_at > now()
+       OR NOT EXISTS (SELECT FROM jobs
+                      WHERE status = 'PENDING'
+                        AND (id, run_at, priority, lost + deaths > 0, tenant_id::text, type::text)
+                            = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id, said.type))
     UNION ALL
-    SELECT format('%s waits', id) FROM jobs WHERE status = 'PENDING' AND id NOT IN (SELECT id FROM waiting_jobs)
+    SELECT format('%s is delayed, it is said', id) FROM delayed_jobs AS said
+    WHERE NOT EXISTS (SELECT FROM jobs
+                      WHERE status = 'PENDING'
+                        AND (id, run_at, tenant_id::text, type::text)
+                            = (said.id, said.run_at, said.tenant_id, said.type))
+    UNION ALL
+    SELECT format('%s waits', id) FROM jobs
+    WHERE status = 'PENDING'
+      AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs UNION ALL SELECT id FROM delayed_jobs) AS said
+           WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
     WHERE status = 'RUNNING'
-      AND NOT EXISTS (SELECT FROM claims
-                      WHERE claims.worker_id = jobs.worker_id AND jobs.id = ANY (ids) AND claims.deadline_at <= jobs.deadline_at)
+      AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = jobs.worker_id AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s changed', id) FROM jobs
     WHERE NOT EXISTS (SELECT FROM job_changes
-                      WHERE (job_changes.tenant_id, job_changes.changed_xid) = (jobs.tenant_id, jobs.changed_xid) AND jobs.id = ANY (ids))
+                      WHERE (job_changes.tenant_id, job_changes.changed_xid) = (jobs.tenant_id, jobs.changed_xid)
+                        AND jobs.id = ANY (ids))
+    UNION ALL
+    SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)
+    FROM (SELECT tenant_id, status, sum(jobs) AS jobs
+          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts GROUP BY 1, 2) AS counted
+         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, status, count(*) AS jobs FROM jobs GROUP BY 1, 2) AS truth
+         USING (tenant_id, status)
+    WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
+    UNION ALL
+    SELECT format('%s in total of %s jobs', counted.jobs, status)
+    FROM (SELECT status, sum(jobs) AS jobs
+          FROM (SELECT status, jobs FROM job_totals UNION ALL SELECT status, jobs FROM job_count_changes) AS parts
+          GROUP BY 1) AS counted
+         FULL JOIN (SELECT status, count(*) AS jobs FROM jobs GROUP BY 1) AS truth USING (status)
+    WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
 """
+
+
+async def register(
+    db: asyncpg.Connection,
+    *types: str,
+    lease_s: float = 60.0,
+    process: "tuple[str | None, int | None, int | None]" = (None, None, None),
+    threads: Sequence[str] = (),
+    children: Sequence[str] = (),
+) -> int:
+    """A worker with async handlers of these types; returns its id. `process`: host, pid, start of it."""
+    arguments = ("w", *process, 1, 1, 1, list(types), list(threads), list(children), lease_s)
+    return int(await db.fetchval(query("register_worker"), *arguments))
+
+
+async def claim(db: asyncpg.Connection, ids: Sequence[Any], worker: int, *types: str, suspects: bool = False) -> list[asyncpg.Record]:
+    """The rows that a worker's claim of these ids brings."""
+    arguments = (list(ids), worker, list(types), [60_000] * len(types), suspects, 4096)
+    return list(await db.fetch(query("claim_jobs"), *arguments))
 
 
 def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -42,6 +42,7 @@ for at = first, last, step do
 end
 if #batch > 0 then redis.call(command, list, unpack(batch)) end
 if ARGV[3] == '1' then redis.call('SET', KEYS[3], 1, 'PX', 2000) else redis.call('DEL', KEYS[3]) end
+redis.call('PEXPIRE', list, 60000) -- nobody looks at a list whose workers are gone for good
 redis.call('DEL', KEYS[4])
 redis.call('SET', KEYS[2], 'rest', 'PX', ARGV[4])
 return redis.call('LLEN', list)

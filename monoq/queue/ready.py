@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from monoq.errors import QueueUnavailable
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import (
+    QUEUE,
     backlog_key,
     fronted_key,
     keys_of,
@@ -91,7 +92,8 @@ class Ready:
 
     async def length(self) -> int:
         """How many entries all lists have. Raises QueueUnavailable."""
-        return sum([int(await self._call(one.name, self._redis.llen(one.name))) for one in self.lists.all])
+        names = [one.name for one in self.lists.all] or [QUEUE]  # no worker is no reason not to ask
+        return sum([int(await self._call(name, self._redis.llen(name))) for name in names])
 
     async def ping(self) -> None:
         """Raises QueueUnavailable unless Redis answers."""

@@ -58,6 +58,7 @@ class Due:
         self._depth = 1
         self._busy: list[_Busy] = []
         self._whole_at = 0.0
+        self.falls_short = False  # whether the next look would bring more
 
     async def select(self, most: int, soon: int = 0, after: str = "") -> Next:
         """Ids ("id,id,…") of up to `most` waiting jobs. Raises DatabaseUnavailable.
@@ -70,6 +71,7 @@ class Due:
         busy = [] if whole else [one for one in self._busy if one.tenant_id > after]
         # The next look is a light one if this fails: it may have taken too long.
         depth, self._depth = self._depth, 1
+        self.falls_short = False
         try:
             row = await self._jobs.select_waiting_jobs(most, self._places(busy, after), _columns(busy), depth, soon)
         finally:
@@ -78,6 +80,7 @@ class Due:
                 self._whole_at = began + took + max(WHOLE_S, WHOLE_SHARE * took)
         self._busy = [_busy(found) for found in orjson.loads(row["busy"])]
         ids, deeper = row["ids"], row["deeper"] and depth < MAX_DEPTH
+        self.falls_short = deeper
         self._depth = 4 * depth if deeper else max(1, depth // 2)
         if row["deeper"] and not deeper:
             self._depth = depth
@@ -92,11 +95,6 @@ class Due:
         *columns, _ = _columns(busy)
         row = await self._jobs.select_waiting_jobs(most, places, [*columns, [None] * len(busy)], 1, 0)
         return Next(row["ids"], False, row["last_tenant"])
-
-    @property
-    def falls_short(self) -> bool:
-        """Whether the next look would bring more."""
-        return 1 < self._depth <= MAX_DEPTH
 
     def _places(self, busy: Sequence[_Busy], after: str) -> list[list[object]]:
         """Where to hop: between the tenants that are known to be busy."""

@@ -1,24 +1,16 @@
 """The tables beside `jobs`: what waits, what runs, what changed. They follow whoever writes, and make no change of a job dearer."""
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
-from tables import DIFFER, nodes_of
+from tables import DIFFER, claim, nodes_of, register
 
-from monoq.embedded import Engines
 from monoq.job import Status
-from monoq.start import package_dir
 from monoq.store.database import Database, query
 from monoq.store.jobs import JobStore
-from monoq.store.migrate import migrate
-from monoq.store.workers import WORKER_LOCKS
-
-MIGRATIONS = package_dir("migrations")
 
 
 async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
@@ -34,6 +26,8 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
         f"{runs} WHERE priority = 0 AND status = 'PENDING'",
         "priority = 9 WHERE priority = 1",  # those still wait
         "run_at = now() + interval '1 hour', type = 'y' WHERE priority IN (2, 9)",
+        "priority = priority + 1 WHERE run_at > now()",
+        "run_at = now() WHERE priority = 10",  # some of those that were delayed
         "deaths = 1",  # some of each
         "deadline_at = now() - interval '1 hour' WHERE status = 'RUNNING'",
         f"status = 'COMPLETED', {ended} WHERE status = 'RUNNING' AND tenant_id = 't1'",
@@ -47,18 +41,22 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
     await db.execute("DELETE FROM jobs WHERE tenant_id = 't0'")
     assert await db.fetch(DIFFER) == []
     assert await db.fetchval("SELECT count(*) FROM waiting_jobs") > 5
+    tables = ("waiting_jobs", "delayed_jobs", "claims", "job_changes", "job_counts", "job_totals", "job_count_changes")
+    await db.execute(query("fold_counts"))
+    assert await db.fetch(DIFFER) == []
+    assert await db.fetchval("SELECT sum(jobs) > 0 FROM job_totals")
     await db.execute("TRUNCATE jobs")
-    for table in ("waiting_jobs", "claims", "job_changes", "job_counts", "job_count_changes"):
+    for table in tables:
         assert await db.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
 async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(db: asyncpg.Connection) -> None:
     """They are heap-only (HOT): an index of a column that they change, or with the status in its condition, would cost every job."""
-    worker = await db.fetchval(query("register_worker"), "w", 1, ["b"], 60.0)
+    worker = await register(db, "b")
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' FROM generate_series(1, 200) AS n")
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
     back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [0] * 100, [None] * 100]
-    assert len(await db.fetch(query("claim_jobs"), ids, worker, ["b"], [60_000])) == 200
+    assert len(await claim(db, ids, worker, "b")) == 200
     assert len(await db.fetch(query("complete_jobs"), ids[:100], [1] * 100, [None] * 100, worker)) == 100
     assert len(await db.fetch(query("end_runs"), ids[100:], [1] * 100, *back, worker)) == 100
     await db.execute("SELECT pg_stat_force_next_flush()")
@@ -67,7 +65,7 @@ async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(db: asyncp
 
 
 async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_removed(db: asyncpg.Connection) -> None:
-    live, dead = [await db.fetchval(query("register_worker"), "w", 9, ["b"], 60.0) for _ in range(2)]
+    live, dead = [await register(db, "b") for _ in range(2)]
     await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't', 'b' FROM generate_series(1, 60)")
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
 
@@ -79,13 +77,11 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
         return int(await db.fetchval("SELECT count(*) FROM claims"))
 
     for first in range(0, 60, 10):
-        await db.fetch(query("claim_jobs"), ids[first : first + 10], live if first < 30 else dead, ["b"], [60_000])
+        await claim(db, ids[first : first + 10], live if first < 30 else dead, "b")
     assert await claims() == 6
     await complete(0, 25, live)
     assert sorted(row["id"] for row in await db.fetch(query("fold_claims"), live)) == ids[25:30]
-    (folded,) = await db.fetch("SELECT ids, deadline_at FROM claims WHERE worker_id = $1", live)
-    assert sorted(folded["ids"]) == ids[25:30]
-    assert folded["deadline_at"] == await db.fetchval("SELECT deadline_at FROM jobs WHERE id = $1", ids[25])
+    assert sorted(await db.fetchval("SELECT ids FROM claims WHERE worker_id = $1", live)) == ids[25:30]
     await complete(25, 30, live)
     await db.execute(query("prune_claims"))
     assert await claims() == 4, "a worker with a lease folds its own"
@@ -98,7 +94,7 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
         await db.execute(query("prune_workers"))
         assert await claims() == 2, "some of these are still to be rescued"
         assert await db.fetchval("SELECT count(*) FROM workers WHERE id = $1", dead) == 1
-    assert len(await db.fetch(query("rescue_jobs"), 1000, WORKER_LOCKS)) == 15
+    assert len(await db.fetch(query("rescue_jobs"), 1000, 100)) == 15
     await db.execute(query("prune_claims"))
     await db.execute(query("prune_workers"))
     assert await claims() == 0
@@ -157,8 +153,10 @@ async def test_in_a_restored_database_changes_are_kept_though_the_dump_says_othe
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", None])
 async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asyncpg.Connection, status: str | None) -> None:
     await db.execute("""
-        INSERT INTO jobs (id, tenant_id, type, status, worker_id, deadline_at, finished_at)
-        SELECT gen_random_uuid(), 't' || n % 2, 'x' || n % 3, status, CASE status WHEN 'RUNNING' THEN n % 4 END,
+        INSERT INTO jobs (id, tenant_id, type, status, run_at, deaths, worker_id, deadline_at, finished_at)
+        SELECT gen_random_uuid(), 't' || n % 2, 'x' || n % 3, status,
+               now() + CASE WHEN n % 5 = 0 THEN interval '1 hour' ELSE '0' END, CASE WHEN n % 7 = 0 THEN 1 ELSE 0 END,
+               CASE status WHEN 'RUNNING' THEN n % 4 END,
                CASE status WHEN 'RUNNING' THEN now() END, CASE WHEN status NOT IN ('PENDING', 'RUNNING') THEN now() END
         FROM generate_series(1, 60) AS n, unnest(enum_range(NULL::job_status)) AS status
     """)
@@ -189,34 +187,9 @@ async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asy
 async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(db: asyncpg.Connection, status: str) -> None:
     ended = "INSERT INTO jobs (tenant_id, type, status, finished_at) SELECT 't', 'x', 'COMPLETED', now() FROM generate_series(1, 20000)"
     await db.execute(ended)
-    await db.execute("ANALYZE jobs, waiting_jobs, claims")
+    await db.execute("ANALYZE jobs, waiting_jobs, delayed_jobs, claims")
     await db.execute("SET plan_cache_mode = force_custom_plan")
     name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(status, "list_bad_jobs")
     arguments: list[Any] = ["t", *([status] if name == "list_bad_jobs" else []), None, None, 50]
     shown = json.loads(await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query(name), *arguments))
     assert sum(node.get("Rows Removed by Filter", 0) for node in nodes_of(shown[0]["Plan"])) < 100, shown
-
-
-async def test_a_database_of_before_is_brought_up_to_date_with_its_jobs(own_engines: Engines, tmp_path: Path) -> None:
-    """One that has the first migration only: what waits, runs and failed there must be found by the statements of today."""
-    shutil.copy(MIGRATIONS / "0001_jobs.sql", tmp_path)
-    template = own_engines.database_url or ""
-    admin = await asyncpg.connect(template.replace("/monoq?", "/postgres?"))
-    await admin.execute("CREATE DATABASE of_before")
-    url = template.replace("/monoq?", "/of_before?")
-    await migrate(url, tmp_path)
-    db = await asyncpg.connect(url)
-    await db.execute("INSERT INTO jobs (tenant_id, type, priority) SELECT 't' || n % 3, 'b', n % 4 FROM generate_series(1, 40) AS n")
-    await db.execute("UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() WHERE priority = 0")
-    await db.execute("UPDATE jobs SET status = 'FAILED', finished_at = now() WHERE priority = 1")
-    await migrate(url, MIGRATIONS)
-    differ = [row[0] for row in await db.fetch(DIFFER)]
-    assert {text.split()[-1] for text in differ} == {"changed"}, "no cursor of before is taken, so nobody can ask for these"
-    assert await db.fetchval("SELECT kept_from > (SELECT max(changed_xid::text::bigint) FROM jobs)::text::xid8 FROM stream")
-    assert len((await db.fetchval(query("select_due_jobs"), 100, "", None, 100, 0)).split(",")) == 20
-    assert len(await db.fetch(query("rescue_jobs"), 1000, WORKER_LOCKS)) == 10
-    failed = [await db.fetch(query("list_bad_jobs"), f"t{n}", "FAILED", None, None, 50) for n in range(3)]
-    assert sum(map(len, failed)) == 10
-    await db.close()
-    await admin.execute("DROP DATABASE of_before WITH (FORCE)")
-    await admin.close()

@@ -14,6 +14,7 @@ import websockets
 from conftest import Server, eventually, serving
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
+from tables import register
 
 from contract.processes import running
 
@@ -133,6 +134,7 @@ async def test_types_without_a_handler_are_one_series(database_url: str, redis_u
 async def test_waiting_running_the_oldest_and_the_runway_are_told(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
     await db.execute("SELECT monoq_submit('a', 'echo', delay => n * '-1 hour'::interval) FROM generate_series(-3, 2) AS n")
     await db.execute("UPDATE jobs SET priority = 5 WHERE run_at < now() - interval '90 minutes'")
+    await register(db, "echo")  # what nobody listens for stands in no list
     async with serving(database_url, redis_url, role="api") as server:
         samples = await when(server, runway_jobs=3)
         assert (samples["monoq_jobs_waiting"], samples["monoq_jobs_running"]) == (6, 0)
@@ -145,7 +147,7 @@ async def test_waiting_running_the_oldest_and_the_runway_are_told(database_url: 
 async def test_rescues_are_counted_by_fate(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
     await db.execute("SELECT monoq_submit('a', 'echo') FROM generate_series(1, 5)")
     await db.execute("UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() + interval '1 hour'")
-    await db.execute("UPDATE jobs SET deaths = 9 WHERE id IN (SELECT id FROM jobs LIMIT 2)")
+    await db.execute("UPDATE jobs SET deaths = 99 WHERE id IN (SELECT id FROM jobs LIMIT 2)")
     async with serving(database_url, redis_url, role="api", lease=1.5, beat=0.5) as server:
         samples = await when(server, **{"jobs_rescued_total[waiting]": 3})
         assert samples["monoq_jobs_rescued_total[failed]"] == samples["monoq_jobs_failed_total[echo]"] == 2
@@ -172,13 +174,6 @@ async def test_the_format_is_the_one_the_scraper_asks_for(server: Server) -> Non
     assert {"process_resident_memory_bytes", "process_open_fds"} <= families.keys()
     for accept in ("", "*/*", "application/openmetrics-text;version=none", "text/plain;version=x;escaping=\N{SNOWMAN}"):
         assert read((await server.http.get("/metrics", headers=[(b"Accept", accept.encode())])).text)
-
-
-async def test_the_loop_lag_shows_a_handler_that_blocks(server: Server) -> None:
-    (job_id,) = await server.submit([{"tenantId": "acme", "type": "act", "payload": {"do": "block", "value": 1.2}}])
-    await server.job_when(job_id, "COMPLETED")
-    samples = await scrape(server.http)
-    assert samples["monoq_event_loop_lag_seconds_count"] > samples["monoq_event_loop_lag_seconds_bucket[0.5]"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

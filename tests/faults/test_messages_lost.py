@@ -21,22 +21,32 @@ from faults.world import world
 from monoq.embedded.redis import RedisEngine
 from monoq.live.publisher import Publisher
 from monoq.observe import Metrics
+from monoq.pool import Pool
 from monoq.queue.keys import QUEUE, UPDATES
 from monoq.queue.ready import Ready
 from monoq.store.database import Database
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
-from monoq.worker.fetcher import Fetcher, Slots
+from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.picker import Picker
+from monoq.worker.slots import Slots
 
 STOPS = 60
+TAKES = frozenset({(False, "nothing")})
+
+
+class Inline:
+    """No payload is large."""
+
+    room = 10**6
+
+    def complete(self, runs: Any) -> Any:
+        return runs
 
 
 class Collector:
     """Stands where the executor and the stager are: notes what was claimed, and never helps with a lost id."""
-
-    saturated = False
 
     def __init__(self) -> None:
         self.claimed: list[str] = []
@@ -44,7 +54,10 @@ class Collector:
     def start(self, runs: Any) -> None:
         self.claimed += [str(run.id) for run in runs]
 
-    def list_is(self, length: int) -> None: ...
+    def list_is(self, name: str, length: int) -> None: ...
+
+    def room(self, pool: Pool, claiming: int) -> int:
+        return 10**6
 
     def has_more_than(self, count: int) -> bool:
         return len(self.claimed) > count
@@ -57,7 +70,7 @@ async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redi
         database = await Database.connect(database_url, connections=4, plans="pinned")
         stack.push_async_callback(database.close)
         proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
-        heartbeat = Heartbeat(database_url=database_url, slots=1, types=["nothing"], lease_s=60, beat_s=1, watchdog_s=0)
+        heartbeat = Heartbeat(database_url=database_url, sizes=(1, 1, 1), types=[["nothing"], [], []], lease_s=60, beat_s=1, watchdog_s=0)
         await heartbeat.register()
         beating = asyncio.create_task(heartbeat.run())
         collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
@@ -69,15 +82,18 @@ async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redi
 
         def consumer() -> Fetcher:
             return Fetcher(
+                Pool.LOOP,
                 app=app,
+                takes=TAKES,
                 jobs=JobStore(database),
                 redis_url=through,
                 ready=ready,
-                picker=Picker(Due(JobStore(database), ["nothing"])),
+                picker=Picker(Due(JobStore(database), sorted(TAKES))),
                 publisher=Publisher(redis_url, metrics),
                 metrics=metrics,
                 heartbeat=heartbeat,
                 executor=cast(Any, collector),
+                payloads=cast(Any, Inline()),
                 slots=slots,
                 stager=cast(Any, collector),
                 batch_size=50,

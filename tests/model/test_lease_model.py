@@ -26,7 +26,7 @@ RETRY_EDGES = {(FAILED, PENDING), (CANCELLED, PENDING)}
 POISON = 0  # in scenarios with poison, the job that kills its process
 QUEUE_LENGTH = 2
 HAND = 2  # runs in a worker's hand
-MAX_LOST = 3
+MAX_LOST = 3  # child processes of its own
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Protocol:
     rescue: str = "guarded"  # or "select, then write"
     claims_pending_only: bool = True
     pushed_once: bool = False  # ids go to the list as the row is written, once: no stager, no direct claims
+    declares: bool = True  # a worker whose jobs are taken is declared lost by that statement, and cannot renew its lease any more
     keeps_lost: bool = True  # the row remembers that its worker died
     suspects_alone: bool = True  # a job whose worker died runs in a child of its own
     ack: str = "after commit"  # or "before commit"
@@ -65,6 +66,7 @@ class Job(NamedTuple):
     owner: int = 0
     attempt: int = 0
     lost: int = 0
+    suspect: bool = False  # a worker died with it in hand
     lease: int = 0  # ghost: which claim of all ever made this is
 
 
@@ -73,7 +75,7 @@ class Run(NamedTuple):
     claim: int
     owner: int
     attempt: int
-    lost: int
+    alone: bool
     lease: int
     late: bool = False  # nobody wants its end any more, but it may still be written
 
@@ -89,6 +91,8 @@ class Worker(NamedTuple):
 class State(NamedTuple):
     jobs: tuple[Job, ...]
     disk: tuple[Job, ...]
+    lost: frozenset[int]  # the workers that were declared lost
+    disk_lost: frozenset[int]
     api: str  # new, stored, acked, gone
     queue: tuple[int, ...]
     workers: tuple[Worker, ...]
@@ -116,7 +120,7 @@ class Lease:
         faults = tuple(scenario.faults.get(kind, 0) for kind in FAULTS)
         api = "acked" if scenario.enqueued else "new"
         zeros = (0,) * scenario.jobs
-        self.initial = State(jobs, jobs, api, queue, (Worker(1), Worker(2)), (), zeros, zeros, faults, 3)
+        self.initial = State(jobs, jobs, frozenset(), frozenset(), api, queue, (Worker(1), Worker(2)), (), zeros, zeros, faults, 3)
 
     @staticmethod
     def good(s: State) -> bool:
@@ -172,10 +176,14 @@ class Lease:
             yield Step(f"the lease of w{w} runs out", with_worker(left, w, me._replace(expired=True)), fair=False)
         if not me.cut and (left := spend(s, "cut")):
             yield Step(f"w{w} loses its connection", with_worker(left, w, me._replace(cut=True)), fair=False)
-        if me.expired:
+        taken = me.id in s.lost
+        if me.expired and not (taken and self.protocol.declares):
+            renewed = with_worker(s, w, me._replace(expired=False))
+            yield Step(f"w{w} was cut off, and renews its lease", renewed, frozenset({"back"} if taken else ()))
+        if taken:
             late = tuple(sorted({run._replace(late=True) for run in me.runs}))
             fenced = Worker(s.next_id, popped=me.popped, runs=late)
-            yield Step(f"w{w} learns that its lease ran out", with_worker(s._replace(next_id=s.next_id + 1), w, fenced))
+            yield Step(f"w{w} learns that its jobs were taken", with_worker(s._replace(next_id=s.next_id + 1), w, fenced))
         if left := spend(s, "kill"):
             yield Step(f"w{w} is killed and starts anew", reborn(left, w), fair=False)
         if self.protocol.own_check:
@@ -192,10 +200,10 @@ class Lease:
             yield Step(f"w{w} claims job {j} {how} in vain", s)
             return
         lease = s.leases[j] + 1
-        claimed = Job(RUNNING, job.claim + 1, me.id, job.attempt + 1, job.lost, lease)
+        claimed = Job(RUNNING, job.claim + 1, me.id, job.attempt + 1, job.lost, job.suspect, lease)
         after = with_job(s, j, claimed)._replace(leases=put(s.leases, j, lease))
         broken = {"I6"} if job.status == RUNNING else set()
-        run = Run(j, claimed.claim, me.id, claimed.attempt, claimed.lost, lease)
+        run = Run(j, claimed.claim, me.id, claimed.attempt, job.suspect or job.lost > 0, lease)
         held = with_worker(after, w, me._replace(runs=tuple(sorted({*me.runs, run}))))
         yield self._did(s, f"w{w} claims job {j} {how}", held, "claim", broken)
         if left := spend(after, "reply"):
@@ -208,9 +216,9 @@ class Lease:
         applies, broken = self._fence(job, run)
         if self.poison and run.job == POISON and not run.late:
             deaths = s.deaths[run.job] + 1
-            counted = {"I8"} if deaths > MAX_LOST + self.all_faults - sum(s.faults) else set()
+            counted = {"I8"} if deaths > 1 + MAX_LOST + self.all_faults - sum(s.faults) else set()
             killed = without._replace(deaths=put(s.deaths, run.job, deaths))
-            if not run.lost or not self.protocol.suspects_alone:
+            if not run.alone or not self.protocol.suspects_alone:
                 yield Step(f"{name} kills its worker", reborn(killed, w), frozenset(counted))
             else:
                 lost = job.lost + 1 if self.protocol.keeps_lost else job.lost
@@ -253,16 +261,19 @@ class Lease:
             yield self._rescue(s._replace(selected=tuple(i for i in s.selected if i != j)), j, f"the rescuer frees job {j}")
 
     def _rescue(self, s: State, j: int, action: str) -> Step:
+        """Nobody is charged: the attempt comes back, and the job has not lost a process of its own."""
         job = s.jobs[j]
+        lost, suspect = job.lost, True
         if not self.protocol.keeps_lost:
-            lost = 0
-        elif self.protocol.suspects_alone:
-            lost = max(job.lost, 1)
-        else:
+            lost, suspect = 0, False
+        elif not self.protocol.suspects_alone:
             lost = job.lost + 1
-        freed = job._replace(status=FAILED if lost >= MAX_LOST else PENDING, owner=0, attempt=max(job.attempt - 1, 0), lost=lost)
+        fate = FAILED if lost >= MAX_LOST else PENDING
+        freed = job._replace(status=fate, owner=0, attempt=max(job.attempt - 1, 0), lost=lost, suspect=suspect)
+        known = {w.id for w in s.workers} & {job.owner}
+        after = with_job(s, j, freed)._replace(lost=s.lost | known)
         lives = job.status == RUNNING and any(w.id == job.owner and not w.expired for w in s.workers)
-        return self._did(s, action, self._pushed(with_job(s, j, freed), j), "rescue", {"live"} if lives else set())
+        return self._did(s, action, self._pushed(after, j), "rescue", {"live"} if lives else set())
 
     def _is_dead(self, s: State, owner: int) -> bool:
         gone = self.protocol.frees_by_connection
@@ -292,8 +303,10 @@ class Lease:
     def _postgres(self, s: State) -> Iterator[Step]:
         if s.disk != s.jobs and (left := spend(s, "crash")):
             undone = any(was.status in TERMINAL and was != now for was, now in zip(s.jobs, s.disk, strict=True))
-            yield Step("the WAL is flushed", s._replace(disk=s.jobs))
-            yield Step("Postgres crashes", settled(left._replace(jobs=s.disk)), frozenset({"I2"} if undone else ()), fair=False)
+            yield Step("the WAL is flushed", s._replace(disk=s.jobs, disk_lost=s.lost))
+            yield Step(
+                "Postgres crashes", settled(left._replace(jobs=s.disk, lost=s.disk_lost)), frozenset({"I2"} if undone else ()), fair=False
+            )
 
     def _did(
         self, before: State, action: str, after: State, kind: str, broken: set[str] | None = None, *, retry: bool = False, fair: bool = True
@@ -312,7 +325,7 @@ class Lease:
             if new.status == FAILED and not (self.poison and j == POISON):
                 broken.add("I8")
         if kind in self.protocol.durable:
-            after = after._replace(disk=after.jobs)
+            after = after._replace(disk=after.jobs, disk_lost=after.lost)
         return Step(action, settled(after), frozenset(broken), fair)
 
 
@@ -325,7 +338,9 @@ def with_job(s: State, j: int, job: Job) -> State:
 
 
 def with_worker(s: State, w: int, worker: Worker) -> State:
-    return s._replace(workers=(*s.workers[:w], worker, *s.workers[w + 1 :]))
+    workers = (*s.workers[:w], worker, *s.workers[w + 1 :])
+    known = frozenset(worker.id for worker in workers)  # nobody asks for the others any more
+    return s._replace(workers=workers, lost=s.lost & known, disk_lost=s.disk_lost & known)
 
 
 def reborn(s: State, w: int) -> State:
@@ -334,7 +349,7 @@ def reborn(s: State, w: int) -> State:
 
 def settled(s: State) -> State:
     """What is on disk matters only while a crash may come."""
-    return s if s.faults[FAULTS.index("crash")] else s._replace(disk=s.jobs)
+    return s if s.faults[FAULTS.index("crash")] else s._replace(disk=s.jobs, disk_lost=s.lost)
 
 
 def spend(s: State, kind: str) -> State | None:
@@ -378,6 +393,8 @@ BROKEN = [
     ("fence by id and claim, claim not on disk", Protocol(fence="id, claim"), CRASH, "I3"),
     ("claim not on disk, one worker claims again", Protocol(told_apart=True), CRASH, "I3"),
     ("rescue selects, then writes", Protocol(rescue="select, then write"), RELEASE, "I2"),
+    ("rescue selects, then writes", Protocol(rescue="select, then write"), RELEASE, "live"),
+    ("a lease comes back whose jobs were taken", Protocol(declares=False), RELEASE, "back"),
     ("claim without status", Protocol(claims_pending_only=False), RELEASE, "I6"),
     ("pushed once, wiped", Protocol(pushed_once=True), replace(RELEASE, name="wipe", faults={}), "I1"),
     ("lost not kept in the row", Protocol(keeps_lost=False), BATCH, "I8"),

@@ -28,6 +28,7 @@ def test_every_metric_is_in_the_readme_with_its_type_and_labels() -> None:
     metrics = Metrics(types=["echo"], version="1")
     metrics.run.observe([1.0], "echo")
     metrics.socket_closed(1000)
+    metrics.upkeep_failed("stager")
     made = {}
     for family in metrics.registry.collect():
         if family.name.startswith("monoq_"):

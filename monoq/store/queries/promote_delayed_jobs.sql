@@ -1,15 +1,17 @@
 -- Moves up to $1 jobs whose time has come from delayed_jobs to waiting_jobs. One process at a time: the others find the rows moved.
 -- $2: from when on there are rows; what a vacuum could not remove yet is not walked again at each look.
+-- The jobs are locked as well: one that is being cancelled, claimed or given another time at this moment would be left among the waiting
+-- ones for good, by a change that looked there before it came.
 -- Returns how many were due, and in how many seconds the next one is (NULL: there is none).
 WITH me AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtext('monoq.promote_delayed_jobs')) AS may
 ), due AS MATERIALIZED (
     SELECT delayed_jobs.id, delayed_jobs.run_at
-    FROM me, delayed_jobs
-    WHERE me.may AND run_at <= now() AND run_at >= $2
-    ORDER BY run_at
+    FROM me, delayed_jobs JOIN jobs USING (id)
+    WHERE me.may AND delayed_jobs.run_at <= now() AND delayed_jobs.run_at >= $2
+    ORDER BY delayed_jobs.run_at
     LIMIT $1
-    FOR UPDATE OF delayed_jobs SKIP LOCKED
+    FOR NO KEY UPDATE OF jobs, delayed_jobs SKIP LOCKED
 ), gone AS (
     DELETE FROM delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM due))
 ), promoted AS (

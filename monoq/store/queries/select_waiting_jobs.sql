@@ -1,5 +1,6 @@
 -- The next jobs for one list, fairly: each tenant's first, then each tenant's second, and so on; at most $1.
--- $2 to $5: where to look, as rows of `suspect`, type, and the tenants above `low` and below `high` (NULL: no bound). Tenants are found by
+-- $2 to $5: where to look, as rows of `suspect`, type, and the tenants above `low` and below `high` (NULL: no bound; '~' is above all
+-- names: an OR would be no condition of an index, and a hop that finds nobody would walk over all that waits). Tenants are found by
 -- hopping over the index waiting_jobs_next, at most $1 a row; so a look costs what it finds, however many tenants and jobs wait, and it
 -- never meets a job that is not due or has no worker.
 -- $6 to $10: pairs of type and tenant that are looked at without a hop, from this priority and time on and at any lower priority. Rows that
@@ -21,7 +22,7 @@ WITH RECURSIVE places AS (
     FROM places, LATERAL (
         SELECT tenant_id FROM waiting_jobs
         WHERE waiting_jobs.suspect = places.suspect AND waiting_jobs.type = places.type
-          AND tenant_id > places.low AND (places.high IS NULL OR tenant_id < places.high)
+          AND tenant_id > places.low AND tenant_id < coalesce(places.high, '~')
         ORDER BY tenant_id LIMIT 1
     ) AS next
     UNION ALL
@@ -29,7 +30,7 @@ WITH RECURSIVE places AS (
     FROM hops, LATERAL (
         SELECT tenant_id FROM waiting_jobs
         WHERE waiting_jobs.suspect = hops.suspect AND waiting_jobs.type = hops.type
-          AND tenant_id > hops.tenant_id AND (hops.high IS NULL OR tenant_id < hops.high)
+          AND tenant_id > hops.tenant_id AND tenant_id < coalesce(hops.high, '~')
         ORDER BY tenant_id LIMIT 1
     ) AS next
     WHERE n < $1
