@@ -97,7 +97,7 @@ ALTER TABLE jobs ALTER payload SET STORAGE EXTERNAL, ALTER result SET STORAGE EX
 
 -- No index has a column that a claim or a good end changes: such an update is a heap-only tuple (HOT), a new version of the row on the
 -- same page and no entry in any index. Which jobs wait, run and changed stands in the tables of 0002_companions.sql.
-CREATE INDEX jobs_of_tenant ON jobs (tenant_id, id);
+CREATE INDEX jobs_of_tenant ON jobs (tenant_id, type, id); -- list_jobs.sql
 CREATE INDEX jobs_ended_badly ON jobs (tenant_id, id) WHERE ended_badly;
 CREATE UNIQUE INDEX jobs_idempotency ON jobs (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 

@@ -131,8 +131,11 @@ async def build(
             scrapes = app_http.scrapes(shared)
             open_parts.push_async_callback(scrapes.close)
             if settings.role in ("api", "all"):
-                database = await _database(open_parts, settings, database_url, "fresh", "monoq api")
-                server, *behind = app_http.api_services(shared, database, scrapes, serve_http)
+                pools = {
+                    name: await _database(open_parts, settings, database_url, "fresh", f"monoq {name}", connections)
+                    for name, connections in app_http.share_connections(settings.database_connections).items()
+                }
+                server, *behind = app_http.api_services(shared, pools, scrapes, serve_http)
                 taking.append(server)
                 finishing += behind
             if settings.metrics_port is not None:
@@ -165,7 +168,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
-    nursery = [settings.app or "", str(settings.child_memory), settings.log_level, settings.log]
+    fork_server = [settings.app or "", str(settings.child_memory), str(settings.max_result), settings.log_level, settings.log]
     worker = Worker(
         app=app,
         jobs=JobStore(database),
@@ -177,7 +180,8 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         stager=shared.stager,
         metrics=shared.metrics,
         sizes=sizes,
-        child_command=[sys.executable, "-m", "monoq.nursery", *nursery],
+        child_command=[sys.executable, "-m", "monoq.fork_server", *fork_server],
+        max_result=settings.max_result,
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

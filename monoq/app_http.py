@@ -24,7 +24,7 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.stream import StreamStore
-from monoq.submit import Pusher, Submitter
+from monoq.submit import LANES, Pusher, Submitter
 from monoq.upkeep.replayer import Replayer
 from monoq.upkeep.tail import Tail
 
@@ -44,15 +44,21 @@ def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
     return MetricsServer(quart=quart, host=settings.metrics_host, port=settings.metrics_port, hosts=settings.allowed_hosts)
 
 
-def api_services(shared: Shared, database: Database, scrapes: Scrapes, serve_http: ServeHttp | None) -> list[Service]:
+def share_connections(connections: int) -> dict[str, int]:
+    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a healthy API look ill."""
+    return {"submit": LANES, "health": 1, "api": connections - LANES - 1}
+
+
+def api_services(shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None) -> list[Service]:
     """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
     settings, app, publisher, metrics = shared.settings, shared.app, shared.publisher, shared.metrics
+    database = pools["api"]
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(shared.ready, metrics)
-    submitter = Submitter(database=database, pusher=pusher, publisher=publisher, metrics=metrics)
+    submitter = Submitter(database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics)
     server: Service
 
     def draining() -> bool:
@@ -62,7 +68,7 @@ def api_services(shared: Shared, database: Database, scrapes: Scrapes, serve_htt
         [
             jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
             tenants_blueprint(counts=CountStore(database)),
-            health_blueprint(database=database, ready=shared.ready, draining=draining),
+            health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
             dashboard_blueprint(static=package_dir("static"), app=app),
         ]

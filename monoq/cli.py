@@ -18,7 +18,7 @@ from monoq.cli_client import errors_in_one_line, jobs, submit
 from monoq.cli_health import health
 from monoq.config import Settings, env_names, load_settings
 from monoq.errors import MonoqError
-from monoq.start import engine_urls, package_dir, require_schema
+from monoq.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
 from monoq.store import migrate as schema
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -56,6 +56,7 @@ def serve(**flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
+        raise_descriptor_limit()
         with _errors_as_records(settings.log == "json"), engine_urls(settings) as (database_url, redis_url):
             uvloop.run(require_schema(settings, database_url))
             healthy = uvloop.run(app.serve(settings, database_url, redis_url))

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from monoq import codec
 from monoq.errors import RequestRefused, ServerUnreachable
 from monoq.stream import Stream
 
@@ -31,13 +32,16 @@ class Client:
         await self._http.aclose()
 
     async def submit(self, tenant_id: str, job_type: str, payload: Any = None, **options: Any) -> str:
-        """Creates a job and returns its id. Options as in POST /jobs: priority, delayMs, runAt, maxAttempts, timeoutMs, idempotencyKey."""
+        """Creates a job and returns its id. Options as in POST /jobs: priority, delayMs, runAt, maxAttempts, timeoutMs, idempotencyKey.
+
+        Raises InvalidJson for a payload that has no JSON form.
+        """
         job = {"tenantId": tenant_id, "type": job_type, "payload": {} if payload is None else payload, **options}
-        return str((await self._call("POST", "/jobs", json=job))["jobId"])
+        return str((await self._post("/jobs", job))["jobId"])
 
     async def submit_many(self, jobs: Sequence[Job]) -> list[str]:
         """Creates up to 10,000 jobs, all or none; returns their ids in order."""
-        return list((await self._call("POST", "/jobs/batch", json={"jobs": list(jobs)}))["jobIds"])
+        return list((await self._post("/jobs/batch", {"jobs": list(jobs)}))["jobIds"])
 
     async def get(self, job_id: str) -> Job:
         """One job with payload, result and errors."""
@@ -73,6 +77,9 @@ class Client:
     async def health(self) -> Job:
         """`{"status": "ok" | "degraded", …}`."""
         return await self._call("GET", "/health")
+
+    async def _post(self, path: str, body: Job) -> Job:
+        return await self._call("POST", path, content=codec.dumps(body), headers={"content-type": "application/json"})
 
     async def _call(self, method: str, path: str, **request: Any) -> Job:
         try:

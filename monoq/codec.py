@@ -3,12 +3,16 @@ Postgres, Python or a browser would refuse or change later."""
 
 import math
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
 import jiter
 import orjson
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from monoq.errors import InvalidJson
 
@@ -16,10 +20,16 @@ MAX_DEPTH = 64  # below every reader's limit: jiter 200, orjson 254 when writing
 MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
 MAX_GROWTH = 64 * 1024  # characters by which a value may come back longer: a claim reads hundreds of values at once
 
-# Only a text with one of these can hold a value that the parser accepts and a later reader does not: NUL, a huge integer,
-# a float that overflows or grows. Other texts skip the walk, which costs more than the parsing.
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
-_SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{16}|[0-9][eE][+-]?[0-9]{2}")
+_KNOWN = "use None, bool, numbers, str, lists, dicts with str as keys, dataclasses, pydantic models, datetimes, UUIDs or enums"
+_FINITE = {str, int, bool, type(None)}
+# Each byte as what it may be in a number, and each bracket as square; all else is of no interest.
+_KINDS = {**dict.fromkeys(b"0123456789", ord("0")), **dict.fromkeys(b"eE", ord("e")), **dict.fromkeys(b"+-", ord("-"))}
+_IN_NUMBERS = bytes(_KINDS.get(byte, ord(" ")) for byte in range(256))
+_SQUARE = bytes({ord("{"): ord("["), ord("}"): ord("]")}.get(byte, byte) for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_PIECE = 1 << 20  # of a text at once: a look at megabytes holds up all other threads
+_LONGEST_MARK = 16
 
 
 def loads(text: bytes | str) -> Any:
@@ -37,7 +47,7 @@ def loads(text: bytes | str) -> Any:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise InvalidJson(str(error)) from None
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text):
+    if _may_be_unfit(text):
         _check(value, MAX_DEPTH)
     return value
 
@@ -56,22 +66,57 @@ def read(text: str) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form."""
+    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form, or that would
+    come back as another (NaN and infinities)."""
     try:
         text = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
     except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
-        raise InvalidJson(str(error)) from None
-    if text.count(b"[") + text.count(b"{") > MAX_DEPTH or _SUSPICIOUS.search(text):
+        raise InvalidJson(_reason(error)) from None
+    if _may_be_unfit(text):
         read_again = loads(text)
         if _growth(read_again) > MAX_GROWTH:
             raise InvalidJson(f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters")
+    # orjson writes null for what is no number: it would be stored, and nobody would learn of it. Texts without a null skip the walk.
+    if b"null" in text and (where := _not_finite(value)) is not None:
+        raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for the same value, whatever the order of its keys: to compare, not to store."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS)
 
 
 def clean_text(text: str, limit: int = 4096) -> str:
     """Makes any text storable: NUL and half surrogates replaced, cut to `limit` characters. Never fails."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return cut.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+
+
+def _may_be_unfit(text: bytes) -> bool:
+    """Whether a text that the parser accepts can hold a value that a later reader does not: nested too deeply, NUL, a huge integer, a
+    float that overflows or grows. Others skip the walk, which costs more than the parsing. (A regular expression took ten times as long.)
+    """
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _may_be_deep(text):
+        return True
+    if len(text) <= _PIECE:
+        return _has_marks(text)
+    return any(_has_marks(text[start : start + _PIECE + _LONGEST_MARK]) for start in range(0, len(text), _PIECE))
+
+
+def _has_marks(text: bytes) -> bool:
+    numbers = text.translate(_IN_NUMBERS)
+    return b"0" * _LONGEST_MARK in numbers or b"0e00" in numbers or b"0e-00" in numbers or b"\\u0000" in text
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Takes out the innermost brackets, again and again. What stands in strings may look like brackets: then the answer is yes."""
+    brackets = text.translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"")
+    return bool(brackets)
 
 
 def _plain(value: Any) -> Any:
@@ -82,7 +127,53 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, UUID):  # the driver's own subclass
         return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    raise _NoForm(f"{type(value).__name__} has no JSON form: {_KNOWN}")
+
+
+class _NoForm(TypeError):  # noqa: N818
+    pass
+
+
+def _reason(error: BaseException) -> str:
+    """Why orjson refused a value. What `_plain` said is only the cause of orjson's own error."""
+    if isinstance(error.__cause__, _NoForm):
+        return str(error.__cause__)
+    if isinstance(error.__cause__, PydanticSerializationError):
+        return f"{error}: {error.__cause__}"
+    return f"{error}: {_KNOWN}" if str(error) == "Dict key must be str" else str(error)
+
+
+def _not_finite(value: Any) -> str | None:
+    """The way from a value that orjson has written to the first NaN or infinity in it; None: there is none."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) else ""
+    inside: Iterable[tuple[Any, Any]]
+    if isinstance(value, dict):
+        if _FINITE.issuperset(map(type, dict.values(value))):
+            return None
+        step, inside = ".{}", dict.items(value)
+    elif isinstance(value, list | tuple | set | frozenset):
+        if _FINITE.issuperset(map(type, value)):
+            return None
+        step, inside = "[{}]", enumerate(value)
+    elif isinstance(value, BaseModel):
+        return _not_finite(value.model_dump(mode="json"))
+    elif isinstance(value, Enum):
+        return _not_finite(value.value)
+    elif is_dataclass(value):
+        step, inside = ".{}", _attributes(value)
+    else:
+        return None
+    for name, item in inside:
+        if type(item) not in _FINITE and (rest := _not_finite(item)) is not None:
+            return step.format(name) + rest
+    return None
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """What orjson writes of a dataclass."""
+    names = vars(value) if hasattr(value, "__dict__") else [field.name for field in fields(value)]
+    return ((name, getattr(value, name)) for name in names if not name.startswith("_"))
 
 
 def _floats_again(value: Any) -> Any:

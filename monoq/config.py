@@ -42,7 +42,12 @@ class Settings(BaseSettings):
         None, validation_alias=_env("MONOQ_REDIS_URL", "REDIS_URL"), description="Redis 6.2+ or Valkey; unset: embedded"
     )
     data_dir: Path = Field(Path(".monoq"), description="where the embedded engines keep their data")
-    database_connections: int = Field(10, ge=4, le=200, description="PostgreSQL connections per role of a process")
+    database_connections: int = Field(
+        10,
+        ge=4,
+        le=200,
+        description="PostgreSQL connections per role of a process; an API keeps two of them for submits and one for its health",
+    )
     accept_unknown_types: bool = Field(False, description="accept jobs of types that this process has no handler for")
     batch_size: int = Field(
         500,
@@ -55,6 +60,12 @@ class Settings(BaseSettings):
     threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
     children: int = Field(32, ge=1, le=1000, description="jobs at once that run in a process of their own: isolated ones, and suspects")
     child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")
+    max_result: int = Field(
+        1_048_576,
+        ge=1000,
+        le=100_000_000,
+        description="bytes of a result, as JSON; a job with a larger one has FAILED",
+    )
     lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
     beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
     watchdog: float = Field(

@@ -1,14 +1,13 @@
 """What a job is: its statuses, a job to be submitted, and a job as people read it. Pure values; it must never do IO."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import orjson
 import uuid_utils
 from asyncpg.pgproto import pgproto
 
@@ -16,6 +15,8 @@ from monoq import codec
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$"
 TYPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$"
+
+OWN_BYTES = 600  # of a job, without its payload
 
 
 def new_id() -> UUID:
@@ -40,6 +41,9 @@ class NewJob:
 
     `run_at` and `delay_ms` exclude one another. `max_attempts` counts all runs, the first included; it and `timeout_ms`
     default to what the handler says. The payload is any JSON value; InvalidJson is raised for what cannot be stored.
+
+    What the request did not say itself is no part of `request_hash`: `default_attempts`, which are stored in place of
+    `max_attempts`. What it said besides this job, if another such thing makes it another request, is: `asked_besides`.
     """
 
     tenant_id: str
@@ -52,23 +56,35 @@ class NewJob:
     timeout_ms: int | None = None
     idempotency_key: str | None = None
     id: UUID = field(default_factory=new_id)
+    default_attempts: InitVar[int | None] = None
+    asked_besides: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
+    request_hash: bytes | None = field(init=False, repr=False, default=None)  # tells a repeat from another request with its key
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, default_attempts: int | None, asked_besides: str | None) -> None:
         object.__setattr__(self, "payload_json", codec.dumps(self.payload))
+        if self.idempotency_key is not None:
+            object.__setattr__(self, "request_hash", self._hash_request(asked_besides))
+        if self.max_attempts is None:
+            object.__setattr__(self, "max_attempts", default_attempts)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes, here and on its way."""
+        return len(self.payload_json) + OWN_BYTES
+
+    def forget_payload(self) -> None:
+        """Lets go of the payload as an object, which can be ten times as large; `payload_json` stays."""
+        object.__setattr__(self, "payload", None)
 
     @property
     def is_due(self) -> bool:
         """Whether it may run at once. A `run_at` is left to Postgres, whose clock is the only one that counts."""
         return self.delay_ms == 0 and self.run_at is None
 
-    @property
-    def request_hash(self) -> bytes | None:
-        """Tells a repeat of a request with an idempotency key from another request with that key; None without one."""
-        if self.idempotency_key is None:
-            return None
-        asked = (self.type, self.payload, self.priority, self.run_at, self.delay_ms, self.max_attempts, self.timeout_ms)
-        return blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    def _hash_request(self, besides: str | None) -> bytes:
+        asked = (self.type, self.payload, self.priority, self.run_at, self.delay_ms, self.max_attempts, self.timeout_ms, besides)
+        return blake2b(codec.canonical(asked), digest_size=16).digest()
 
 
 def job_json(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What must be there before anything starts: our files, the engines, a current schema. It must never change somebody else's schema."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,16 @@ from monoq.config import Settings
 from monoq.embedded import engines
 from monoq.errors import ConfigError, DatabaseUnavailable
 from monoq.store.migrate import migrate, missing_migrations
+
+MOST_DESCRIPTORS = 65_536
+
+
+def raise_descriptor_limit() -> None:
+    """Takes as many descriptors as this process may have: each connection is one, and the usual 1,024 are soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def package_dir(name: str) -> Path:

@@ -12,20 +12,22 @@ from uuid import UUID
 import asyncpg
 
 from monoq import failpoint
-from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, QueueUnavailable
+from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, MonoqError, QueueUnavailable
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
 from monoq.observe import Metrics
 from monoq.queue.ready import Ready, join
 from monoq.service import Service
-from monoq.store.database import Database, Queryable
+from monoq.store.database import Database, Queryable, is_of_the_input
 from monoq.store.jobs import JobStore
 from monoq.timeout import SharedTimeout
 
 log = logging.getLogger(__name__)
 
 GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job falls no further
+GROUP_BYTES = 8 * 1024 * 1024  # likewise
+WAITING_BYTES = 64 * 1024 * 1024  # of jobs that are not stored yet, before more are refused: PostgreSQL may be away
 LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
 RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
@@ -73,7 +75,9 @@ def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]
 @dataclass(slots=True)
 class _Request:
     jobs: Sequence[NewJob]
+    size: int
     done: "asyncio.Future[list[Submitted]]"
+    is_waiting: bool = True
 
 
 class Submitter(Service):
@@ -88,6 +92,7 @@ class Submitter(Service):
         self._publisher = publisher
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
+        self._size = 0  # of all that callers wait for
         self._arrived = asyncio.Event()
         self._patience = SharedTimeout(ANSWER_WITHIN_S)
 
@@ -95,7 +100,10 @@ class Submitter(Service):
         """Stores the jobs of one request, all or none; returns after the commit. Raises DatabaseUnavailable, IdempotencyConflict."""
         if self.stopping.is_set():
             raise DatabaseUnavailable("this process is stopping")
-        request = _Request(jobs, asyncio.get_running_loop().create_future())
+        request = _Request(jobs, sum(job.size for job in jobs), asyncio.get_running_loop().create_future())
+        if self._size and self._size + request.size > WAITING_BYTES:
+            raise DatabaseUnavailable("too many jobs wait to be stored")
+        self._size += request.size
         self._waiting.append(request)
         self._arrived.set()
         try:
@@ -103,6 +111,10 @@ class Submitter(Service):
                 return await request.done
         except TimeoutError:
             raise DatabaseUnavailable("PostgreSQL did not answer in time; whether the jobs were stored is not known") from None
+        finally:
+            self._size -= request.size
+            if request.is_waiting:
+                request.jobs = ()  # nobody waits for them: they need not be kept until their turn comes
 
     def stop(self) -> None:
         super().stop()
@@ -124,9 +136,14 @@ class Submitter(Service):
                 await self._commit(self._next_group())
 
     def _next_group(self) -> list[_Request]:
-        group, size = [self._waiting.popleft()], 0
-        while self._waiting and (size := size + len(group[-1].jobs)) + len(self._waiting[0].jobs) <= GROUP_JOBS:
+        group: list[_Request] = []
+        jobs = size = 0
+        while self._waiting:
+            jobs, size = jobs + len(self._waiting[0].jobs), size + self._waiting[0].size
+            if group and (jobs > GROUP_JOBS or size > GROUP_BYTES):
+                break
             group.append(self._waiting.popleft())
+            group[-1].is_waiting = False
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
@@ -138,10 +155,11 @@ class Submitter(Service):
             failpoint.hit("before_insert")
             submitted = await self._insert(jobs)
             failpoint.hit("after_insert")
-        except (IdempotencyConflict, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
-            await self._refuse(group, error)
         except Exception as error:  # noqa: BLE001 - every caller must get an answer
-            _fail(group, error)
+            if isinstance(error, IdempotencyConflict) or is_of_the_input(error):
+                await self._refuse(group, error)
+            else:
+                _fail(group, _told(error))
         else:
             self._announce(jobs, submitted)
             answers = iter(submitted)
@@ -180,8 +198,7 @@ class Submitter(Service):
         if all(job.idempotency_key is None for job in jobs):
             return await submit(self._database, *jobs)
         # A conflicting key must take the rest of its request back with it.
-        async with self._database.transaction() as connection:
-            return await submit(connection, *jobs)
+        return await self._database.in_transaction(lambda connection: submit(connection, *jobs))
 
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
@@ -191,6 +208,14 @@ class Submitter(Service):
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
         self._publisher.publish_batch(Status.PENDING, told, time.time())
         self._pusher.push([Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due])
+
+
+def _told(error: Exception) -> Exception:
+    """An error that nobody expects is logged once, however many wait, and may be gone when they ask again."""
+    if isinstance(error, MonoqError):
+        return error
+    log.error("jobs could not be stored", exc_info=error)
+    return DatabaseUnavailable("the jobs could not be stored, for a reason that was logged")
 
 
 def _fail(group: list[_Request], error: Exception) -> None:

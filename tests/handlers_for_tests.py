@@ -48,6 +48,8 @@ def _act(what: Act, ctx: JobContext) -> Any:
             return Fail("no use")
         case "block":
             return time.sleep(what.value)
+        case "parse in vain":
+            Act.model_validate({})
         case "nul":
             return "a\x00b"
         case "deep":
@@ -77,6 +79,23 @@ async def act(payload: Act, ctx: JobContext) -> Any:
 @app.handler("act-in-thread", max_attempts=3, backoff=QUICK)
 def act_in_thread(payload: Act, ctx: JobContext) -> Any:
     return _act(payload, ctx)
+
+
+@app.handler("act-apart", max_attempts=3, backoff=QUICK, isolated=True)
+def act_apart(payload: Act, ctx: JobContext) -> Any:
+    return _act(payload, ctx)
+
+
+@app.handler("cancels-itself-apart", max_attempts=3, backoff=QUICK, isolated=True)
+@app.handler("cancels-itself", max_attempts=3, backoff=QUICK)
+async def cancels_itself(payload: bool) -> bool:
+    task = asyncio.current_task()
+    assert task
+    task.cancel()
+    if payload:
+        return True  # before anything can be cancelled
+    await asyncio.sleep(3600)
+    return False
 
 
 @app.handler("slow", timeout=0.2, max_attempts=2, backoff=QUICK)

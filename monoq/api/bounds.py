@@ -1,21 +1,28 @@
-"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, and on connections whose clients have left. It must know
-no message and no route."""
+"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, on connections whose clients have left, and on their number.
+It must know no message and no route."""
 
 import asyncio
-from typing import Any
+import contextlib
+from typing import Any, ClassVar
 
+import h11
 import hypercorn.asyncio.run
 import hypercorn.protocol.h2
 import hypercorn.protocol.h11
 import hypercorn.protocol.ws_stream
-from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.events import Closed, RawData, Updated
+from hypercorn.events import Event as ConnectionEvent
+from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
-from hypercorn.protocol.http_stream import HTTPStream
+from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.protocol.ws_stream import WSStream
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
+
+from monoq.api.connections import Connections, most_connections
 
 MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
 LINGER_S = 1.0  # how long what a refused client still sends is thrown away: cut at once, it might not see our close
@@ -32,15 +39,23 @@ class LetsGo:
 
     async def app_send(self, message: Any) -> None:
         if message is None and self.app_put is not None:
-            queue: asyncio.Queue[Any] | None = getattr(self.app_put, "__self__", None)
-            self.app_put = _to_nobody
-            while queue is not None and not queue.empty():
-                queue.get_nowait()
+            put, self.app_put = self.app_put, _to_nobody
+            self._empty(put)
         await super().app_send(message)  # type: ignore[misc]
+
+    def _empty(self, put: Any) -> None:
+        queue: asyncio.Queue[Any] | None = getattr(put, "__self__", None)
+        while queue is not None and not queue.empty():
+            queue.get_nowait()
 
 
 class LetsGoHTTP(LetsGo, HTTPStream):
-    """Of a request."""
+    """Of a request. What still comes of its body once it was answered is for nobody, too."""
+
+    async def handle(self, event: Event) -> None:
+        if isinstance(event, StreamClosed) and self.state is ASGIHTTPState.CLOSED and not self.closed:
+            self._empty(self.app_put)
+        await super().handle(event)
 
 
 class BoundedStream(LetsGo, WSStream):
@@ -102,11 +117,55 @@ class NoExtension(Extension):
 
 
 class PromptServer(TCPServer):
-    """Hypercorn's connection; but one that its client has closed is let go at once, and not when its keep-alive time is over."""
+    """Hypercorn's connection; but one that its client has closed is let go at once, and not when its keep-alive time is over. And one
+    that ends in the middle of a request is not cut: its client would be reset, and might not see the answer."""
+
+    connections: ClassVar[Connections]  # all of this process
+    protocol: ProtocolWrapper
+    _lingering = False
+
+    async def run(self) -> None:
+        if not self.connections.enter(self):
+            return self.cut()
+        try:
+            await super().run()
+        finally:
+            self.connections.leave(self)
+
+    def cut(self) -> None:
+        """Ends it at once."""
+        self.writer.transport.abort()
+
+    async def protocol_send(self, event: ConnectionEvent) -> None:
+        if isinstance(event, Updated):
+            self.connections.set_idle(self, event.idle)
+        elif isinstance(event, Closed) and self._is_amid_a_request():
+            await self._linger()
+        await super().protocol_send(event)
 
     async def _read_data(self) -> None:
-        await super()._read_data()
+        self._ended = asyncio.Event()
+        while not self.reader.at_eof():
+            try:
+                data = await self.reader.read(MAX_RECV)
+            except OSError:
+                break
+            if not self._lingering:
+                await self.protocol.handle(RawData(data))
+        self._ended.set()
+        await self.protocol.handle(Closed())
         await self.idle_task.stop()
+
+    def _is_amid_a_request(self) -> bool:
+        connection = getattr(self.protocol.protocol, "connection", None)
+        return getattr(connection, "their_state", None) is h11.SEND_BODY and not self._ended.is_set()
+
+    async def _linger(self) -> None:
+        self._lingering = True
+        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+            self.writer.write_eof()
+            async with asyncio.timeout(LINGER_S):
+                await self._ended.wait()
 
 
 def keep_bounds() -> None:
@@ -120,4 +179,5 @@ def keep_bounds() -> None:
     for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
         protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
         protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
+    PromptServer.connections = Connections(most_connections())
     hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]

@@ -28,9 +28,8 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, met
             asked = ListRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        rows = await store.list_jobs(asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit + 1)
-        page = [job_json(row) for row in rows[: asked.limit]]
-        return _json({"jobs": page, "nextCursor": page[-1]["id"] if len(rows) > asked.limit else None})
+        page, more = await store.list_jobs(asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit)
+        return _json({"jobs": [job_json(row) for row in page], "nextCursor": None if more is None else str(more)})
 
     @jobs.get("/jobs/<job_id>")
     async def get_job(job_id: str) -> Response:

@@ -1,5 +1,9 @@
 """The shapes of requests, and their way into values of ours. A field that is wrong must be named; nothing is guessed or coerced."""
 
+import re
+from collections import deque
+from collections.abc import Collection
+from hashlib import blake2b
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
@@ -14,6 +18,7 @@ from monoq.registry import App
 
 MAX_BATCH = 10_000
 MAX_DELAY_MS = 366 * 86_400_000
+BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")  # with a place behind it (":9999") a key like any other
 
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
@@ -82,20 +87,47 @@ def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) 
     return job
 
 
-def read_batch(body: Any, app: App, accept_unknown: bool) -> list[NewJob]:
+def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> list[NewJob]:
     """The jobs of a POST /jobs/batch; raises InvalidJob, which names the bad ones by their index."""
+    if header_key is not None and not BATCH_KEY.fullmatch(header_key):
+        raise InvalidJob([{"field": "Idempotency-Key", "message": f"of a batch it must match {BATCH_KEY.pattern}"}])
     try:
-        requests = _BATCH.validate_python(body)["jobs"]
+        requests = deque(_BATCH.validate_python(body)["jobs"])
     except ValidationError as error:
         raise InvalidJob(field_errors(error)) from None
+    del body
     errors: FieldErrors = []
-    jobs = [_new_job(request, app, accept_unknown, errors, ("jobs", index)) for index, request in enumerate(requests)]
+    besides: list[str | None] = [None] * len(requests) if header_key is None else _key_jobs(requests, header_key)
+    jobs: list[NewJob | None] = []
+    while requests:  # each is let go when its job is made: objects can be ten times as large as their text
+        place = len(jobs)
+        jobs.append(_new_job(requests.popleft(), app, accept_unknown, errors, ("jobs", place), besides[place]))
     if errors:
         raise InvalidJob(errors)
     return [job for job in jobs if job is not None]
 
 
-def _new_job(request: JobRequest, app: App, accept_unknown: bool, errors: FieldErrors, prefix: tuple[str | int, ...]) -> NewJob | None:
+def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | None]:
+    """Gives each job without a key of its own one that is made of the batch's key and its place. Returns, for these, what makes
+    the batch another one though the job is the same: how many jobs there are, and whose."""
+    batch = blake2b(" ".join(request["tenantId"] for request in requests).encode(), digest_size=16).hexdigest()
+    besides: list[str | None] = []
+    for index, request in enumerate(requests):
+        has_own = request.get("idempotencyKey") is not None
+        besides.append(None if has_own else batch)
+        if not has_own:
+            request["idempotencyKey"] = f"{header_key}:{index}"
+    return besides
+
+
+def _new_job(
+    request: JobRequest,
+    app: App,
+    accept_unknown: bool,
+    errors: FieldErrors,
+    prefix: tuple[str | int, ...],
+    besides: str | None = None,
+) -> NewJob | None:
     """None if it is refused; `errors` tells why."""
 
     def refuse(field: str, message: str) -> None:
@@ -116,12 +148,15 @@ def _new_job(request: JobRequest, app: App, accept_unknown: bool, errors: FieldE
                 request.get("priority", 0),
                 run_at,
                 delay_ms or 0,
-                request.get("maxAttempts") or (handler.max_attempts if handler else None),
+                request.get("maxAttempts"),
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
+                default_attempts=handler.max_attempts if handler else None,
+                asked_besides=besides,
             )
             if handler and handler.payload:
                 handler.parse(job.payload_json)
+            job.forget_payload()
             return job
         except InvalidJson as error:
             refuse("payload", str(error))

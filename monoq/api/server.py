@@ -20,8 +20,9 @@ from quart import Blueprint, Quart
 
 from monoq.api import problems, uvicorn_server
 from monoq.api.bounds import keep_bounds
-from monoq.api.guard import ASGIApp
-from monoq.api.intake import BODY_TIMEOUT_S, MAX_BATCH_BYTES
+from monoq.api.connections import most_connections, most_waiting
+from monoq.api.guard import LAST_ANSWER, ASGIApp
+from monoq.api.intake import BODY_TIMEOUT_S
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES
 from monoq.live.sockets import Sockets
@@ -30,6 +31,8 @@ from monoq.service import Service
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75  # for a connection without a request, and for the head of one; longer than nginx keeps its own to us
+MAX_BODY_BYTES = 64 * 1024  # for Quart, behind which nobody reads one
+BODY_CHUNKS = 4  # of up to 64 KB that a request has read ahead
 HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
 ACCEPT_WITHIN_S = 1.0  # and for a busy process to accept them
 # Of connections that are not accepted yet; the kernel allows 4,096 unless net.core.somaxconn says more. With Hypercorn's 100, a burst of
@@ -40,7 +43,7 @@ BACKLOG = 16_384
 def create_quart(blueprints: Iterable[Blueprint]) -> Quart:
     """The Quart application, without guard and server."""
     app = Quart("monoq", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BATCH_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     problems.install(app)
     for blueprint in blueprints:
@@ -75,10 +78,11 @@ class ApiServer(Service):
         self._config = Config()
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self._config.backlog = BACKLOG
+        self._config.backlog = most_waiting(BACKLOG)
         self._config.accesslog = None
         self._config.errorlog = logging.getLogger("hypercorn.error")
         self._config.include_server_header = False
+        self._config.max_app_queue_size = BODY_CHUNKS
         self._config.keep_alive_timeout = KEEP_ALIVE_S
         self._config.read_timeout = None  # a WebSocket may be silent; bodies have a time of their own
         self._config.graceful_timeout = min(3.0, (grace_s - drain_s) / 2)
@@ -98,6 +102,7 @@ class ApiServer(Service):
                 keep_alive_s=KEEP_ALIVE_S,
                 stop_s=self._config.graceful_timeout,
                 max_message_bytes=2 * MAX_MESSAGE_BYTES,
+                max_connections=most_connections(),
             )
             return
         keep_bounds()
@@ -129,7 +134,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _notice_dead_peers(listener)
         listener.bind(address)
-        listener.listen(BACKLOG)  # whoever connects before all is up waits instead of being refused
+        listener.listen(most_waiting(BACKLOG))  # whoever connects before all is up waits instead of being refused
         listener.setblocking(False)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_HOST, MONOQ_PORT): {error.strerror or error}") from error
@@ -178,9 +183,14 @@ def _not_accepted(listening: int) -> int:
 
 def _answer_in_one_piece() -> None:
     """Hypercorn writes the head of an answer and its body apart: a packet more, and a process killed in between has answered halfway,
-    which no proxy can make good. The head now waits for what follows it."""
+    which no proxy can make good. The head now waits for what follows it.
+
+    And it says so when it is the last one: after an answer to a request that has not come whole yet, Hypercorn closes.
+    """
 
     async def send(protocol: H11Protocol, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response) and protocol.connection.their_state is h11.SEND_BODY:
+            event = h11.Response(status_code=event.status_code, headers=[*event.headers, LAST_ANSWER])
         try:
             data = protocol.__dict__.pop("head", b"") + (protocol.connection.send(event) or b"")
         except h11.LocalProtocolError:

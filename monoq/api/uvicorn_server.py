@@ -29,6 +29,7 @@ async def serve(
     keep_alive_s: int,
     stop_s: float,
     max_message_bytes: int,
+    max_connections: int,
 ) -> None:
     """Serves on `listener`, which it closes, until `stopped()` returns."""
     import uvicorn
@@ -52,6 +53,7 @@ async def serve(
         "access_log": False,
         "server_header": False,
         "proxy_headers": False,
+        "limit_concurrency": max_connections,  # beyond it, 503
         "timeout_keep_alive": keep_alive_s,
         "timeout_graceful_shutdown": max(1, round(stop_s)),
     }

@@ -36,7 +36,8 @@ WAITS = """
     SELECT type || CASE WHEN payload ? 'ms' AND (payload->>'ms')::int > 0 THEN ' ' || (payload->>'ms') || ' ms' ELSE '' END AS kind,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY waited)::float AS p50,
            percentile_cont(0.99) WITHIN GROUP (ORDER BY waited)::float AS p99
-    FROM (SELECT *, extract(epoch FROM started_at - run_at) * 1000 AS waited FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS j
+    FROM (SELECT *, extract(epoch FROM started_at - run_at) * 1000 AS waited
+          FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS ended
     GROUP BY 1 ORDER BY 1"""
 WORST_TENANT = """
     SELECT max(p99)::float FROM (
@@ -96,7 +97,8 @@ async def beside(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]
                     await pouring
                     await stage.until(ALL_DONE, every_s=0.1)
                     p50, p99 = await stage.connection.fetchrow(
-                        """SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w)::float, percentile_cont(0.99) WITHIN GROUP (ORDER BY w)::float
+                        """SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w)::float,
+                                  percentile_cont(0.99) WITHIN GROUP (ORDER BY w)::float
                            FROM (SELECT extract(epoch FROM started_at - run_at) * 1000 AS w FROM jobs
                                  WHERE created_at >= $1 AND tenant_id LIKE 'other%') AS j""",
                         began,

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 Row: TypeAlias = asyncpg.Record
 Plans = Literal["pinned", "fresh"]
+Result = TypeVar("Result")
 
 CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 3.0  # with the wait for a connection: less than the 5 s in which everybody gets an answer
@@ -32,7 +33,11 @@ UNAVAILABLE = (
     asyncpg.OperatorInterventionError,  # class 57: shutdown, restart, terminated, query cancelled
     asyncpg.ReadOnlySQLTransactionError,  # failed over to a standby
     asyncpg.InternalClientError,
+    asyncpg.LockNotAvailableError,  # somebody has held a lock for longer than a statement waits
 )
+# Rolled back whole for the sake of other transactions: the same again will do.
+ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+INPUT_CLASSES = ("22", "23", "54")  # data, constraints, limits; all other errors are not the input's fault
 
 # Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at 1,000 ids); the joins that
 # are switched off look cheap to the planner while the table has no statistics, and read the whole of it.
@@ -114,6 +119,8 @@ class Database:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 yield connection
         except UNAVAILABLE as error:
+            if isinstance(error, ValueError):  # the driver's error for an argument that has no place in the statement
+                raise
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and connection is not None:
                 await self._pool.expire_connections()  # the server behind them is no primary any more
             unavailable = DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}")
@@ -126,21 +133,39 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
+    async def in_transaction(self, work: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+        """Does `work` inside a transaction; all of it again after a deadlock or the like."""
+        return await self._repeat(self.transaction, work)
+
     async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]:
         """Runs one statement, one transaction; returns its rows."""
-        for _ in range(TRIES):
-            try:
-                async with self.connection() as connection:
-                    rows: Sequence[Row] = await connection.fetch(sql, *args)
-                    return rows
-            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError) as error:
-                log.warning("a statement is sent again: %s", _one_line(error))  # it was rolled back whole
-        raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")
+        rows: Sequence[Row] = await self._repeat(self.connection, lambda connection: connection.fetch(sql, *args))
+        return rows
 
     async def fetchrow(self, sql: str, /, *args: Any) -> Row | None:
         """Runs one statement; returns its first row."""
         rows = await self.fetch(sql, *args)
         return rows[0] if rows else None
+
+    async def _repeat(
+        self,
+        place: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
+        work: Callable[[asyncpg.Connection], Awaitable[Result]],
+    ) -> Result:
+        for _ in range(TRIES):
+            try:
+                async with place() as connection:
+                    return await work(connection)
+            except ROLLED_BACK as error:
+                log.warning("a statement is sent again: %s", _one_line(error))
+        raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")
+
+
+def is_of_the_input(error: Exception) -> bool:
+    """Whether another input would fare better: this one has a value that a column or the driver does not take, or breaks a limit."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate)[:2] in INPUT_CLASSES
+    return isinstance(error, ValueError | OverflowError)  # the driver's, for what does not fit its type
 
 
 def connection_error(error: Exception) -> MonoqError:

@@ -1,6 +1,7 @@
 """The table `jobs`: one method per statement. Every state change is one compare-and-set; what comes back is what happened.
 It must never decide what should happen."""
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,9 @@ from uuid import UUID
 
 from monoq.job import NewJob, Status
 from monoq.store.database import Queryable, Row, query
+
+LOOK_S = 1.0  # for the jobs of a page, before it is answered as it is
+LOOK_DEPTH = 4000  # jobs that one statement looks at, at most
 
 
 class JobStore:
@@ -17,8 +21,13 @@ class JobStore:
         self._database = database
 
     async def insert_jobs(self, jobs: Sequence[NewJob]) -> set[UUID]:
-        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit."""
-        rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(jobs))
+        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit.
+
+        Whoever stores a key waits for others who have just stored it: all take their keys in one order, so that no two wait for
+        one another.
+        """
+        ordered = sorted(jobs, key=lambda job: (job.tenant_id, job.idempotency_key or ""))
+        rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(ordered))
         return {row["id"] for row in rows}
 
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
@@ -98,13 +107,41 @@ class JobStore:
         """One job with payload, result and errors."""
         return await self._database.fetchrow(query("get_job"), job_id)
 
-    async def list_jobs(self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int) -> Sequence[Row]:
-        """A page of a tenant's jobs, newest first, ids below `below`."""
-        if status is Status.PENDING:
-            return await self._database.fetch(query("list_waiting_jobs"), tenant_id, job_type, below, limit)
-        if status is Status.RUNNING:
-            return await self._database.fetch(query("list_running_jobs"), tenant_id, job_type, below, limit)
-        return await self._database.fetch(query("list_jobs"), tenant_id, status, job_type, below, limit)
+    async def list_jobs(
+        self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int
+    ) -> tuple[Sequence[Row], UUID | None]:
+        """A page of a tenant's jobs, newest first, ids below `below`; and below which id the next one begins, None: there is none.
+
+        It may be short: where few jobs of many have the status, looking for more ends after LOOK_S.
+        """
+        asked = (job_type, below, limit + 1)
+        match status:
+            case Status.PENDING:
+                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *asked)
+            case Status.RUNNING:
+                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *asked)
+            case Status.FAILED | Status.CANCELLED:
+                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *asked)
+            case _:
+                return await self._look_for_jobs(tenant_id, status, job_type, below, limit)
+        return _page(rows, limit)
+
+    async def _look_for_jobs(
+        self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int
+    ) -> tuple[Sequence[Row], UUID | None]:
+        found: list[Row] = []
+        depth = limit + 1 if status is None else 4 * limit
+        end = time.monotonic() + LOOK_S
+        while True:
+            missing = limit + 1 - len(found)
+            rows = await self._database.fetch(query("list_jobs"), tenant_id, status, job_type, below, missing, depth)
+            found += [row for row in rows if row["id"] is not None]
+            below = rows[0]["reached"]
+            if len(found) > limit or below is None:
+                return _page(found, limit)
+            if time.monotonic() > end:
+                return found, below
+            depth = min(4 * depth, LOOK_DEPTH)
 
     async def cancel_job(self, job_id: UUID) -> Row | None:
         """Cancels a PENDING or RUNNING job; None if it is neither."""
@@ -113,6 +150,10 @@ class JobStore:
     async def retry_job(self, job_id: UUID) -> Row | None:
         """Puts a FAILED or CANCELLED job back; None if it is neither."""
         return await self._database.fetchrow(query("retry_job"), job_id)
+
+
+def _page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], UUID | None]:
+    return rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None
 
 
 def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:

@@ -21,13 +21,21 @@ MAX_DELAY_S = 366 * 86_400.0
 InThread = Callable[..., Awaitable[Any]]
 
 
-async def end_of(run: Run, in_thread: InThread) -> Ending:
-    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`."""
+async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
+    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`.
+
+    A result of more than `max_result` bytes is refused.
+    """
     handler = run.handler
     try:
         args: list[Any] = []
         if handler.takes_payload:
-            args.append(handler.parse(run.payload))
+            text, run.payload = run.payload, ""  # it may be large, and the handler has its own form of it
+            try:
+                args.append(handler.parse(text))
+            except ValidationError as error:  # the same one from inside the handler is a failed attempt
+                return _failed(f"the payload does not fit its handler: {error}")
+            del text
         if handler.takes_context:
             args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
         outcome = await (handler.function(*args) if handler.is_async else in_thread(_called, handler.function, *args))
@@ -35,22 +43,25 @@ async def end_of(run: Run, in_thread: InThread) -> Ending:
             return COMPLETED
         if isinstance(outcome, Outcome):
             return _asked_ending(run, outcome)
-        return Ending(Status.COMPLETED, result=codec.dumps(outcome))
+        return _completed(outcome, max_result)
     except Outcome as outcome:
         return _asked_ending(run, outcome)
-    except ValidationError as error:
-        return Ending(Status.FAILED, error=codec.clean_text(f"the payload does not fit its handler: {error}"))
-    except InvalidJson as error:
-        return Ending(Status.FAILED, error=codec.clean_text(f"the result is not JSON: {error}"))
     except asyncio.CancelledError as error:
         if run.timed_out:
             return timed_out(run)
-        # A handler may raise it by itself, when it awaits something that was cancelled. To release that would be to run it for ever.
-        ours = (task := asyncio.current_task()) is not None and task.cancelling()
-        return RELEASED if ours else failed_attempt(run, _described(error))
+        # A handler may raise it by itself, cancel its own task, or await something that was
+        # cancelled. To release that would be to run it for ever; how often its task was cancelled
+        # tells nothing, since handlers can do that, too.
+        return RELEASED if run.released else failed_attempt(run, _described(error))
     except BaseException as error:  # a handler may raise anything; signals do not arrive as exceptions here
         log.debug("a handler failed", exc_info=error)
         return failed_attempt(run, _described(error))
+
+
+def still_cancelled(task: "asyncio.Task[Any]") -> bool:
+    """Whether a cancellation of this task is still on its way: it would hit what the task awaits next."""
+    # Up to Python 3.12 a cancel() that was taken back by uncancel() comes nevertheless.
+    return task.cancelling() > 0 or bool(getattr(task, "_must_cancel", False))
 
 
 def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int = 0) -> Ending:
@@ -65,6 +76,22 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
 def timed_out(run: Run) -> Ending:
     """The attempt took too long."""
     return failed_attempt(run, f"timed out after {run.timeout_s:g} s")
+
+
+def _completed(value: Any, max_result: int) -> Ending:
+    """Another run would bring the same result: what cannot be stored has failed for good."""
+    try:
+        text = codec.dumps(value)
+    except InvalidJson as error:
+        return _failed(f"the result is not JSON: {error}")
+    # Not encoded once more unless it may be too long: a character has at most four bytes.
+    if 4 * len(text) > max_result and (size := len(text.encode())) > max_result:
+        return _failed(f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)")
+    return Ending(Status.COMPLETED, result=text)
+
+
+def _failed(error: str) -> Ending:
+    return Ending(Status.FAILED, error=codec.clean_text(error))
 
 
 def _called(function: Callable[..., Any], *args: Any) -> Any:
@@ -85,7 +112,7 @@ def _asked_ending(run: Run, outcome: Outcome) -> Ending:
             case Cancel():
                 return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
             case _:  # Fail, and whatever a subclass may mean
-                return Ending(Status.FAILED, error=codec.clean_text(str(outcome)))
+                return _failed(str(outcome))
     except Exception as error:  # noqa: BLE001 - a delay that is no number, a subclass without words
         return failed_attempt(run, _described(error))
 

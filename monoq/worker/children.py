@@ -1,155 +1,90 @@
-"""Child processes, one per job: for suspects, which may kill their process, and for isolated job types, which must be killable.
-A child must never outlive its worker, its deadline or its job."""
+"""Child processes, one per job: for suspects, which may kill their process, and for isolated job
+types, which must be killable. A child must never outlive its worker, its deadline or its job, and a
+job must never be charged for what others did to its child."""
 
 import asyncio
-import contextlib
 import logging
-import os
 import random
-import signal
-import socket
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import orjson
 
 from monoq.job import Status
 from monoq.worker.call import failed_attempt, timed_out
+from monoq.worker.forked import KILLING, Child, Death
+from monoq.worker.forks import Forks, NoChild
 from monoq.worker.run import RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
 
-MAX_REPLY_BYTES = 8 * 1024 * 1024
-MAX_WAITING = 4  # jobs that may wait, per child; the others go back, for another worker or another moment
 MAX_LOST = 3  # runs that took their process with them
-CODE_WITHIN_S = 1.0  # a child's socket closes a little before its exit code is known
-
-
-@dataclass(eq=False)
-class _Nursery:
-    """The process that forks the children, and the exit codes it tells of."""
-
-    process: asyncio.subprocess.Process
-    control: socket.socket
-    codes: dict[int, "asyncio.Future[int]"] = field(default_factory=dict)
-    listening: "asyncio.Task[None] | None" = None
-
-    def code_of(self, pid: int) -> "asyncio.Future[int]":
-        return self.codes.setdefault(pid, asyncio.get_running_loop().create_future())
-
-    async def listen(self, status: asyncio.StreamReader) -> None:
-        while line := await status.readline():
-            pid, code = map(int, line.split())
-            if not (told := self.code_of(pid)).done():
-                told.set_result(code)
+MAX_DEATHS = 100  # processes that somebody killed with the job in hand
+AGAIN_S = 1.0  # about when a job runs again whose child was killed
+ROOM = 64 * 1024  # for what a child says besides its result: an error, mostly
 
 
 class Children:
-    """At most `size` children at once. `command` starts the nursery (monoq/nursery.py) and takes two descriptors last."""
+    """At most `size` children at once. `command` starts the fork server; it takes two descriptors,
+    last."""
 
-    def __init__(self, *, command: Sequence[str], size: int) -> None:
-        self._command = list(command)
+    def __init__(self, *, command: Sequence[str], size: int, max_result: int) -> None:
+        # A result is JSON in JSON: at worst each character of it is escaped.
+        self._forks = Forks(command=command, line_bytes=2 * max_result + ROOM)
         self.size = size
-        self._free = asyncio.Semaphore(size)
+        self._slots = asyncio.Semaphore(size)
         self._asked = 0
-        self._nursery: _Nursery | None = None
-        self._starting = asyncio.Lock()
 
     @property
     def free(self) -> int:
-        """How many more jobs could start at once."""
-        return self.size - self._asked
+        """How many more jobs can start at once."""
+        return 0 if self._forks.pause_s else max(0, self.size - self._asked)
 
     async def run(self, run: Run) -> Ending:
-        """Runs a job alone in a child. If the child dies, the job has lost a run; the third time it has FAILED."""
-        if self._asked >= self.size * (1 + MAX_WAITING):
-            return Ending(Status.PENDING, delay_ms=random.randrange(200, 1000), attempts_back=1)  # noqa: S311 - spreads load
+        """Runs a job alone in a child, when one is free. Its time begins with the child."""
         self._asked += 1
         try:
-            async with self._free:
+            async with self._slots:
                 return await self._run_alone(run)
         except asyncio.CancelledError:
             return timed_out(run) if run.timed_out else RELEASED
-        except OSError as error:  # no process, no descriptor to be had: the job is not to blame
-            log.error("no child for job %s: %s", run.id, error)
-            return Ending(Status.PENDING, delay_ms=1000, attempts_back=1)
+        except (NoChild, OSError) as error:  # no process, no descriptor: the job is not to blame
+            log.info("no child for job %s: %s", run.id, error)
+            delay_ms = int(self._forks.pause_s * 1000) + _soon_ms()
+            return Ending(Status.PENDING, delay_ms=delay_ms, attempts_back=1)
         finally:
             self._asked -= 1
 
     async def _run_alone(self, run: Run) -> Ending:
-        nursery = await self._living_nursery()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            socket.send_fds(nursery.control, [b"."], [theirs.fileno()])
-        reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_REPLY_BYTES)
-        pid = 0
+        child = await self._forks.fork()
         try:
-            pid = int(await reader.readline() or 0)
             run.begin(time.monotonic())
-            writer.write(orjson.dumps(_request(run)) + b"\n")
-            reply = await reader.readline()
-            if reply.endswith(b"\n"):
-                ending = Ending(**orjson.loads(reply))
-                return ending._replace(status=Status(ending.status))
-            return _died(run, await self._code(nursery, pid))
-        except ValueError:  # the reply is longer than MAX_REPLY_BYTES
-            return Ending(Status.FAILED, error=f"the result is larger than {MAX_REPLY_BYTES} bytes")
-        except ConnectionError:
-            return _died(run, await self._code(nursery, pid))
+            killing, reply = await _ask(child, run)
+            if reply:
+                return _ending(run, reply)
+            return _died(run, await child.death(), killing)
         finally:
-            writer.transport.abort()
-            nursery.codes.pop(pid, None)
-            if pid:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(pid, signal.SIGKILL)  # and whatever the job may have started
-
-    async def _code(self, nursery: _Nursery, pid: int) -> int | None:
-        try:
-            async with asyncio.timeout(CODE_WITHIN_S):
-                return await nursery.code_of(pid)
-        except TimeoutError:
-            return None
-
-    async def _living_nursery(self) -> _Nursery:
-        async with self._starting:
-            if self._nursery is None or self._nursery.process.returncode is not None:
-                self._nursery = await self._start()
-            return self._nursery
-
-    async def _start(self) -> _Nursery:
-        ours, theirs = socket.socketpair()
-        read_end, write_end = os.pipe()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(theirs.fileno()),
-                str(write_end),
-                pass_fds=(theirs.fileno(), write_end),
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C in the terminal is for the worker, which ends its children itself
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        finally:
-            theirs.close()
-            os.close(write_end)
-        status = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(status), os.fdopen(read_end, "rb"))
-        nursery = _Nursery(process, ours)
-        nursery.listening = asyncio.create_task(nursery.listen(status), name="nursery")
-        return nursery
+            child.end()
 
     async def close(self) -> None:
-        """Ends the nursery, and with it every child."""
-        if self._nursery is None:
-            return
-        self._nursery.control.close()
-        with contextlib.suppress(ProcessLookupError):
-            self._nursery.process.kill()
-        await self._nursery.process.wait()
-        if self._nursery.listening:
-            await self._nursery.listening
+        """Ends the fork server, and with it every child."""
+        await self._forks.close()
+
+
+async def _ask(child: Child, run: Run) -> tuple[bool, bytes]:
+    """Whether the job said that it kills its process or those above it, and its reply: b"" if the
+    child died without one."""
+    killing = False
+    try:
+        child.writer.write(orjson.dumps(_request(run)) + b"\n")
+        await child.writer.drain()
+        while (reply := await child.reader.readline()) == KILLING:
+            killing = True
+    except ConnectionError:
+        return killing, b""
+    except ValueError:  # longer than any that ends in `_end_of`
+        return killing, b"?"
+    return killing, reply if reply.endswith(b"\n") else b""
 
 
 def _request(run: Run) -> dict[str, object]:
@@ -163,13 +98,33 @@ def _request(run: Run) -> dict[str, object]:
         "attempt": run.attempt,
         "max_attempts": run.max_attempts,
         "timeout_s": run.timeout_s,
-        "left_s": run.deadline - time.monotonic(),
     }
 
 
-def _died(run: Run, code: int | None) -> Ending:
-    how = "it did not say how" if code is None else f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    error = f"its process died ({how})"
-    if run.lost + 1 >= MAX_LOST:
-        return Ending(Status.FAILED, error=error, lost=1)
-    return failed_attempt(run, error, lost=1)
+def _ending(run: Run, reply: bytes) -> Ending:
+    try:
+        ending = Ending(**orjson.loads(reply))
+        return ending._replace(status=Status(ending.status))
+    except (ValueError, TypeError):
+        return _died(run, Death("it spoke on the connection to the worker", "itself"))
+
+
+def _died(run: Run, death: Death, killing: bool = False) -> Ending:
+    """Charged is only who killed its own process, or, as it said itself, those above it."""
+    if killing or death.by == "itself":
+        by = ", killed by the job itself" if killing else ""
+        error = f"its process died ({death.words}{by})"
+        # Who does not run apart by its type does so for a death: maybe the first of the three.
+        lost = run.lost + 1 + (1 if run.deaths and not run.handler.isolated else 0)
+        if lost >= MAX_LOST:
+            return Ending(Status.FAILED, error=error, lost=1)
+        return failed_attempt(run, error, lost=1)
+    error = f"its process was killed by another ({death.words})"
+    if run.deaths + 1 >= MAX_DEATHS:
+        error = f"{run.deaths + 1} processes that held it died; the last: {death.words}"
+        return Ending(Status.FAILED, error=error, deaths=1)
+    return Ending(Status.PENDING, error=error, delay_ms=_soon_ms(), attempts_back=1, deaths=1)
+
+
+def _soon_ms() -> int:
+    return int(AGAIN_S * random.uniform(500, 1500))  # noqa: S311 - spreads load

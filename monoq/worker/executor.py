@@ -45,6 +45,7 @@ class Executor(Service):
         self,
         *,
         threads: int,
+        max_result: int,
         children: Children,
         ended: Callable[[Sequence[Ended]], None],
         changed: Callable[[], None],
@@ -57,7 +58,8 @@ class Executor(Service):
         self._ended = Mailbox(self._main, ended)
         self._changed = changed
         self._running: set[Run] = set()
-        self._threads = Threads(threads, self._running.add, self._finish)
+        self._threads = Threads(threads, max_result, self._running.add, self._finish)
+        self._max_result = max_result
         self._orphans: set[Run] = set()  # plain functions that go on, though their job does not
         self._children = children
         self._child_runs: set[asyncio.Task[None]] = set()
@@ -200,7 +202,7 @@ class Executor(Service):
 
     def _new_loop(self) -> HandlerLoop:
         changed: Mailbox[None] = Mailbox(self._main, lambda _: self._changed())
-        return HandlerLoop(self._running.add, self._finish, lambda: changed.put(None))
+        return HandlerLoop(self._max_result, self._running.add, self._finish, lambda: changed.put(None))
 
     def _look_at_loop(self, now: float, elapsed: float) -> None:
         """A handler that computes, or blocks, holds up the others on its event loop: that is told,

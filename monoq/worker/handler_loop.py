@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from monoq.log import current_run
-from monoq.worker.call import end_of
+from monoq.worker.call import end_of, still_cancelled
 from monoq.worker.run import Ending, Run
 
 BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
@@ -35,6 +35,7 @@ class HandlerLoop:
 
     def __init__(
         self,
+        max_result: int,
         begun: Callable[[Run], None],
         ended: Callable[[Run, Ending], None],
         drained: Callable[[], None],
@@ -42,6 +43,7 @@ class HandlerLoop:
         self.started = 0  # runs that ever began
         self.answered_at = time.monotonic()  # when it was last seen to turn
         self.drained_below: int | None = None  # `drained` is called once fewer than this wait
+        self._max_result = max_result
         self._begun = begun
         self._ended = ended
         self._drained = drained
@@ -155,13 +157,13 @@ class HandlerLoop:
             self.started += 1
             current_run.set(run)
             self._begun(run)
-            ending = await end_of(run, _never)
+            ending = await end_of(run, _never, self._max_result)
             run.ended_at = now = time.monotonic()
             # A task and its run that know one another would stay, with the payload, until the garbage
             # collector looks, which is seldom.
             me.run = run.task = None
             self._ended(run, ending)
-            if me.cancelling() or run.timed_out or run.released:
+            if run.timed_out or run.released or still_cancelled(me):
                 self._stand_by()
                 return  # a cancellation may still be on its way: no other job is to meet it
             if now > breath:

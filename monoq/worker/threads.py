@@ -17,8 +17,15 @@ class Threads:
     """At most `size` threads that take work, started when there is some; each is a daemon, which an
     interpreter that ends does not wait for."""
 
-    def __init__(self, size: int, begun: Callable[[Run], None], ended: Callable[[Run, Ending], None]) -> None:
+    def __init__(
+        self,
+        size: int,
+        max_result: int,
+        begun: Callable[[Run], None],
+        ended: Callable[[Run, Ending], None],
+    ) -> None:
         self.size = size
+        self._max_result = max_result
         self.started = 0  # runs that ever began
         self.hung = 0  # threads whose function is past its deadline
         self._begun = begun
@@ -85,7 +92,7 @@ class Threads:
                 self.started += 1
             run.begin(time.monotonic())
             self._begun(run)
-            ending = copy_context().run(_run_to_its_end, run)
+            ending = copy_context().run(_run_to_its_end, run, self._max_result)
             run.ended_at = time.monotonic()
             with self._changed:
                 if run in self._given_up:
@@ -97,10 +104,10 @@ class Threads:
             del run, ending  # or an idle thread would keep the payload and the result
 
 
-def _run_to_its_end(run: Run) -> Ending:
+def _run_to_its_end(run: Run, max_result: int) -> Ending:
     """Drives `end_of`, which never waits here: what it would wait for is called instead."""
     current_run.set(run)
-    running = end_of(run, _call)
+    running = end_of(run, _call, max_result)
     try:
         running.send(None)
     except StopIteration as end:

@@ -57,12 +57,13 @@ class Worker(Service):
         metrics: Metrics,
         sizes: Sizes,
         child_command: Sequence[str],
+        max_result: int,
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(sizes.slots)
-        self._children = Children(command=child_command, size=sizes.children)
+        self._children = Children(command=child_command, size=sizes.children, max_result=max_result)
         self._completer = Completer(
             jobs=jobs,
             publisher=publisher,
@@ -72,6 +73,7 @@ class Worker(Service):
         )
         self._executor = Executor(
             threads=sizes.threads,
+            max_result=max_result,
             children=self._children,
             ended=self._take_ends,
             changed=self._slots.change,

@@ -171,9 +171,13 @@ async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asy
             job_type,
         )
         listed: list[UUID] = []
-        while page := await store.list_jobs("t1", Status(status) if status else None, job_type, listed[-1] if listed else None, 7):
-            assert len(page) <= 7
+        below = None
+        while True:
+            page, below = await store.list_jobs("t1", Status(status) if status else None, job_type, below, 7)
+            assert len(page) == 7 or below is None
             listed += [row["id"] for row in page]
+            if below is None:
+                break
         assert listed == [row["id"] for row in truth]
         assert len(listed) == expected * (1 if status else 5)
     await database.close()
@@ -185,7 +189,7 @@ async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(db: asyncpg
     await db.execute(ended)
     await db.execute("ANALYZE jobs, waiting_jobs, delayed_jobs, claims")
     await db.execute("SET plan_cache_mode = force_custom_plan")
-    name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(status, "list_jobs")
-    arguments: list[Any] = ["t", *([status] if name == "list_jobs" else []), None, None, 50]
+    name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(status, "list_bad_jobs")
+    arguments: list[Any] = ["t", *([status] if name == "list_bad_jobs" else []), None, None, 50]
     shown = json.loads(await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query(name), *arguments))
     assert sum(node.get("Rows Removed by Filter", 0) for node in nodes_of(shown[0]["Plan"])) < 100, shown

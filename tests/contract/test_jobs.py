@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,9 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from conftest import Server, eventually
+
+import monoq
+from monoq.errors import InvalidJson
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -44,6 +48,20 @@ async def test_many_single_posts_at_once_are_all_stored(server: Server) -> None:
     answers = await asyncio.gather(*[server.http.post("/jobs", json=job(payload={"n": n})) for n in range(100)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["jobId"] for answer in answers}) == 100
+
+
+async def test_a_payload_that_is_no_json_is_refused_by_every_door_before_it_is_sent(server: Server, db: asyncpg.Connection) -> None:
+    async with monoq.Client(server.url) as client:
+        for no_json in (math.nan, {"a": [math.inf]}, object()):
+            with pytest.raises(InvalidJson):
+                await client.submit("acme", "echo", no_json)
+            with pytest.raises(InvalidJson):
+                await client.submit_many([job(type="echo", payload=no_json)])
+            with pytest.raises(InvalidJson):
+                await monoq.submit(db, monoq.NewJob(tenant_id="acme", type="echo", payload=no_json))
+        job_id = await client.submit("acme", "echo", {"at": [None, 1.5, "häß 🎉"]})
+        assert (await client.wait(job_id))["result"] == {"at": [None, 1.5, "häß 🎉"]}
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 1
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -1,285 +1,70 @@
-"""The lists in Redis: in which order ids stand, who may put one where, and what a strange Redis costs."""
+"""Lists of a tenant's jobs among very many: they cost what they show, not what the tenant has."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
 from uuid import UUID
 
 import asyncpg
 import pytest
-import redis.asyncio
-from conftest import FACT_TIMEOUT_S, eventually
-from tables import register
+from conftest import Server, serving
+from tables import nodes_of
 
-from monoq.errors import QueueUnavailable
-from monoq.observe import Metrics
-from monoq.queue.keys import QUEUE, backlog_key, fronted_key, keys_of, look_key, popped_key, taken_key
-from monoq.queue.ready import MIN_CAPACITY, Placing, Popper, Ready, join
-from monoq.store.database import Database
-from monoq.store.jobs import JobStore
-from monoq.store.workers import WorkerStore
-from monoq.upkeep.stager import BRIEF_ABOVE, Stager
-from monoq.upkeep.troubles import Troubles
+from monoq.store import jobs as job_store
+from monoq.store.database import FRESH_PLANS, query
 
-JOBS = "INSERT INTO jobs (tenant_id, type) SELECT"
+MANY = """
+    INSERT INTO jobs (tenant_id, type, status, finished_at)
+    SELECT $1, $2, $3::job_status, CASE WHEN $3::job_status <> 'PENDING' THEN now() END FROM generate_series(1, $4::int)
+"""
 
 
-def ids(first: int, end: int) -> list[UUID]:
-    return [UUID(int=n) for n in range(first, end)]
+@pytest.mark.parametrize("with_statistics", [False, True])
+async def test_a_list_reads_what_it_shows_whatever_is_asked(db: asyncpg.Connection, with_statistics: bool) -> None:
+    if not with_statistics:
+        await db.execute("ALTER TABLE jobs SET (autovacuum_enabled = off)")
+    await db.execute(MANY, "acme", "rare", "COMPLETED", 5)
+    for n in range(4):
+        await db.execute(MANY, "acme", f"frequent-{n}", "COMPLETED", 10_000)
+    for n in range(20):
+        await db.execute(MANY, f"other-{n}", "frequent-1", "COMPLETED", 1000)
+    if with_statistics:
+        await db.execute("ANALYZE jobs")
+    for name, value in FRESH_PLANS.items():
+        await db.execute(f"SET {name} = {value}")
+    newest = "SELECT id FROM jobs WHERE tenant_id = 'acme' AND ($1::text IS NULL OR type = $1) ORDER BY id DESC LIMIT 50"
+    for job_type in (None, "rare", "frequent-2", "unheard-of"):
+        arguments = ("acme", None, job_type, None, 50, 50)
+        rows = await db.fetch(query("list_jobs"), *arguments)
+        assert [row["id"] for row in rows if row["id"]] == [row["id"] for row in await db.fetch(newest, job_type)]
+        shown = json.loads(await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("list_jobs"), *arguments))
+        nodes = list(nodes_of(shown[0]["Plan"]))
+        read = sum(node["Actual Rows"] * node["Actual Loops"] for node in nodes if "Index Name" in node)
+        assert read < 400, shown
+        assert not [node for node in nodes if node["Node Type"] == "Seq Scan"], shown
+        assert sum(node.get("Rows Removed by Filter", 0) for node in nodes) < 10, shown
 
 
-@pytest.fixture
-async def ready(redis_url: str) -> AsyncIterator[Ready]:
-    made = Ready(redis_url)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def popper(redis_url: str) -> AsyncIterator[Popper]:
-    made = Popper(redis_url)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def stager(database_url: str, ready: Ready) -> AsyncIterator[Stager]:
-    """Not started."""
-    database = await Database.connect(database_url, connections=4, plans="fresh", name="test")
-    troubles = Troubles(Metrics(types=[], version="test"))
-    made = Stager(jobs=JobStore(database), workers=WorkerStore(database), ready=ready, troubles=troubles)
-    yield made
-    await database.close()
-
-
-async def listed(cache: "redis.asyncio.Redis", name: str = QUEUE) -> list[UUID]:
-    return [UUID(item if isinstance(item, str) else item.decode()) for item in await cache.lrange(name, 0, -1)]
-
-
-async def place(ready: Ready, found: list[UUID], how: Placing = Placing.INSTEAD, *, more: bool = False) -> int:
-    return await ready.place(QUEUE, join(found), how, more=more, rest_s=0.2)
-
-
-async def test_what_a_look_found_takes_the_place_of_what_stood_there(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    assert await place(ready, ids(0, 10)) == 10
-    assert await place(ready, ids(5, 8)) == 3
-    assert await listed(cache) == ids(5, 8)
-    assert await place(ready, ids(20, 22), Placing.BEHIND) == 5
-    assert await place(ready, ids(30, 33), Placing.IN_FRONT) == 8
-    assert await listed(cache) == [*ids(30, 33), *ids(5, 8), *ids(20, 22)]
-    assert await place(ready, []) == 0
-    assert await cache.exists(QUEUE) == 0
-
-
-async def test_thousands_are_placed_in_their_order_from_either_end(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    await place(ready, ids(0, 2500))
-    await place(ready, ids(5000, 7500), Placing.IN_FRONT)
-    assert await listed(cache) == [*ids(5000, 7500), *ids(0, 2500)]
-
-
-async def test_what_was_popped_a_moment_ago_is_not_listed_once_more(ready: Ready, popper: Popper, cache: "redis.asyncio.Redis") -> None:
-    """The look that found it may have been made before its claim."""
-    await place(ready, ids(0, 100), more=True)
-    popped, left = await popper.pop(QUEUE, 30)
-    assert (popped, left) == ([str(one) for one in ids(0, 30)], 70)
-    await place(ready, ids(0, 100), more=True)
-    assert await listed(cache) == ids(30, 100)
-
-    async def is_forgotten() -> bool:
-        await place(ready, ids(0, 100), more=True)
-        return await listed(cache) == ids(0, 100)
-
-    await eventually(is_forgotten)  # it was not claimed, so it must stand there again
-
-
-async def test_pushes_fill_the_list_only_while_nobody_waits_for_the_room(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    ready.set_capacity(QUEUE, 40)
-    assert await ready.push(QUEUE, join(ids(0, 30))) == 30
-    assert await ready.push(QUEUE, join(ids(30, 60))) == 10, "it is full"
-    assert await listed(cache) == ids(0, 40)
-    await place(ready, ids(0, 20), more=True)
-    assert await ready.push(QUEUE, join(ids(60, 70))) == 0, "others wait: what is next is for a look to say"
-    await place(ready, ids(0, 20), more=False)
-    assert await ready.push(QUEUE, join(ids(60, 70))) == 10
-    assert await listed(cache) == [*ids(0, 20), *ids(60, 70)]
-
-
-async def test_newcomers_go_to_the_front_a_bounded_number_between_two_looks(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    ready.set_capacity(QUEUE, 40)
-    await place(ready, ids(0, 40), more=True)
-    assert await ready.push(QUEUE, "", join(ids(100, 115))) == 15
-    assert await ready.push(QUEUE, "", join(ids(200, 215))) == 5, "half of what the list may hold"
-    assert await ready.push(QUEUE, "", join(ids(300, 315))) == 0
-    assert set((await listed(cache))[:20]) == {*ids(100, 115), *ids(200, 205)}
-    await place(ready, ids(0, 40), more=True)
-    assert await ready.push(QUEUE, "", join(ids(300, 315))) == 15
-
-
-async def test_only_one_process_looks_and_a_short_list_is_looked_at_at_once(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    ready.set_capacity(QUEUE, 40)
-    assert (await ready.begin_look(QUEUE))[0]
-    assert not (await ready.begin_look(QUEUE))[0], "somebody looks"
-    await place(ready, ids(0, 40))
-    assert not (await ready.begin_look(QUEUE))[0], "somebody just looked"
-    await cache.ltrim(QUEUE, 0, 8)
-    assert await ready.begin_look(QUEUE) == (True, 9, 0)
-    await eventually(lambda: _looks(ready))  # who looked may have died
-
-
-async def _looks(ready: Ready) -> bool:
-    return (await ready.begin_look(QUEUE))[0]
-
-
-async def test_any_call_tells_whether_redis_is_there(redis_url: str) -> None:
-    """Workers do not ask it before each claim while it is away."""
-    nowhere, there = Ready("redis://127.0.0.1:1"), Ready(redis_url)
-    assert not nowhere.away
-    with pytest.raises(QueueUnavailable):
-        await nowhere.begin_look(QUEUE)
-    assert nowhere.away
-    there.away = True
-    await there.begin_look(QUEUE)
-    assert not there.away
-    with pytest.raises(QueueUnavailable):
-        await nowhere.length()  # also before any worker is known
-    assert await there.length() == 0
-    await nowhere.close()
-    await there.close()
-
-
-@pytest.mark.parametrize("something", ["x", "1e300", "9" * 18 + "9", ["x"]])
-@pytest.mark.parametrize("key", [taken_key, look_key, backlog_key, fronted_key, popped_key])
-async def test_what_is_no_count_and_no_mark_of_ours_costs_no_id(
-    ready: Ready, popper: Popper, cache: "redis.asyncio.Redis", something: str | list[str], key: Callable[[str], str]
+async def test_few_that_ended_well_among_many_that_wait_are_found_page_by_page(
+    database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anybody may write into Redis."""
-    name = key(QUEUE)
-    await (cache.rpush(name, *something) if isinstance(something, list) else cache.set(name, something))
-    await ready.push(QUEUE, join(ids(0, 5)), join(ids(5, 10)))
-    await place(ready, ids(0, 10))
-    assert (await ready.begin_look(QUEUE))[1] == 10
-    assert await popper.pop(QUEUE, 20) == ([str(one) for one in ids(0, 10)], 0)
+    monkeypatch.setattr(job_store, "LOOK_DEPTH", 100)
+    await db.execute(MANY, "acme", "work", "COMPLETED", 30)
+    await db.execute(MANY, "acme", "later", "PENDING", 1500)
+    await db.execute(MANY, "acme", "work", "COMPLETED", 7)
+    done = await db.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED' ORDER BY id DESC")
 
+    async def listed(server: Server, patience_s: float) -> tuple[list[UUID], int]:
+        monkeypatch.setattr(job_store, "LOOK_S", patience_s)
+        ids: list[UUID] = []
+        pages, cursor = 0, None
+        while pages == 0 or cursor:
+            query = {"tenantId": "acme", "status": "COMPLETED", "limit": "10"} | ({"cursor": cursor} if cursor else {})
+            page = (await server.http.get("/jobs", params=query)).json()
+            ids += [UUID(job["id"]) for job in page["jobs"]]
+            pages, cursor = pages + 1, page["nextCursor"]
+        return ids, pages
 
-async def test_a_list_that_nobody_looks_after_any_more_vanishes(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    """Its workers are gone, and others know other types."""
-    for how in Placing:
-        await place(ready, ids(0, 3), how)
-        assert 0 < await cache.pttl(QUEUE) <= 60_000
-        await cache.persist(QUEUE)
-
-
-async def test_a_list_that_is_none_is_dropped(ready: Ready, cache: "redis.asyncio.Redis") -> None:
-    await cache.set(QUEUE, "x")
-    await cache.set(taken_key(QUEUE), 7)
-    with pytest.raises(QueueUnavailable):
-        await ready.push(QUEUE, join(ids(0, 5)))
-    assert await cache.exists(*keys_of(QUEUE)) == 0
-    assert await ready.push(QUEUE, join(ids(0, 5))) == 5
-
-
-async def test_the_list_grows_with_what_is_taken_and_is_short_again_when_that_ends(
-    db: asyncpg.Connection, ready: Ready, popper: Popper, stager: Stager, cache: "redis.asyncio.Redis"
-) -> None:
-    """Else what was listed while jobs were quick would stand before everybody's when they are slow."""
-    await register(db, "b")
-    await db.execute(f"{JOBS} 't' || n % 3, 'b' FROM generate_series(1, 30000) AS n")
-    staging = asyncio.create_task(stager.run())
-    taken = 0
-    async with asyncio.timeout(FACT_TIMEOUT_S):
-        while await cache.llen(QUEUE) <= 3 * MIN_CAPACITY:
-            found, left = await popper.pop(QUEUE, 500)
-            stager.list_is(QUEUE, left)
-            if found:
-                await db.execute("DELETE FROM jobs WHERE id = ANY ($1::uuid[])", found)
-            taken += len(found)
-    assert ready.capacity(QUEUE) > 3 * MIN_CAPACITY
-    assert (await ready.begin_look(QUEUE))[2] == taken
-    await eventually(lambda: ready.capacity(QUEUE) == MIN_CAPACITY)
-    await eventually(lambda: _is_no_longer_than(cache, MIN_CAPACITY))
-    stager.stop()
-    await staging
-
-
-async def _is_no_longer_than(cache: "redis.asyncio.Redis", length: int) -> bool:
-    return int(await cache.llen(QUEUE)) <= length
-
-
-async def test_the_list_is_put_in_order_anew_for_a_newcomer_and_an_urgent_job(
-    db: asyncpg.Connection, stager: Stager, cache: "redis.asyncio.Redis"
-) -> None:
-    await register(db, "b")
-    await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
-    staging = asyncio.create_task(stager.run())
-    await eventually(lambda: cache.llen(QUEUE))
-    urgent = await db.fetchval("INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id")
-    newcomer = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id")
-
-    async def in_front() -> bool:
-        return {urgent, newcomer} <= set((await listed(cache))[:2])
-
-    await eventually(in_front, timeout=1)
-    stager.stop()
-    await staging
-
-
-async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_its_front(
-    db: asyncpg.Connection, ready: Ready, stager: Stager, cache: "redis.asyncio.Redis"
-) -> None:
-    await register(db, "b")
-    await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 8000)")
-    await stager.look()
-    (staging,) = [one for one in stager._stagings.values() if one.list.name == QUEUE]
-    staging.pace.per_s = 8 * BRIEF_ABOVE
-    for _ in range(3):
-        await cache.delete(look_key(QUEUE), QUEUE)
-        await stager.look()
-    stood = await listed(cache)
-    assert len(stood) > 2 * BRIEF_ABOVE
-    urgent = await db.fetchval("INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id")
-    newcomer = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id")
-    await cache.delete(look_key(QUEUE))
-    await stager.look()
-    stands = await listed(cache)
-    assert set(stands[:2]) == {urgent, newcomer}
-    assert stands[2:] == stood, "it is not put in order anew, which costs much"
-
-
-async def test_more_tenants_than_the_list_has_room_for_all_have_their_turn(db: asyncpg.Connection, popper: Popper, stager: Stager) -> None:
-    worker = await register(db, "b")
-    await db.execute(f"{JOBS} 't' || n % 500, 'b' FROM generate_series(1, 1500) AS n")
-    staging = asyncio.create_task(stager.run())
-    served: dict[str, int] = {}
-    async with asyncio.timeout(FACT_TIMEOUT_S):
-        while len(served) < 500:
-            found, left = await popper.pop(QUEUE, 20)
-            stager.list_is(QUEUE, left)
-            sql = """WITH gone AS (DELETE FROM jobs WHERE id = ANY ($1::uuid[]) RETURNING tenant_id)
-                     SELECT tenant_id, count(*) AS jobs FROM gone GROUP BY 1"""
-            for row in await db.fetch(sql, found):
-                served[row["tenant_id"]] = served.get(row["tenant_id"], 0) + row["jobs"]
-            await asyncio.sleep(0.05)  # so the list stays short
-    assert worker
-    assert max(served.values()) <= 2, "nobody's third before everybody's first"
-    stager.stop()
-    await staging
-
-
-async def test_nothing_is_listed_for_a_worker_that_is_gone(db: asyncpg.Connection, stager: Stager, cache: "redis.asyncio.Redis") -> None:
-    worker = await register(db, "b", threads=["plain"])
-    for job_type in ("b", "plain", "unheard-of"):
-        await db.execute(f"{JOBS} 't', $1 FROM generate_series(1, 10)", job_type)
-    staging = asyncio.create_task(stager.run())
-
-    async def lengths() -> list[int]:
-        return [int(await cache.llen(name)) for name in (QUEUE, f"{QUEUE}:threads", f"{QUEUE}:children")]
-
-    async def are(*wanted: int) -> bool:
-        return await lengths() == list(wanted)
-
-    await eventually(lambda: are(10, 10, 0))
-    await db.execute("UPDATE jobs SET deaths = 1 WHERE type = 'plain'")
-    await eventually(lambda: are(10, 0, 10))  # suspects run alone
-    await db.execute("UPDATE workers SET declared_lost = true WHERE id = $1", worker)
-    await eventually(lambda: not stager._stagings)
-    stager.stop()
-    await staging
+    async with serving(database_url, redis_url, role="api") as server:
+        assert await listed(server, 20) == ([row["id"] for row in done], 4)
+        ids, pages = await listed(server, -1)
+        assert ids == [row["id"] for row in done]
+        assert pages > 10, "each look is a page, though most find nothing"

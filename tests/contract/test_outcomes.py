@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 from conftest import Server, eventually
 
@@ -23,6 +24,30 @@ async def test_a_retry_that_succeeds_completes(server: Server, job_type: str) ->
     job = await ended(server, job_type, do="raise", times=2)
     assert (job["status"], job["attempts"], job["error"], job["result"]) == ("COMPLETED", 3, None, {"attempt": 3})
     assert len(job["errors"]) == 2
+
+
+@pytest.mark.parametrize("job_type", ["act", "act-in-thread", "act-apart"])
+async def test_a_payload_that_does_not_fit_fails_for_good_and_what_the_handler_parses_in_vain_is_retried(
+    server: Server, db: asyncpg.Connection, job_type: str
+) -> None:
+    job = await ended(server, job_type, do="parse in vain", times=1)
+    assert (job["status"], job["attempts"], job["result"]) == ("COMPLETED", 2, {"attempt": 2})
+    assert job["errors"][0]["error"].startswith("ValidationError: 1 validation error for Act")
+    (job_id,) = await server.submit([{"tenantId": "acme", "type": job_type, "payload": {"do": "return"}, "delayMs": 3_600_000}])
+    await db.execute("UPDATE jobs SET payload = '{}', run_at = now() WHERE id = $1::text::uuid", job_id)
+    job = await server.job_when(job_id, "FAILED")
+    assert job["attempts"] == 1
+    assert job["error"].startswith("the payload does not fit its handler: 1 validation error")
+
+
+@pytest.mark.parametrize("job_type", ["cancels-itself", "cancels-itself-apart"])
+async def test_a_handler_that_cancels_its_own_task_has_failed_its_attempt(server: Server, job_type: str) -> None:
+    ids = await server.submit([{"tenantId": "acme", "type": job_type, "payload": at_the_end} for at_the_end in (False, True)])
+    job = await server.job_when(ids[0], "FAILED", "COMPLETED")
+    assert (job["status"], job["attempts"], job["error"]) == ("FAILED", 3, "CancelledError: ")
+    job = await server.job_when(ids[1], "FAILED", "COMPLETED")
+    assert (job["status"], job["attempts"], job["result"]) == ("COMPLETED", 1, True)
+    await server.job_when((await server.submit([{"tenantId": "acme", "type": "block", "payload": 0}]))[0], "COMPLETED")
 
 
 async def test_an_own_maximum_of_attempts_counts(server: Server) -> None:

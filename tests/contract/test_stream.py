@@ -106,8 +106,24 @@ async def test_after_unsubscribe_nothing_comes(server: Server, socket: websocket
     assert (await hear(socket))["tenantId"] == "other"
 
 
+async def test_a_hundred_tenants_are_watched_at_once_and_then_a_hundred_others(server: Server, socket: websockets.ClientConnection) -> None:
+    first, then = ([f"{part}-{n}" for n in range(100)] for part in ("first", "then"))
+    for tenant in first:
+        await say(socket, type="SUBSCRIBE", tenantId=tenant)
+    await say(socket, type="SUBSCRIBE", tenantId="one-more")
+    assert (await hear(socket))["code"] == "too_many_subscriptions"
+    for one, other in zip(first[:45], then, strict=False):
+        await say(socket, type="UNSUBSCRIBE", tenantId=one)
+        await say(socket, type="SUBSCRIBE", tenantId=other)
+    await say(socket, type="SUBSCRIBE", tenantId="one-more")
+    assert (await hear(socket))["code"] == "too_many_subscriptions"
+    watched = set(first[45:] + then[:45])
+    await server.submit([{"tenantId": tenant, "type": "nothing", "delayMs": 60_000} for tenant in first + then])
+    assert {(await hear(socket))["tenantId"] for _ in watched} == watched
+
+
 async def test_a_flood_of_messages_and_a_large_one_close_the_socket(server: Server) -> None:
-    for flood, code in (["x"] * 50, 1008), (["x" * 20_000], 1009):
+    for flood, code in (["x"] * 250, 1008), (["x" * 20_000], 1009):
         async with websockets.connect(server.ws_url) as connection:
             for message in flood:
                 await connection.send(message)

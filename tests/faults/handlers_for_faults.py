@@ -6,7 +6,10 @@ import ctypes
 import os
 import re
 import signal
+import socket
+import sys
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -85,6 +88,25 @@ async def stubborn(payload: Any, ctx: JobContext) -> None:
             await asyncio.sleep(3600)
 
 
+if "monoq.fork_server" in sys.orig_argv and Path(os.environ["LEDGER"] + ".broken").exists():
+    raise RuntimeError("the handlers do not load here")
+
+
+@app.handler("nap-briefly", timeout=1.5, max_attempts=1, isolated=True)
+@app.handler("nap", timeout=60, max_attempts=1, isolated=True)
+def nap(payload: float, ctx: JobContext) -> None:
+    note(ctx, "start")
+    time.sleep(payload)
+    note(ctx, "end")
+
+
+@app.handler("weigh", timeout=60, max_attempts=1, isolated=True)
+def weigh(payload: str) -> int:
+    print("weighed", len(payload))  # into a pipe or a file, so it is buffered
+    return len(payload)
+
+
+@app.handler("apart", timeout=60, max_attempts=10, isolated=True, backoff=QUICK)
 @app.handler("isolated-briefly", timeout=2, max_attempts=1, isolated=True)
 @app.handler("isolated", timeout=60, max_attempts=1, isolated=True)
 def isolated(payload: str, ctx: JobContext) -> Any:
@@ -101,6 +123,24 @@ def isolated(payload: str, ctx: JobContext) -> Any:
             return "x" * 20_000_000
         case "kill parent":
             os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(3600)
+        case "kill itself":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "kill its group":
+            os.killpg(0, signal.SIGKILL)
+        case "crash":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(0)
+        case "hang up":
+            for descriptor in range(3, 100):
+                with contextlib.suppress(OSError), socket.socket(fileno=descriptor):
+                    pass
+            time.sleep(3600)
+        case "talk":
+            for descriptor in range(3, 100):
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as wire:
+                    wire.send(b"nonsense\n")
             time.sleep(3600)
         case "memory":
             return len(bytearray(8 << 30))

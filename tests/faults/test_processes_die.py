@@ -135,8 +135,8 @@ async def test_a_job_that_kills_its_process_fails_after_three_runs_and_no_other_
 
         await eventually(ended, timeout=60)
         assert time.monotonic() - began < 30
-        (row,) = await broken.fetch("SELECT status, lost, error FROM jobs WHERE id = $1", job_id)
-        assert (row["status"], row["lost"]) == ("FAILED", 3)
+        (row,) = await broken.fetch("SELECT status, lost, deaths, error FROM jobs WHERE id = $1", job_id)
+        assert (row["status"], row["lost"], row["deaths"]) == ("FAILED", 2, 1)
         assert "its process died" in row["error"]
         starts = [claim for one, event, claim in broken.executions() if one == str(job_id)]
         assert len(starts) == 3
@@ -178,7 +178,13 @@ async def test_a_handler_that_ignores_its_cancellation_loses_its_job(tmp_path: P
 
 @pytest.mark.parametrize(
     ("payload", "said"),
-    [("hang", "timed out"), ("fork", "timed out"), ("flood", "the result is larger"), ("memory", "MemoryError"), ("fine", None)],
+    [
+        ("hang", "timed out"),
+        ("fork", "timed out"),
+        ("flood", "the result is 20000002 bytes; at most 1048576 are stored"),
+        ("memory", "MemoryError"),
+        ("fine", None),
+    ],
 )
 async def test_an_isolated_job_is_bounded(tmp_path: Path, payload: str, said: str | None) -> None:
     async with world(tmp_path, workers=1) as broken:
@@ -187,12 +193,12 @@ async def test_an_isolated_job_is_bounded(tmp_path: Path, payload: str, said: st
         (row,) = await broken.fetch("SELECT status, error FROM jobs WHERE id = $1", job_id)
         assert row["status"] == ("FAILED" if said else "COMPLETED")
         assert said is None or said in row["error"]
-        nursery = psutil.Process(broken.workers[0].pid).children()
-        assert len(nursery) == 1
+        fork_server = psutil.Process(broken.workers[0].pid).children()
+        assert len(fork_server) == 1
 
         async def childless() -> bool:
             with contextlib.suppress(psutil.NoSuchProcess):  # the list is read process by process, while they end
-                return not nursery[0].children(recursive=True)
+                return not fork_server[0].children(recursive=True)
             return False
 
         await eventually(childless)

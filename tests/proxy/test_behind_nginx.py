@@ -170,6 +170,38 @@ async def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(site: Site) -> N
     print(f"cut after {slow[0]:.1f} s (header), {slow[1]:.1f} s (body); median answer meanwhile {statistics.median(took) * 1000:.0f} ms")
 
 
+async def test_slow_batches_of_one_client_and_of_many_keep_nobody_out(site: Site) -> None:
+    """Each of them sends a byte every four seconds, and is cut by the API; nginx would wait for five."""
+    head = "POST /jobs/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n"
+
+    async def drip(address: str) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(address, 0))
+        writer.write(head.encode())
+        answer = asyncio.create_task(reader.read())
+        while not answer.done():
+            writer.write(b"{")
+            await asyncio.wait([answer], timeout=4)
+        writer.transport.abort()
+        return answer.result()
+
+    addresses = ["127.0.0.2"] * 24 + [f"127.0.0.{n}" for n in range(3, 27)]
+    began = time.monotonic()
+    dripping = [asyncio.create_task(drip(address)) for address in addresses]
+    for _ in range(20):
+        await site.submit([work() for _ in range(100)])
+        await asyncio.sleep(0.1)  # a client that comes back now and then, while they drip
+    assert not any(task.done() for task in dripping), "they were not slow"
+    answers = await asyncio.gather(*dripping)
+    assert {answer.split(b" ")[1] for answer in answers} == {b"408"}
+    assert time.monotonic() - began < 12
+    assert (await site.http.get("/health")).status_code == 200
+
+
+async def test_a_large_batch_is_passed_on_as_it_comes(site: Site) -> None:
+    jobs = [work() | {"payload": {"ms": 0, "pad": "x" * 1_000_000}} for _ in range(15)]
+    assert len(await site.submit(jobs)) == 15
+
+
 async def test_log_lines_stay_json_whatever_is_asked(site: Site) -> None:
     agent = 'a"b\\c\x1b[31m\x07'
     head = await site.raw(f'GET /x?"\\ HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}{"z" * 1000}\r\nConnection: close\r\n\r\n')

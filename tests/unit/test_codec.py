@@ -1,13 +1,19 @@
 """The JSON codec: what it lets in can be read again by everyone."""
 
 import contextlib
+import enum
 import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from monoq import codec
 from monoq.errors import InvalidJson
@@ -52,9 +58,67 @@ def test_hostile_texts_are_cleaned(text: str) -> None:
     codec.clean_text(text).encode()
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_what_json_cannot_say_becomes_null(value: float) -> None:
-    assert codec.dumps(value) == "null"
+@dataclass
+class Measured:
+    name: str | None
+    value: float
+    _hidden: float = math.nan  # neither written
+
+
+class Reading(BaseModel):
+    at: str = "noon"
+    values: dict[str, float]
+
+
+class Limit(enum.Enum):
+    NONE = math.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (math.nan, r"$"),
+        (-math.inf, r"$"),
+        ([None, {"a": [1.5, math.nan]}], r"$[1].a[1]"),
+        ((1, math.inf), r"$[1]"),
+        ({math.inf}, r"$[0]"),
+        ({"x": Measured(None, math.inf)}, r"$.x.value"),
+        ([Reading(values={"c": math.nan})], r"$[0].values.c"),
+        ({"limit": Limit.NONE}, r"$.limit"),
+    ],
+)
+def test_what_json_cannot_say_is_refused_and_not_stored_as_null(value: Any, where: str) -> None:
+    with pytest.raises(InvalidJson, match=re.escape(f"NaN/Infinity at {where}:")):
+        codec.dumps(value)
+
+
+def test_a_null_that_is_meant_is_written() -> None:
+    value = {"a": [None, "null", 1.5, Measured(None, 0.5), Reading(values={})], "b": (None,), "c": {None}}
+    assert codec.loads(codec.dumps(value)) == {
+        "a": [None, "null", 1.5, {"name": None, "value": 0.5}, {"at": "noon", "values": {}}],
+        "b": [None],
+        "c": [None],
+    }
+
+
+class Opaque(BaseModel):
+    x: Any
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Decimal("0.1"), "Decimal has no JSON form: use None, "),
+        ({"a": [Decimal("nan")]}, "Decimal has no JSON form: use None, "),
+        (Path("/"), "PosixPath has no JSON form: use None, "),
+        (b"x", "bytes has no JSON form: use None, "),
+        ({1.5: 1}, "Dict key must be str: use None, "),
+        (Opaque(x=object()), "Type is not JSON serializable: Opaque: Unable to serialize unknown type: <class 'object'>"),
+    ],
+)
+def test_a_refusal_names_the_type_and_what_is_accepted(value: Any, said: str) -> None:
+    with pytest.raises(InvalidJson, match=re.escape(said)):
+        codec.dumps(value)
 
 
 @pytest.mark.parametrize("value", ["a\x00b", {"\x00": 1}, 2**53 + 1, 2**70, object(), b"bytes", {1: 2}, "\ud800"])
@@ -106,3 +170,11 @@ async def test_postgres_returns_what_was_stored(db: asyncpg.Connection) -> None:
 def test_a_row_that_was_put_in_around_the_codec_is_shown_as_text() -> None:
     assert codec.read("9" * 5000).startswith("999")
     assert codec.read("[" * 2000 + "]" * 2000).startswith("[[[")
+
+
+@pytest.mark.parametrize("unfit", [rb'"\u0000"', b"9007199254740993", b"1e999", b"[" * 64 + b"]" * 64])
+def test_what_cannot_be_read_again_is_found_anywhere_in_a_long_text(unfit: bytes) -> None:
+    piece = codec._PIECE
+    for before in (0, piece - 40, *range(piece - 20, piece), piece, 2 * piece - 6, 2 * piece + 1):
+        with pytest.raises(InvalidJson):
+            codec.loads(b'["%b",%b]' % (b"x" * before, unfit))

@@ -10,7 +10,8 @@ WITH me AS MATERIALIZED (
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
     FROM jobs
-    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now() AND jobs.type = ANY ($3::text[])
+    WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
+      AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
       AND (jobs.lost + jobs.deaths > 0) = $5
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED

@@ -6,7 +6,9 @@
 UPDATE jobs
 SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
     finished_at = CASE WHEN ended.status <> 'PENDING' THEN now() END,
-    run_at = CASE WHEN ended.status = 'PENDING' THEN now() + ended.delay_ms * interval '1 ms' ELSE run_at END,
+    -- What was only given back keeps its place.
+    run_at = CASE WHEN ended.status = 'PENDING' AND (ended.delay_ms > 0 OR ended.error IS NOT NULL)
+                  THEN now() + ended.delay_ms * interval '1 ms' ELSE run_at END,
     worker_id = NULL, deadline_at = NULL,
     attempts = jobs.attempts - ended.attempts_back,
     lost = CASE WHEN ended.lost + ended.deaths + ended.attempts_back > 0 THEN jobs.lost + ended.lost ELSE 0 END,

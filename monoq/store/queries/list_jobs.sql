@@ -1,12 +1,59 @@
--- A page of a tenant's jobs, newest first (ids are version 7, so their order is the order of creation), below the id $4.
--- Those that wait or run have statements of their own: among millions that have ended, this one would look for them for long.
-SELECT id, tenant_id, type, status::text, attempts, lost, max_attempts, priority, run_at, error, progress, version, worker_id,
-       created_at, updated_at, started_at, finished_at
-FROM jobs
-WHERE tenant_id = $1
-  AND ($2::job_status IS NULL OR status = $2)
-  AND ($2::job_status IS NULL OR $2 NOT IN ('FAILED', 'CANCELLED') OR ended_badly) -- names the condition of jobs_ended_badly
-  AND ($3::text IS NULL OR type = $3)
-  AND ($4::uuid IS NULL OR id < $4)
-ORDER BY id DESC
-LIMIT $5
+-- A page of a tenant's jobs of any status, or of those that ended well: newest first (ids are
+-- version 7, so their order is the order of creation), below the id $4, of type $3 if there is one.
+-- The index has them by type: they are merged. Types are found by hopping; only the $6 types with
+-- the newest jobs can have one of the $6 newest. The status is looked at last, in these $6 jobs:
+-- those that ended well may be few among millions that wait. A type is asked for between itself
+-- and itself, and in order: else the planner may walk the primary key, over all tenants.
+-- `reached`: from where to look on, NULL if there is nothing. A row without id tells only that.
+WITH RECURSIVE types AS (
+    SELECT coalesce($3, (
+        SELECT jobs.type::text FROM jobs
+        WHERE jobs.tenant_id = $1
+        ORDER BY jobs.type
+        LIMIT 1
+    )) COLLATE "C" AS type
+    UNION ALL
+    SELECT (
+        SELECT jobs.type::text FROM jobs
+        WHERE jobs.tenant_id = $1 AND jobs.type > types.type
+        ORDER BY jobs.type
+        LIMIT 1
+    ) COLLATE "C"
+    FROM types
+    WHERE types.type IS NOT NULL AND $3 IS NULL
+), heads AS (
+    SELECT types.type
+    FROM types
+    CROSS JOIN LATERAL (
+        SELECT jobs.id FROM jobs
+        WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN types.type AND types.type AND ($4::uuid IS NULL OR jobs.id < $4)
+        ORDER BY jobs.type DESC, jobs.id DESC
+        LIMIT 1
+    ) AS newest
+    ORDER BY newest.id DESC
+    LIMIT $6
+), looked AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT page.id
+        FROM heads
+        CROSS JOIN LATERAL (
+            SELECT jobs.id FROM jobs
+            WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN heads.type AND heads.type AND ($4::uuid IS NULL OR jobs.id < $4)
+            ORDER BY jobs.type DESC, jobs.id DESC
+            LIMIT $6
+        ) AS page
+        ORDER BY page.id DESC
+        LIMIT $6
+    ) AS ids
+)
+SELECT looked.ids[$6::int] AS reached, listed.*
+FROM looked
+LEFT JOIN LATERAL (
+    SELECT id, tenant_id, type, status::text, attempts, lost, max_attempts, priority, run_at, error, progress, version, worker_id,
+           created_at, updated_at, started_at, finished_at
+    FROM jobs
+    WHERE id = ANY (looked.ids) AND ($2::job_status IS NULL OR status = $2)
+    ORDER BY id DESC
+    LIMIT $5
+) AS listed ON true
+ORDER BY listed.id DESC

@@ -1,0 +1,57 @@
+"""How many connections this process takes: fewer than it may have descriptors, so that engines and
+files keep theirs. It must not look into a connection."""
+
+import resource
+from typing import Protocol
+
+RESERVE = 128  # descriptors for engines and files
+
+
+class Connection(Protocol):
+    """What can be closed."""
+
+    def cut(self) -> None: ...
+
+
+class Connections:
+    """All that are open, and those without a request, the longest idle first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+
+    def enter(self, connection: Connection) -> bool:
+        """Takes a new one, in place of the longest idle if there are too many; False: it is refused."""
+        if len(self._open) >= self._most:
+            if not self._idle:
+                return False
+            longest = next(iter(self._idle))
+            self.leave(longest)
+            longest.cut()
+        self._open.add(connection)
+        self.set_idle(connection, True)
+        return True
+
+    def set_idle(self, connection: Connection, idle: bool) -> None:
+        """Whether it waits for a request."""
+        self._idle.pop(connection, None)
+        if idle and connection in self._open:
+            self._idle[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed."""
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+
+
+def most_connections() -> int:
+    """How many this process may take. Those that were accepted, but not counted yet, have room, too."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(limit - RESERVE - most_waiting(limit), limit // 2)
+
+
+def most_waiting(most: int) -> int:
+    """How many may wait to be accepted, at most `most`: a loop accepts them all at once, before anybody counts."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(most, limit // 8)
