@@ -52,7 +52,7 @@ ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, deaths, error
     st.integers(0, 1),
     st.sampled_from([0, 0, 1]),
     st.sampled_from([0, 0, 1]),
-    st.sampled_from([None, "bad"]),
+    st.sampled_from([None, "bad", "timed out after 1 s"]),
 )
 LOSS = st.sampled_from(["expires", "expires", "is proved dead", "is removed"])
 
@@ -66,7 +66,7 @@ STEPS = st.one_of(
     *often(6, "claim_jobs", asked=ASKED, n=NUMBERS, types=st.sampled_from([TYPES, TYPES, TYPES[:1]]), suspects=st.booleans()),
     *often(2, "complete_jobs", writes=WRITES, n=NUMBERS),
     *often(2, "end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3)),
-    *often(3, "rescue_jobs", limit=st.sampled_from([1, 1000, 1000])),
+    *often(5, "rescue_jobs", limit=st.sampled_from([1, 1000, 1000])),
     *often(2, "retry_job", job_id=st.sampled_from(IDS)),
     *often(2, "worker", n=NUMBERS, what=LOSS),
     *often(2, "beat_worker", n=NUMBERS),
@@ -208,12 +208,12 @@ class Statements:
         rows = self.postgres.run("end_runs", ids, claims, *(list(column) for column in zip(*ends, strict=True)), worker_id)
         for job_id, end in zip(self._ended(rows, ids, claims, worker_id, [end[0] for end in ends]), ends, strict=True):
             if job_id:
-                _, delay_ms, back, lost, deaths, _ = end
+                _, delay_ms, back, lost, deaths, error = end
                 job = self.jobs[job_id]
                 job.attempts -= back
-                died_or_given_back = back + lost + deaths > 0  # else it has shown that it is no suspect
-                job.lost = job.lost + lost if died_or_given_back else 0
-                job.deaths = job.deaths + deaths if died_or_given_back else 0
+                acquitted = back + lost + deaths == 0 and not (error or "").startswith("timed out after ")
+                job.lost = 0 if acquitted else job.lost + lost
+                job.deaths = 0 if acquitted else job.deaths + deaths
                 if job.status == "PENDING":
                     job.due = job.promoted = delay_ms == 0
 
@@ -377,7 +377,7 @@ async def test_the_statements_do_what_the_model_says(database_url: str) -> None:
     seen = await asyncio.to_thread(check, database_url)  # hypothesis calls ordinary functions, which need a loop of their own
     print(seen)
     assert len(seen) == 12
-    assert min(seen.values()) >= EXAMPLES // 10, "some statements were hardly tried"
+    assert min(seen.values()) >= EXAMPLES // 25, "some statements were hardly tried"
 
 
 def check(database_url: str) -> dict[str, int]:
