@@ -70,7 +70,7 @@ STEPS = st.one_of(
     *often(2, "retry_job", job_id=st.sampled_from(IDS)),
     *often(2, "worker", n=NUMBERS, what=LOSS),
     *often(2, "beat_worker", n=NUMBERS),
-    step("fold_claims", n=NUMBERS),
+    *often(3, "fold_claims", n=NUMBERS),
     step("prune_claims"),
     step("fold_counts"),
     step("promote_delayed_jobs"),
