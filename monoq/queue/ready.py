@@ -26,7 +26,7 @@ from monoq.queue.lists import JobLists
 
 BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
 MIN_CAPACITY = 200
-LOOK_MS = 1000  # how long a look may take before another process looks too
+LOOK_MS = 500  # how long a look may take before another process looks too
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _IDS = re.compile(f"(?:{_UUID},)*+{_UUID}").fullmatch

@@ -1,9 +1,8 @@
 -- Ends runs in any other way than success, where they still hold their claim (see complete_jobs.sql for the fence):
 -- back to PENDING after a delay (retry, snooze, release), or FAILED, or CANCELLED.
 -- $5 gives attempts back (snooze, release); $6 counts a child process of its own that died of it, $7 another death with the job in hand;
--- a run that did not die shows that the job is no suspect, except one that was given back, or had to be stopped: what keeps a whole process
--- from turning is stopped in a child, and would end the next worker. $8 says what went wrong and goes into the
--- history, of which the last 100 are kept.
+-- $8 says what went wrong and goes into the history, of which the last 100 are kept. A suspect stays one: what keeps a whole process from
+-- turning was stopped in a child, and would end the next worker.
 UPDATE jobs
 SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
     finished_at = CASE WHEN ended.status <> 'PENDING' THEN now() END,
@@ -12,10 +11,7 @@ SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_
                   THEN now() + ended.delay_ms * interval '1 ms' ELSE run_at END,
     worker_id = NULL, deadline_at = NULL,
     attempts = jobs.attempts - ended.attempts_back,
-    lost = CASE WHEN ended.lost + ended.deaths + ended.attempts_back > 0 OR ended.error LIKE 'timed out after %'
-                THEN jobs.lost + ended.lost ELSE 0 END,
-    deaths = CASE WHEN ended.lost + ended.deaths + ended.attempts_back > 0 OR ended.error LIKE 'timed out after %'
-                THEN jobs.deaths + ended.deaths ELSE 0 END,
+    lost = jobs.lost + ended.lost, deaths = jobs.deaths + ended.deaths,
     error = coalesce(ended.error, jobs.error),
     errors = CASE WHEN ended.error IS NULL THEN errors
                   ELSE CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
