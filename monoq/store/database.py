@@ -119,7 +119,8 @@ class Database:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 yield connection
         except UNAVAILABLE as error:
-            if isinstance(error, ValueError):  # the driver's error for an argument that has no place in the statement
+            # The driver's error for an argument that has no place in the statement; a bad certificate is a ValueError as well.
+            if isinstance(error, ValueError) and not isinstance(error, OSError):
                 raise
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and connection is not None:
                 await self._pool.expire_connections()  # the server behind them is no primary any more

@@ -18,8 +18,8 @@ async def test_slow_reads_hold_up_neither_submits_nor_the_health(
         assert (await server.http.post("/jobs", json=job)).status_code == 201
         transaction = db.transaction()
         await transaction.start()
-        await db.execute("LOCK TABLE job_counts")  # read by /stats, and not written by a submit
-        reads = [asyncio.create_task(server.http.get("/stats")) for _ in range(2 * connections)]
+        await db.execute("LOCK TABLE job_counts")  # read by /stats of a tenant, and not written by a submit
+        reads = [asyncio.create_task(server.http.get("/stats?tenantId=acme")) for _ in range(2 * connections)]
         await eventually(lambda: db.fetchval(WAITING))
         for _ in range(20):
             assert (await server.http.get("/health")).status_code == 200
