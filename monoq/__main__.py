@@ -10,8 +10,10 @@ def main() -> None:
 
         health(sys.argv[2:], prog_name="monoq health")
     from monoq.cli import main as commands
+    from monoq.ending import ends_for_certain
 
-    commands(prog_name="monoq")
+    with ends_for_certain():
+        commands(prog_name="monoq")
 
 
 if __name__ == "__main__":

@@ -3,16 +3,14 @@
 import asyncio
 import gc
 import logging
-import os
-import signal
 import sys
-import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from monoq import __version__
 from monoq.config import Settings
+from monoq.ending import UnwaitedThreads, end_by_force, on_signals
 from monoq.handlers import builtin
 from monoq.live.publisher import Publisher
 from monoq.observe import Metrics
@@ -55,15 +53,33 @@ def handlers_of(settings: Settings) -> App:
 
 
 async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
-    """Runs the role until SIGTERM or SIGINT; returns whether it ended as asked. A second signal forces the end."""
+    """Runs the role until SIGTERM, SIGINT or SIGHUP; returns whether it ended as asked.
+
+    A second signal forces the end.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, _asked_to_stop, stop, settings.shutdown_timeout)
-    async with build(settings, database_url, redis_url) as stages:
-        collect_seldom()
-        sys.setswitchinterval(SWITCH_S)
-        return await supervise(stages, stop, settings.shutdown_timeout)
+    loop.set_default_executor(UnwaitedThreads())
+
+    def asked_to_stop(_: int) -> None:
+        # A stop is bounded, whatever clients, handlers and their threads do: what is not written by
+        # then is rescued by others. The time runs from here: a handler may block the loop.
+        end_by_force(1, settings.shutdown_timeout + HARD_STOP_S)
+        loop.call_soon_threadsafe(_stop, stop)
+
+    with on_signals(asked_to_stop):
+        async with build(settings, database_url, redis_url) as stages:
+            collect_seldom()
+            sys.setswitchinterval(SWITCH_S)
+            healthy = await supervise(stages, stop, settings.shutdown_timeout)
+            # If a part died, nobody has asked for the stop: its rest is bounded, too.
+            end_by_force(1, settings.shutdown_timeout + HARD_STOP_S)
+        return healthy
+
+
+def _stop(stop: asyncio.Event) -> None:
+    log.info("stopping; a second signal forces it")
+    stop.set()
 
 
 def collect_seldom() -> None:
@@ -72,21 +88,6 @@ def collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-
-
-def _asked_to_stop(stop: asyncio.Event, grace_s: float) -> None:
-    if stop.is_set():
-        os._exit(130)  # whatever holds the process up, a second signal ends it
-    log.info("stopping; a second signal forces it")
-    stop.set()
-    _end_by_force_after(grace_s + HARD_STOP_S)
-
-
-def _end_by_force_after(seconds: float) -> None:
-    """A stop is bounded, whatever clients, handlers and their threads do: what is not written by then is rescued by others."""
-    timer = threading.Timer(seconds, os._exit, [1])
-    timer.daemon = True
-    timer.start()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from monoq.check import check_all
 from monoq.cli_client import errors_in_one_line, jobs, submit
 from monoq.cli_health import health
 from monoq.config import Settings, env_names, load_settings
+from monoq.ending import interrupt, on_signals
 from monoq.errors import MonoqError
 from monoq.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
 from monoq.store import migrate as schema
@@ -57,7 +58,8 @@ def serve(**flags: Any) -> None:
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
         raise_descriptor_limit()
-        with _errors_as_records(settings.log == "json"), engine_urls(settings) as (database_url, redis_url):
+        records = _errors_as_records(settings.log == "json")
+        with records, _engines(settings) as (database_url, redis_url):
             uvloop.run(require_schema(settings, database_url))
             healthy = uvloop.run(app.serve(settings, database_url, redis_url))
     sys.exit(0 if healthy else 1)
@@ -70,7 +72,7 @@ def migrate(**flags: Any) -> None:
     """Bring the database's schema up to date."""
     with errors_in_one_line():
         settings = load_settings(**flags)
-        with engine_urls(settings, redis=False) as (database_url, _):
+        with _engines(settings, redis=False) as (database_url, _):
             applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
     click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
 
@@ -85,7 +87,7 @@ def check(**flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         app.handlers_of(settings)
-        with engine_urls(settings) as (database_url, redis_url):
+        with _engines(settings) as (database_url, redis_url):
             findings = uvloop.run(check_all(settings, database_url, redis_url, package_dir("migrations")))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
@@ -115,12 +117,20 @@ def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **
     flags = {name: options.pop(name) for name in ("database_url", "redis_url")}
     with errors_in_one_line(), tempfile.TemporaryDirectory(prefix="monoq-bench-") as folder:
         settings = load_settings(**flags, data_dir=folder)
-        with engine_urls(settings) as (database_url, redis_url):
+        with _engines(settings) as (database_url, redis_url):
             chosen = measures or ("submit", "drain", "latency")
             result = uvloop.run(run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options))
     report.show(result, compare)
     if save:
         save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
+    """The URLs of the engines. Whatever signal ends the command, it leaves them: SIGTERM and a
+    closed terminal are as Ctrl-C."""
+    with on_signals(interrupt), engine_urls(settings, redis=redis) as urls:
+        yield urls
 
 
 @contextmanager

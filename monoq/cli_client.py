@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoq.config import load_settings
+from monoq.ending import Interrupted
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 
 # Imported where they are used: a worker is started by the same command line, and needs none of them.
@@ -32,6 +33,8 @@ def errors_in_one_line() -> Iterator[None]:
     except MonoqError as error:
         click.echo(f"monoq: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
+    except Interrupted as error:
+        sys.exit(error.code)
     except KeyboardInterrupt:
         sys.exit(130)
 

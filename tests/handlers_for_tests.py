@@ -108,5 +108,10 @@ def block(payload: float) -> None:
     time.sleep(payload)
 
 
+@app.handler("block-elsewhere", timeout=30)
+async def block_elsewhere(payload: float) -> None:
+    await asyncio.to_thread(time.sleep, payload)
+
+
 @app.handler
 async def nothing() -> None: ...

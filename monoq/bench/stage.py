@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from monoq.bench.connection import Connection
+from monoq.ending import before_the_end, no_longer
 from monoq.errors import ConfigError, MonoqError
 from monoq.queue.connection import connect
 from monoq.queue.keys import QUEUE, keys_of
@@ -45,12 +46,14 @@ class Stage:
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
         process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
         self._running.append(process)
+        before_the_end(process.kill)  # or a benchmark that ends by force leaves it to run for ever
         try:
             yield process
         finally:
             self._running.remove(process)
             process.send_signal(signal.SIGTERM)
             process.wait()
+            no_longer(process.kill)
 
     async def until(self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600) -> None:
         """Returns when the query's first value is true. Raises MonoqError when it takes too long, or a process has ended by itself."""

@@ -5,16 +5,15 @@ import functools
 import importlib.util
 import os
 import re
-import shlex
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
+from monoq.embedded.engine import Ended, Engine
 from monoq.errors import EmbeddedError
 
 INIT_TIMEOUT_S = 60
@@ -46,13 +45,16 @@ INIT_OPTIONS = [
 ]
 
 
-class PostgresEngine:
+class PostgresEngine(Engine):
     """One cluster in `<data_dir>/postgres`, reached by a socket in `sockets` only."""
+
+    name = "PostgreSQL"
+    programs = ("postgres",)
 
     def __init__(self, data_dir: Path, sockets: Path) -> None:
         self._data_dir = data_dir
         self._cluster = data_dir / "postgres"
-        self._pid_file = self._cluster / "postmaster.pid"
+        super().__init__(self._cluster / "postmaster.pid", self._cluster)
         self._log = data_dir / "postgres.log"
         self._sockets = sockets
         self.url = f"postgresql://monoq@/monoq?host={sockets}&port={PORT}"
@@ -64,29 +66,44 @@ class PostgresEngine:
         if not self._answers():
             self._launch()
 
+    def restart(self) -> None:
+        """Starts it again after it was gone. Raises EmbeddedError, also when its data are gone:
+        a new, empty cluster would hide that."""
+        if not self._cluster.exists():
+            raise EmbeddedError(f"its data folder {self._cluster} is gone")
+        self.start()
+
     def stop(self) -> None:
         """Stops it cleanly, if it runs; what does not stop in time is cut off, which Postgres recovers from."""
-        for mode in ("fast", "immediate"):
-            if not self._runs():
-                return
-            self._call("pg_ctl", "stop", "-D", self._cluster.name, "-m", mode, "-w", "-t", str(STOP_TIMEOUT_S), timeout=STOP_TIMEOUT_S + 10)
+        kindly, not_so = (signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, STOP_TIMEOUT_S)
+        self._stop([kindly, not_so, (signal.SIGKILL, 5)])
+
+    def stop_at_once(self) -> None:
+        """The same within four seconds; the next start replays what no checkpoint has written."""
+        self._stop([(signal.SIGINT, 2.5), (signal.SIGQUIT, 1), (signal.SIGKILL, 0.5)])
 
     def _create(self) -> None:
         """Under another name first: a start that is killed leaves no half-made cluster behind."""
         for abandoned in self._data_dir.glob("postgres.unfinished*"):
-            shutil.rmtree(abandoned, ignore_errors=True)
+            _remove(abandoned)
         # A new name each time: the initdb of a start that was killed may still be writing.
         unfinished = Path(tempfile.mkdtemp(prefix="postgres.unfinished-", dir=self._data_dir))
-        made = self._call("initdb", "-D", unfinished.name, *INIT_OPTIONS, timeout=INIT_TIMEOUT_S)
-        if made.returncode == 0:
-            # By a server of a single session, so that a cluster with this name always has its database.
-            made = self._call(
-                "postgres", "--single", "-D", unfinished.name, "postgres", text="CREATE DATABASE monoq\n", timeout=INIT_TIMEOUT_S
-            )
-        if made.returncode or "ERROR:" in made.stdout:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise EmbeddedError(f"PostgreSQL could not make its data folder: {_complaint(made.stdout)}")
-        unfinished.rename(self._cluster)
+        try:
+            words = ["-D", unfinished.name, *INIT_OPTIONS]
+            code, said = self._call("initdb", *words, within_s=INIT_TIMEOUT_S)
+            if code == 0:
+                # By a server of a single session, so that a cluster with this name always has its
+                # database.
+                words = ["--single", "-D", unfinished.name, "postgres"]
+                text = "CREATE DATABASE monoq\n"
+                code, said = self._call("postgres", *words, text=text, within_s=INIT_TIMEOUT_S)
+            if code or "ERROR:" in said:
+                why = _complaint(said)
+                raise EmbeddedError(f"PostgreSQL could not make its data folder: {why}")
+            unfinished.rename(self._cluster)
+        except BaseException:
+            _remove(unfinished)
+            raise
         _sync(self._data_dir)  # or a machine that crashes now might come back with the old name, which is thrown away
 
     def _launch(self) -> None:
@@ -95,65 +112,60 @@ class PostgresEngine:
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
         if _has_library("pg_stat_statements"):
             settings["shared_preload_libraries"] = "pg_stat_statements"
-        options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
-        # Names relative to the data folder: pg_ctl passes them through a shell.
-        arguments = ["-D", self._cluster.name, "-l", self._log.name, "-w", "-t", str(START_TIMEOUT_S), "-o", options]
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = self._command("postgres", "-D", self._cluster.name, *options)
         end = time.monotonic() + START_TIMEOUT_S
         while True:
             known = self._log.stat().st_size if self._log.exists() else 0
-            started = self._call("pg_ctl", "start", *arguments, timeout=START_TIMEOUT_S + 10)
-            if started.returncode == 0 or self._answers():
-                return
-            said = _read_from(self._log, known) or started.stdout
+            # Not by pg_ctl: a server that it has just begun is in no file yet, and a stop would
+            # miss it.
+            with self._log.open("ab") as log:
+                server = self._begin(command, log, self._data_dir, _environment())
+            try:
+                if self._answers(server):
+                    return
+            finally:
+                if server.poll() is None:
+                    # It outlives this process by design: not ours to be warned about.
+                    server.returncode = 0
+            said = _read_from(self._log, known)
             # The sessions of a killed server live until they look up from their statements.
             if "is still in use" not in said or time.monotonic() > end:
                 raise EmbeddedError(f"PostgreSQL did not start: {_complaint(said)}; its log is {self._log}")
             time.sleep(0.1)
 
-    def _answers(self) -> bool:
-        """Whether it serves connections; one that is starting, recovering or stopping is waited for."""
+    def _answers(self, server: "subprocess.Popen[bytes] | None" = None) -> bool:
+        """Whether it serves connections; one that is starting, recovering or stopping is waited
+        for, and so is `server`."""
+        ready = ["-q", "-h", str(self._sockets), "-p", str(PORT), "-U", "monoq", "-t", "5"]
         began = time.monotonic()
         while True:
-            code = self._call("pg_isready", "-q", "-h", str(self._sockets), "-p", str(PORT), "-U", "monoq", "-t", "5").returncode
-            if code == 0 or (code != 1 and not self._runs()):  # 0: it accepts; 1: it is alive, but does not accept now
+            alive = (server is not None and server.poll() is None) or self.pid() is not None
+            code = self._call("pg_isready", *ready)[0]
+            # 0: it accepts; 1: it is alive, but does not accept now.
+            if code == 0 or (code != 1 and not alive):
                 return code == 0
             if time.monotonic() - began > (RECOVERY_TIMEOUT_S if code == 1 else START_TIMEOUT_S):
                 raise EmbeddedError(f"PostgreSQL runs, but does not accept connections in {self._sockets}; its log is {self._log}")
             time.sleep(0.05)
 
-    def _runs(self) -> bool:
-        return engine_pid(self._pid_file, self._cluster, ("postgres",)) is not None
-
     def _forget_the_dead(self) -> None:
         """PostgreSQL will not start while the pid in one of these files is alive, whoever that is by now."""
-        if not self._runs():
-            for stale in (self._pid_file, self._sockets / f".s.PGSQL.{PORT}.lock"):
+        if self.pid() is None:
+            lock = self._sockets / f".s.PGSQL.{PORT}.lock"
+            for stale in (self._cluster / "postmaster.pid", lock):
                 stale.unlink(missing_ok=True)
 
-    def _call(self, program: str, *arguments: str, text: str = "", timeout: float = START_TIMEOUT_S) -> "subprocess.CompletedProcess[str]":
-        command = [*_as_another_user(), str(_installed() / "bin" / program), *arguments]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        try:
-            # A session of its own: Ctrl-C in the terminal is for monoq, which stops its engines itself. Output goes to a file,
-            # since the server inherits it: a pipe would stay open as long as it runs.
-            with tempfile.TemporaryFile("w+", errors="replace") as out, tempfile.TemporaryFile("w+") as words:
-                words.write(text)
-                words.seek(0)
-                done = subprocess.run(  # noqa: S603 - our own words
-                    command,
-                    stdin=words,
-                    stdout=out,
-                    stderr=out,
-                    cwd=self._data_dir,
-                    env=environment,
-                    timeout=timeout,
-                    start_new_session=True,
-                    check=False,
-                )
-                out.seek(0)
-                return subprocess.CompletedProcess(command, done.returncode, out.read())
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EmbeddedError(f"{program} of the embedded PostgreSQL could not be run: {error}") from error
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [*_as_another_user(), str(_installed() / "bin" / program), *arguments]
+
+    def _call(self, program: str, *words: str, text: str = "", within_s: float = 30) -> Ended:
+        command = self._command(program, *words)
+        return self._run(command, text, self._data_dir, _environment(), within_s)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 @functools.cache
@@ -185,6 +197,15 @@ def _as_another_user() -> Sequence[str]:
     return command
 
 
+def _remove(folder: Path) -> None:
+    """A killed program may still be making a file in it for a moment."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.02)
+
+
 def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -206,31 +227,3 @@ def _complaint(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     reasons = [line[found.end() :] for line in lines if (found := re.search(r"(FATAL|PANIC|ERROR|error):\s*", line))]
     return (reasons or lines or ["it did not say why"])[-1]
-
-
-def engine_pid(pid_file: Path, folder: Path, programs: Sequence[str]) -> int | None:
-    """The pid in the file if it is one of these programs and works in that folder, as both engines do. None: the engine is gone.
-
-    A pid is used again after a crash, and soon in a container, so the number alone must never decide whom we signal.
-    """
-    try:
-        pid = int(pid_file.read_text().split(maxsplit=1)[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    if pid <= 0:  # to a signal these are groups of processes
-        return None
-    _reap(pid)
-    try:
-        if sys.platform == "linux":
-            program = Path(f"/proc/{pid}/comm").read_text()
-            return pid if any(name in program for name in programs) and os.path.samefile(f"/proc/{pid}/cwd", folder) else None
-        os.kill(pid, 0)
-    except OSError:
-        return None
-    return pid
-
-
-def _reap(pid: int) -> None:
-    """A child that has ended, but whose end nobody has read, would look alive."""
-    with suppress(OSError):
-        os.waitpid(pid, os.WNOHANG)

@@ -5,29 +5,30 @@ import importlib.util
 import os
 import shutil
 import signal
-import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monoq.embedded.postgres import engine_pid
+from monoq.embedded.engine import Engine
 from monoq.errors import EmbeddedError
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 5
 
 
-class RedisEngine:
+class RedisEngine(Engine):
     """One server, reached by a socket in `sockets` only."""
 
+    name = "Redis"
+    programs = ("redis", "valkey")
+
     def __init__(self, data_dir: Path, sockets: Path) -> None:
+        super().__init__(data_dir / "redis.pid", data_dir)
         self._data_dir = data_dir
         self._log = data_dir / "redis.log"
-        self._pid_file = data_dir / "redis.pid"
         self._socket = sockets / "redis.sock"
         self.url = f"unix://{self._socket}"
 
@@ -46,36 +47,32 @@ class RedisEngine:
             "dir": str(self._data_dir),
             "logfile": str(self._log),
             "loglevel": "warning",
-            "pidfile": str(self._pid_file),
+            "pidfile": str(self._data_dir / "redis.pid"),
         }
         command = [_binary(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
-        with self._log.open("a") as log:  # a session of its own: see PostgresEngine
-            server = subprocess.Popen(  # noqa: S603 - our own words
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        with self._log.open("ab") as log:
+            server = self._begin(command, log, self._data_dir, dict(os.environ))
         end = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            if server.poll() is not None or time.monotonic() > end:
-                server.kill()
-                server.wait()
-                raise EmbeddedError(f"Redis did not start; its log is {self._log}")
-            time.sleep(0.01)
-        self._pid_file.write_text(str(server.pid))
+        try:
+            while not self._answers():
+                self._fail_if_abandoned()
+                if server.poll() is not None or time.monotonic() > end:
+                    raise EmbeddedError(f"Redis did not start; its log is {self._log}")
+                time.sleep(0.01)
+            (self._data_dir / "redis.pid").write_text(str(server.pid))
+        except BaseException:
+            server.kill()
+            server.wait()
+            raise
         server.returncode = 0  # it outlives this process by design: not ours to be warned about
 
     def stop(self) -> None:
         """Stops it, if it runs, by force if need be."""
-        for signum in (signal.SIGTERM, signal.SIGKILL):
-            if (pid := self._pid()) is None:
-                return
-            with suppress(ProcessLookupError):
-                os.kill(pid, signum)
-            end = time.monotonic() + STOP_TIMEOUT_S
-            while self._pid() is not None and time.monotonic() < end:
-                time.sleep(0.01)
+        self._stop([(signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, STOP_TIMEOUT_S)])
 
-    def _pid(self) -> int | None:
-        return engine_pid(self._pid_file, self._data_dir, ("redis", "valkey"))
+    def stop_at_once(self) -> None:
+        """The same within a second and a half."""
+        self._stop([(signal.SIGTERM, 0.5), (signal.SIGKILL, 1)])
 
     def _answers(self) -> bool:
         no_retry = Retry(NoBackoff(), 0)  # the library's own retries take 4 s to say that nobody is there

@@ -18,7 +18,8 @@ HERE = Path(__file__).parent.parent
 
 
 def environment(**settings: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(HERE)} | settings
+    ours = f"{HERE.parent}{os.pathsep}{HERE}"  # this checkout's monoq, whatever is installed
+    return os.environ | {"PYTHONPATH": ours} | settings
 
 
 @contextmanager

@@ -10,31 +10,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
-import redis
 from conftest import FACT_TIMEOUT_S, eventually
+from engine_processes import USER, ask, is_alive, running, user_process
 
 from monoq.embedded import Engines, engines
 from monoq.embedded import postgres as postgres_module
 from monoq.embedded import redis as redis_module
+from monoq.embedded import watch as watch_module
 from monoq.errors import ConfigError, EmbeddedError
 
 pytestmark = pytest.mark.xdist_group("embedded")  # they share one data folder
 
 WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-USER = """
-import sys
-from pathlib import Path
-from monoq.embedded import engines
-with engines(Path(sys.argv[1])):
-    print("in", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,48 +43,6 @@ def folder(made: Path) -> Iterator[Path]:
     """That folder again; fails if the test leaves an engine running."""
     yield made
     assert not running(made), "an engine was left running"
-
-
-def running(folder: Path) -> list[int]:
-    """The pids of the engines that live in a data folder."""
-    files = (folder / "postgres" / "postmaster.pid", folder / "redis.pid")
-    pids = [int(file.read_text().split()[0]) for file in files if file.exists()]
-    return [pid for pid in pids if is_alive(pid)]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def ask(own: Engines, statement: str = "SELECT 1") -> Any:
-    """The answer of PostgreSQL, after Redis gave one too."""
-
-    async def fetch() -> Any:
-        connection = await asyncpg.connect(own.database_url)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    with redis.Redis.from_url(own.redis_url or "") as client:
-        assert client.ping()
-    return asyncio.run(fetch())
-
-
-@contextmanager
-def user_process(folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """Another process that uses the engines; killed with -9 at the end at the latest."""
-    command = [sys.executable, "-c", USER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
-        try:
-            assert user.stdout
-            assert user.stdout.readline() == "in\n"
-            yield user
-        finally:
-            user.kill()
 
 
 def test_two_users_share_the_engines_and_the_last_one_out_stops_them(folder: Path) -> None:
@@ -174,7 +123,11 @@ def test_a_killed_postgres_starts_again_while_one_of_its_sessions_still_works(fo
     asyncio.run(work_through_it())
 
 
-def test_pid_files_of_a_crashed_machine_that_now_name_an_innocent_process_hinder_nothing_and_do_not_harm_it(folder: Path) -> None:
+def test_pid_files_of_a_crashed_machine_that_now_name_an_innocent_process_hinder_nothing_and_do_not_harm_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The users of the engines have died with the machine.
+    monkeypatch.setattr(watch_module, "LOOK_S", 3600)
     with subprocess.Popen(["sleep", "600"], cwd=folder) as innocent:
         try:
             with engines(folder):

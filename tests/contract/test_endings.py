@@ -1,0 +1,246 @@
+"""However a process ends, no embedded engine is left running, nothing is half made, and the exit
+code says what happened."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import eventually
+from engine_processes import processes_in, running
+from faults.member import free_port
+
+from contract.processes import MONOQ, call, environment, healthy, said
+from contract.processes import running as running_monoq
+
+FORCED = "a second signal forces it"
+
+
+def settings_for(port: int, shutdown_timeout: float) -> dict[str, str]:
+    return {
+        "MONOQ_PORT": str(port),
+        "MONOQ_APP": "handlers_for_tests:app",
+        "MONOQ_SHUTDOWN_TIMEOUT": str(shutdown_timeout),
+        "MONOQ_WATCHDOG": "0",
+    }
+
+
+async def submit_running(cwd: Path, settings: dict[str, str], kind: str, payload: str) -> None:
+    """Submits a job, and returns when it runs."""
+    shown = await call("submit", "acme", kind, payload, cwd=cwd, settings=settings)
+
+    async def runs() -> bool:
+        job = await call("jobs", "show", shown.strip(), cwd=cwd, settings=settings)
+        return '"RUNNING"' in job
+
+    await eventually(runs, every=0.1)
+
+
+async def ended(process: "subprocess.Popen[Any]", within_s: float) -> int:
+    return await asyncio.to_thread(process.wait, within_s)
+
+
+@pytest.mark.parametrize("roles", [["all"], ["api", "worker"]])
+async def test_serve_goes_on_after_both_engines_were_killed(
+    tmp_path: Path,
+    roles: list[str],
+) -> None:
+    port = free_port()
+    settings = settings_for(port, 10)
+    with ExitStack() as stack:
+        for role in roles:
+            monoq = running_monoq("serve", f"--role={role}", cwd=tmp_path, **settings)
+            stack.enter_context(monoq)
+        await healthy(port)
+        before = running(tmp_path / ".monoq")
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: said(tmp_path).count("was gone; started again after") == 2)
+        await healthy(port)
+        done = ["submit", "acme", "act", '{"do": "context"}', "--wait"]
+        assert '"COMPLETED"' in await call(*done, cwd=tmp_path, settings=settings)
+    assert not processes_in(tmp_path)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_stops_the_engines_too_and_a_third_changes_nothing(
+    tmp_path: Path,
+    signum: signal.Signals,
+) -> None:
+    port = free_port()
+    settings = settings_for(port, 60)
+    with running_monoq("serve", cwd=tmp_path, **settings) as process:
+        await healthy(port)
+        await submit_running(tmp_path, settings, "sleep", '{"delayMs": 3000000}')
+        process.send_signal(signum)
+        await eventually(lambda: FORCED in said(tmp_path))
+        for _ in range(3):
+            process.send_signal(signum)
+            await asyncio.sleep(0.05)
+        assert await ended(process, 10) == 130
+        assert not processes_in(tmp_path)
+
+
+async def test_a_second_signal_leaves_the_engines_to_another_process_that_uses_them(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    settings = settings_for(port, 60)
+    with (
+        running_monoq("serve", "--role=worker", cwd=tmp_path, **settings) as worker,
+        running_monoq("serve", "--role=api", cwd=tmp_path, **settings),
+    ):
+        await healthy(port)
+        await submit_running(tmp_path, settings, "sleep", '{"delayMs": 3000000}')
+        before = running(tmp_path / ".monoq")
+        worker.send_signal(signal.SIGTERM)
+        await eventually(lambda: FORCED in said(tmp_path))
+        worker.send_signal(signal.SIGTERM)
+        assert await ended(worker, 10) == 130
+        await healthy(port)
+        assert running(tmp_path / ".monoq") == before
+    assert not processes_in(tmp_path)
+
+
+async def test_a_handler_that_blocks_the_loop_is_cut_off_in_time_and_the_engines_stop(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    settings = settings_for(port, 1)
+    with running_monoq("serve", cwd=tmp_path, **settings) as process:
+        await healthy(port)
+        payload = '{"do": "block", "value": 3600}'
+        await call("submit", "acme", "act", payload, cwd=tmp_path, settings=settings)
+        await eventually(lambda: _is_asleep(process.pid))
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process, 1 + 1 + 8) == 1
+        assert not processes_in(tmp_path)
+
+
+def _is_asleep(pid: int) -> bool:
+    """Whether its main thread sleeps by itself, not in the event loop."""
+    return "nanosleep" in Path(f"/proc/{pid}/wchan").read_text()
+
+
+async def test_a_plain_handler_that_hangs_does_not_keep_the_process(tmp_path: Path) -> None:
+    port = free_port()
+    settings = settings_for(port, 6)
+    with running_monoq("serve", cwd=tmp_path, **settings) as process:
+        await healthy(port)
+        await submit_running(tmp_path, settings, "block", "3600")
+        await submit_running(tmp_path, settings, "block-elsewhere", "3600")
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert await ended(process, 20) == 0
+        assert time.monotonic() - began < 6 + 1
+    assert not processes_in(tmp_path)
+
+
+async def test_a_closed_terminal_is_as_sigterm(tmp_path: Path) -> None:
+    port = free_port()
+    with running_monoq("serve", cwd=tmp_path, **settings_for(port, 10)) as process:
+        await healthy(port)
+        process.send_signal(signal.SIGHUP)
+        assert await ended(process, 20) == 0
+    assert not processes_in(tmp_path)
+
+
+async def test_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    port = free_port()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; a child inherits it
+    try:
+        serving = running_monoq("serve", cwd=tmp_path, **settings_for(port, 10))
+        process = serving.__enter__()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    await healthy(port)
+    process.send_signal(signal.SIGHUP)
+    await healthy(port)
+    serving.__exit__(None, None, None)
+    assert process.returncode == 0
+
+
+STEPS: dict[str, Callable[[Path], bool]] = {
+    "initdb begins": lambda folder: any(folder.glob("postgres.unfinished*")),
+    "initdb works": lambda folder: any(folder.glob("postgres.unfinished*/global/pg_control")),
+    "the cluster is made": lambda folder: (folder / "postgres").exists(),
+    "PostgreSQL starts": lambda folder: (folder / "postgres/postmaster.pid").exists(),
+    "Redis starts": lambda folder: (folder / "redis.pid").exists(),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "signum", "step"),
+    [
+        ("serve", signal.SIGTERM, "initdb begins"),
+        ("check", signal.SIGINT, "initdb works"),
+        ("migrate", signal.SIGTERM, "the cluster is made"),
+        ("migrate", signal.SIGHUP, "PostgreSQL starts"),
+        ("serve", signal.SIGINT, "PostgreSQL starts"),
+        ("check", signal.SIGTERM, "Redis starts"),
+        ("bench", signal.SIGINT, "Redis starts"),
+        ("bench", signal.SIGTERM, "PostgreSQL starts"),
+    ],
+)
+async def test_a_command_that_is_interrupted_leaves_nothing_running_or_half_made(
+    tmp_path: Path, command: str, signum: signal.Signals, step: str
+) -> None:
+    with started(tmp_path, command) as process:
+        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
+        process.send_signal(signum)
+        assert await ended(process, 30) == 128 + signum
+        assert not processes_in(tmp_path)
+        assert not half_made(tmp_path)
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_two_signals_during_a_start_leave_nothing_running(tmp_path: Path, step: str) -> None:
+    with started(tmp_path, "serve") as process:
+        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
+        process.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process, 12) == 130
+        assert not processes_in(tmp_path)
+
+
+@contextmanager
+def started(folder: Path, *command: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A command at work, with the folder for whatever it keeps; killed at the end."""
+    settings = {"MONOQ_PORT": str(free_port()), "TMPDIR": str(folder)}
+    with subprocess.Popen([*MONOQ, *command], cwd=folder, env=environment(**settings)) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def reached(folder: Path, step: str) -> bool:
+    made = [folder / ".monoq", *folder.glob("monoq-bench-*")]
+    with suppress(FileNotFoundError):  # what is being made is also being renamed
+        return any(STEPS[step](data_dir) for data_dir in made)
+    return False
+
+
+def half_made(folder: Path) -> list[Path]:
+    return [*folder.glob(".monoq/postgres.unfinished*"), *folder.glob("monoq-bench-*")]
+
+
+async def test_a_benchmark_that_ends_by_force_leaves_no_process(tmp_path: Path) -> None:
+    with started(tmp_path, "bench", "submit", "--jobs", "1000000") as process:
+        await eventually(lambda: serving_in(tmp_path), timeout=60)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process, 12) != 0
+    await eventually(lambda: not processes_in(tmp_path))
+
+
+def serving_in(folder: Path) -> bool:
+    return any(" serve " in line for line in processes_in(folder))
