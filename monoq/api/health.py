@@ -9,6 +9,7 @@ from monoq import codec
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import Ready
 from monoq.store.database import Database
+from monoq.store.workers import WorkerStore
 
 ANSWER_WITHIN_S = 0.7
 
@@ -39,7 +40,14 @@ class Probe:
 def health_blueprint(*, database: Database, ready: Ready, draining: Callable[[], bool]) -> Blueprint:
     """The route, over what it looks at."""
     health = Blueprint("health", __name__)
-    database_probe = Probe(lambda: database.fetch("SELECT 1"))
+    hung = 0
+
+    async def ask_database() -> None:
+        nonlocal hung
+        workers = await WorkerStore(database).list_workers()
+        hung = sum(worker["hung_handlers"] for worker in workers)
+
+    database_probe = Probe(ask_database)
     queue_probe = Probe(ready.ping)
 
     @health.get("/health")
@@ -50,7 +58,9 @@ def health_blueprint(*, database: Database, ready: Ready, draining: Callable[[],
         parts = {"database": database_error or "ok", "queue": queue_error or "ok"}
         if database_error:
             return _answer(503, "unavailable", **parts)
-        return _answer(200, "degraded" if queue_error else "ok", **parts)
+        if hung:
+            parts["workers"] = f"{hung} handlers do not return, and cannot be stopped"
+        return _answer(200, "degraded" if queue_error or hung else "ok", **parts)
 
     return health
 

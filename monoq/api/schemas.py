@@ -68,6 +68,13 @@ class StatsRequest(_Request):
     tenant_id: TenantId | None = None
 
 
+class TenantsRequest(_Request):
+    """The query of GET /tenants: a page of tenants by name, after `cursor`."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+    cursor: Annotated[str, Field(max_length=128)] = ""
+
+
 _JOB = TypeAdapter(JobRequest)
 _BATCH = TypeAdapter(BatchRequest)
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from quart import Blueprint, request
 
 from monoq.api.problems import Problem, field_errors
-from monoq.api.schemas import StatsRequest
+from monoq.api.schemas import StatsRequest, TenantsRequest
 from monoq.job import Status
 from monoq.store.counts import CountStore
 from monoq.store.database import Row
@@ -22,9 +22,18 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
 
     @tenants.get("/tenants")
     async def list_tenants() -> dict[str, object]:
-        counted, oldest = await asyncio.gather(counts.count_jobs(None), counts.oldest_waiting(None))
-        tenants = _by_tenant(counted).items()
-        return {"tenants": [{"id": id, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(id))} for id, jobs in tenants]}
+        try:
+            asked = TenantsRequest.model_validate(request.args.to_dict())
+        except ValidationError as error:
+            raise Problem(422, "the query is wrong", field_errors(error)) from None
+        counted = _by_tenant(await counts.count_page(asked.cursor, asked.limit + 1))
+        page = dict(list(counted.items())[: asked.limit])
+        names = list(page)
+        oldest = await counts.oldest_waiting(names[0], names[-1]) if names else {}
+        return {
+            "tenants": [{"id": name, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(name))} for name, jobs in page.items()],
+            "nextCursor": names[-1] if len(counted) > asked.limit else None,
+        }
 
     @tenants.get("/stats")
     async def stats() -> dict[str, object]:
@@ -35,7 +44,7 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
         if (tenant_id := asked.tenant_id) is None:
             jobs, oldest_s = await asyncio.gather(counts.sum_counts(), counts.oldest_of_all())
             return {"counts": dict.fromkeys(Status, 0) | jobs, "oldestWaitingSeconds": _seconds(oldest_s)}
-        counted, oldest = await asyncio.gather(counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id))
+        counted, oldest = await asyncio.gather(counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id, tenant_id))
         return {
             "tenantId": tenant_id,
             "counts": _by_tenant(counted)[tenant_id],

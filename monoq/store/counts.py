@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from monoq.store.database import Queryable, Row, query
 
-MAX_HOPS = 2000
+MAX_HOPS = 5000
 
 
 class CountStore:
@@ -13,24 +13,29 @@ class CountStore:
     def __init__(self, database: Queryable) -> None:
         self._database = database
 
-    async def fold_counts(self) -> None:
-        """Folds appended changes into the totals."""
-        await self._database.fetch(query("fold_counts"))
+    async def fold_counts(self, limit: int) -> int:
+        """Folds up to `limit` appended changes into the totals; returns how many."""
+        ((folded,),) = await self._database.fetch(query("fold_counts"), limit)
+        return int(folded)
 
-    async def count_jobs(self, tenant_id: str | None) -> Sequence[Row]:
-        """Rows of tenant_id, status, jobs; of one tenant or of all."""
-        return await self._database.fetch(query("count_jobs"), tenant_id)
+    async def count_jobs(self, tenant_id: str) -> Sequence[Row]:
+        """Rows of tenant_id, status, jobs: of one tenant."""
+        return await self._database.fetch(query("count_jobs"), tenant_id, "", 1)
+
+    async def count_page(self, after: str, limit: int) -> Sequence[Row]:
+        """Rows of tenant_id, status, jobs: of the first `limit` tenants after `after`, by name."""
+        return await self._database.fetch(query("count_jobs"), None, after, limit)
 
     async def sum_counts(self) -> dict[str, int]:
         """Jobs per status, of all tenants together."""
         return {row["status"]: row["jobs"] for row in await self._database.fetch(query("sum_counts"))}
 
-    async def oldest_waiting(self, tenant_id: str | None) -> dict[str, float]:
-        """Per tenant with due jobs, or of one tenant: for how many seconds its longest-waiting job has been due.
+    async def oldest_waiting(self, first: str, last: str) -> dict[str, float]:
+        """Per tenant with due jobs, from `first` to `last` by name: for how many seconds its longest-waiting job has been due.
 
-        Of all tenants only the first MAX_HOPS pairs of tenant and priority per type are looked at.
+        After MAX_HOPS pairs of tenant and priority per type it stops: the rest is missing.
         """
-        rows = await self._database.fetch(query("find_oldest_waiting"), tenant_id, MAX_HOPS)
+        rows = await self._database.fetch(query("find_oldest_waiting"), first, last, MAX_HOPS)
         return {row["tenant_id"]: row["waited_s"] for row in rows}
 
     async def oldest_of_all(self) -> float | None:

@@ -6,6 +6,7 @@ from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
 
 PERIOD_S = 1.0
+BATCH = 20_000  # changes in one statement
 
 
 class Counter(UpkeepLoop):
@@ -19,7 +20,8 @@ class Counter(UpkeepLoop):
 
     async def look(self) -> None:
         """Folds what was appended."""
-        await self._counts.fold_counts()
+        while await self._counts.fold_counts(BATCH) == BATCH and not self.stopping.is_set():
+            pass
 
     async def rest(self) -> None:
         await self.pause(PERIOD_S)

@@ -286,6 +286,19 @@ async def test_tenants_are_counted_apart(server: Server) -> None:
     assert {tenant["id"]: tenant["counts"]["PENDING"] for tenant in tenants} == {"acme": 2, "b": 1}
 
 
+async def test_tenants_come_in_pages(server: Server) -> None:
+    await server.submit([job(tenantId=f"t{n}", delayMs=3_600_000) for n in range(7)])
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        answer = (await server.http.get("/tenants", params={"limit": 3, "cursor": cursor})).json()
+        assert len(answer["tenants"]) <= 3
+        seen += [tenant["id"] for tenant in answer["tenants"]]
+        cursor = answer["nextCursor"]
+    assert seen == [f"t{n}" for n in range(7)]
+    assert (await server.http.get("/tenants", params={"limit": 0})).status_code == 422
+
+
 async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(server: Server, db: asyncpg.Connection) -> None:
     jobs = "INSERT INTO jobs (tenant_id, type, priority, run_at) VALUES ($1, 'nobody-runs-this', $2, now() - $3 * interval '1 s')"
     for tenant_id, priority, due_for_s in (("a", 0, 60), ("a", 7, 3600), ("a", -7, 1), ("b", 0, 10), ("later", 0, -3600)):

@@ -236,7 +236,7 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
             again = "UPDATE jobs SET status = 'PENDING', finished_at = NULL, version = version + 1 WHERE id = $1 AND status = 'COMPLETED'"
             for job_id in random.sample(ids, 20):  # or there would soon be nothing left to do
                 await connection.execute(again, job_id)
-            await run(connection, "fold_counts")
+            await run(connection, "fold_counts", 1000)
 
     connections = [await asyncpg.connect(database_url, server_settings=PINNED_PLANS) for _ in range(2 * FINISHERS + RESCUERS + 2)]
     pairs = list(zip(connections[0 : 2 * FINISHERS : 2], connections[1 : 2 * FINISHERS : 2], strict=True))

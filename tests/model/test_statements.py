@@ -246,7 +246,7 @@ class Statements:
         assert waiting == {job_id for job_id, job in self.jobs.items() if job.status == "PENDING" and job.promoted}
 
     def fold_counts(self) -> None:
-        self.postgres.fetch(query("fold_counts"))
+        self.postgres.fetch(query("fold_counts"), 1000)
 
     def fold_claims(self, n: int) -> None:
         worker_id = self._worker(n)
