@@ -138,13 +138,14 @@ def test_who_leaves_while_an_engine_is_being_started_again_leaves_nothing_runnin
             reached.set()
         return step(engine, *words)
 
+    others = set(threading.enumerate())  # the engines of other tests among them
     with engines(folder):
         monkeypatch.setattr(PostgresEngine, stage, seen)
         gone.set()
         os.kill(pid_in(folder / POSTGRES), signal.SIGKILL)
         assert reached.wait(FACT_TIMEOUT_S)
     assert not running(folder)
-    comes_true(lambda: "engines" not in {thread.name for thread in threading.enumerate()})
+    comes_true(lambda: "engines" not in {one.name for one in set(threading.enumerate()) - others})
     assert not running(folder)
 
 
@@ -152,11 +153,12 @@ def test_a_deleted_data_folder_is_told_of_once_and_what_ran_in_it_is_stopped(
     folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    others = set(threading.enumerate())  # the engines of other tests among them
     with engines(folder):
         pids = running(folder)
         delete(folder)
         comes_true(lambda: told(caplog, "deleted or replaced"))
-        comes_true(lambda: "engines" not in {thread.name for thread in threading.enumerate()})
+        comes_true(lambda: "engines" not in {one.name for one in set(threading.enumerate()) - others})
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
     assert told(caplog, "deleted or replaced") == 1
