@@ -225,6 +225,7 @@ def half_made(folder: Path) -> list[Path]:
     return [*folder.glob(".monoq/postgres.unfinished*"), *folder.glob("monoq-bench-*")]
 
 
+@pytest.mark.alone
 async def test_a_benchmark_that_ends_by_force_leaves_no_process(tmp_path: Path) -> None:
     with started(tmp_path, "bench", "submit", "--jobs", "1000000") as process:
         await eventually(lambda: serving_in(tmp_path), timeout=60)
