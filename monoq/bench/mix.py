@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from typing import Any
 
 import orjson
 
@@ -126,7 +127,8 @@ async def _trickle(http: Connection, tenants: int, every_s: float, seconds: floa
 
 async def _capacity(stage: Stage, http: Connection, rng: random.Random) -> float:
     """How many jobs of this mix the machine ends in a second, those of 5 s left out: they only wait."""
-    jobs = [job for job in (_job(rng) for _ in range(CALIBRATION_JOBS)) if job["payload"].get("ms") != 5000]  # type: ignore[attr-defined]
+    drawn = [_job(rng) for _ in range(CALIBRATION_JOBS)]
+    jobs = [job for job in drawn if job["payload"].get("ms") != 5000]
     for job in jobs:
         job.pop("delayMs", None)
     began = time.monotonic()
@@ -136,20 +138,20 @@ async def _capacity(stage: Stage, http: Connection, rng: random.Random) -> float
     return len(jobs) / (time.monotonic() - began)
 
 
-def _job(rng: random.Random) -> dict[str, object]:
+def _job(rng: random.Random) -> dict[str, Any]:
     _, job_type, ms = rng.choices(KINDS, [share for share, *_ in KINDS])[0]
-    payload: dict[str, object] = {"ms": ms} if ms else {}
+    payload: dict[str, Any] = {"ms": ms} if ms else {}
     if job_type == "bench-payload":
         payload["data"] = "x" * int(10 ** rng.uniform(2, 6))
     if job_type != "bench-noop" and rng.random() < FAILING:
         payload["fail"] = True
-    job: dict[str, object] = {"tenantId": f"t{rng.randrange(TENANTS)}", "type": job_type, "payload": payload}
+    job: dict[str, Any] = {"tenantId": f"t{rng.randrange(TENANTS)}", "type": job_type, "payload": payload}
     if rng.random() < DELAYED:
         job["delayMs"] = rng.randrange(100, 3000)
     return job
 
 
-async def _post(http: Connection, jobs: list[dict[str, object]]) -> None:
+async def _post(http: Connection, jobs: list[dict[str, Any]]) -> None:
     status, answer = await http.post("/jobs/batch", orjson.dumps({"jobs": jobs}))
     if status != 201:
         raise MonoqError(f"the server answered {status}: {answer.decode()[:200]}")
