@@ -1,11 +1,6 @@
 """Our own PostgreSQL and Redis, for a machine that has none: started by the first monoq process that needs them, shared by all
 that use the same data folder, stopped by the last. It must never touch anything outside that folder and its socket folder."""
 
-import hashlib
-import os
-import re
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +8,8 @@ from pathlib import Path
 
 from monoq.embedded.postgres import PostgresEngine
 from monoq.embedded.redis import RedisEngine
+from monoq.embedded.sockets import socket_folder
 from monoq.embedded.use import Use, cannot_be_written
-from monoq.errors import EmbeddedError
-
-MAX_SOCKET_FOLDER = 80  # characters: the kernel takes 107 for a socket's path, and `/.s.PGSQL.5432.lock` belongs to it
 
 
 @dataclass(frozen=True)
@@ -43,29 +36,12 @@ def engines(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Ite
         data_dir = data_dir.resolve()
     except OSError as error:
         raise cannot_be_written(data_dir, error) from error
-    sockets = _socket_folder(data_dir)
+    sockets = socket_folder(data_dir)
     database, queue = PostgresEngine(data_dir, sockets), RedisEngine(data_dir, sockets)
     wanted = [*([queue] if redis else []), *([database] if postgres else [])]
-    use = Use(data_dir, [queue, database], wanted)
+    use = Use(data_dir, sockets, [queue, database], wanted)
     try:
         use.enter()
         yield Engines(database.url if postgres else None, queue.url if redis else None)
     finally:
         use.leave()
-
-
-def _socket_folder(data_dir: Path) -> Path:
-    """Where the sockets lie: in the data folder, or, if its name is too long for a socket or means something else in a URL or a list
-    of folders, in a private folder with a plain, short name."""
-    folder = data_dir / "run"
-    if len(str(folder)) > MAX_SOCKET_FOLDER or not re.fullmatch(r"[A-Za-z0-9._/-]+", str(folder)):
-        name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-        folder = Path(tempfile.gettempdir()) / f"monoq-{os.getuid()}-{name}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise EmbeddedError(f"the folder of the sockets, {folder}, cannot be made: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise EmbeddedError(f"{folder} must be a folder of this user's that nobody else may enter")
-    return folder

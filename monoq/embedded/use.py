@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from monoq import ending
+from monoq.embedded import sockets
 from monoq.embedded.engine import Engine
 from monoq.embedded.watch import Watch
 from monoq.errors import EmbeddedError
@@ -30,8 +31,15 @@ class Use:
     """One use. `leave` must follow, whatever became of `enter`; if it does not, the end of the
     process makes up for it."""
 
-    def __init__(self, data_dir: Path, engines: Sequence[Engine], wanted: Sequence[Engine]) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        socket_folder: Path,
+        engines: Sequence[Engine],
+        wanted: Sequence[Engine],
+    ) -> None:
         self._data_dir = data_dir
+        self._socket_folder = socket_folder
         self._engines = engines
         self._wanted = wanted
         self._owner = os.getpid()
@@ -47,6 +55,7 @@ class Use:
         """Starts what does not run, and watches it from now on. Raises EmbeddedError."""
         with self._locked():
             fcntl.flock(self._users, fcntl.LOCK_SH)
+            sockets.make(self._socket_folder)
             with ThreadPoolExecutor() as threads:
                 try:
                     for started in [threads.submit(engine.bring_up) for engine in self._wanted]:
@@ -65,11 +74,13 @@ class Use:
         # Nobody else does: an interrupted pool forgets the thread that it was just about to start.
         for engine in self._engines:
             engine.settle(SETTLED_WITHIN_S)
-        self._folder_is_there()
+        is_there = self._folder_is_there()
         with self._locked():
             if self._is_alone():
                 for engine in self._engines:
                     engine.stop()
+                if is_there:
+                    sockets.remove(self._socket_folder)
         ending.no_longer(self.leave_at_once)
         self._users.close()
         self._start.close()
@@ -88,10 +99,12 @@ class Use:
         try:
             if self._start.closed or not _lock(self._start, BESIDE_US_S):
                 return  # somebody else starts them: a user, who will stop them
-            self._folder_is_there()
+            is_there = self._folder_is_there()
             if self._is_alone():
                 for engine in self._engines:
                     engine.stop_at_once()
+                if is_there:
+                    sockets.remove(self._socket_folder)
             ending.no_longer(self.leave_at_once)
         finally:
             if has_turn:
@@ -103,6 +116,7 @@ class Use:
         with self._locked(for_the_watch=True):
             if self._leaving.is_set() or engine.pid() is not None:
                 return False
+            sockets.make(self._socket_folder)  # those who tidy /tmp take empty folders, too
             engine.bring_up(again=True)
             return True
 

@@ -16,9 +16,9 @@ import asyncpg
 import psutil
 import redis.asyncio
 
-from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine
 from monoq.embedded.redis import RedisEngine
+from monoq.embedded.sockets import make, remove, socket_folder
 from monoq.start import package_dir
 from monoq.store.migrate import migrate
 
@@ -30,13 +30,14 @@ class Engines:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        sockets = _socket_folder(folder)
+        self.sockets = sockets = socket_folder(folder)
         self.postgres = PostgresEngine(folder, sockets)
         self.redis = RedisEngine(folder, sockets)
         self.postgres_socket, self.redis_socket = str(sockets / ".s.PGSQL.5432"), str(sockets / "redis.sock")
         self._idle: list[asyncpg.Connection] = []
 
     async def start_engines(self) -> None:
+        make(self.sockets)
         cluster = await asyncio.to_thread(_cluster)
         await asyncio.to_thread(shutil.copytree, cluster, self.folder / "postgres")
         await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.redis.start))
@@ -50,6 +51,7 @@ class Engines:
             self.redis_process().resume()
         await asyncio.to_thread(self.redis.stop)
         await asyncio.to_thread(self.postgres.stop)
+        remove(self.sockets)
 
     async def connect(self) -> asyncpg.Connection:
         """Of the default isolation, whatever a test sets for the database: it is not the test whose statements are to be refused."""
@@ -127,10 +129,13 @@ def _cluster() -> Path:
     """The cluster that every test gets a copy of, migrated and guarded, stopped: the copy is there much sooner than a new one."""
     folder = Path(tempfile.mkdtemp(prefix="monoq-world-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    engine = PostgresEngine(folder, _socket_folder(folder))
+    sockets = socket_folder(folder)
+    make(sockets)
+    engine = PostgresEngine(folder, sockets)
     engine.start()
     asyncio.run(_prepare(engine.url))
     engine.stop()
+    remove(sockets)
     return folder / "postgres"
 
 

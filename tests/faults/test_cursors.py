@@ -19,8 +19,8 @@ from faults.burner import burning
 from faults.light import Memory, connect
 from faults.storm import storm
 from faults.world import World, world
-from monoq.embedded import _socket_folder
 from monoq.embedded.postgres import PostgresEngine, _installed
+from monoq.embedded.sockets import make, remove, socket_folder
 from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
@@ -231,12 +231,15 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
 @asynccontextmanager
 async def cluster(folder: Path) -> AsyncIterator[PostgresEngine]:
     folder.mkdir()  # noqa: ASYNC240
-    engine = PostgresEngine(folder, _socket_folder(folder))
+    sockets = socket_folder(folder)
+    make(sockets)
+    engine = PostgresEngine(folder, sockets)
     await asyncio.to_thread(engine.start)
     try:
         yield engine
     finally:
         await asyncio.to_thread(engine.stop)
+        remove(sockets)
 
 
 async def run(*command: str | Path) -> None:

@@ -17,10 +17,11 @@ import pytest
 from conftest import FACT_TIMEOUT_S, eventually
 from engine_processes import USER, ask, is_alive, running, user_process
 
-from monoq.embedded import Engines, engines
+from monoq.embedded import Engines, engines, sockets
 from monoq.embedded import postgres as postgres_module
 from monoq.embedded import redis as redis_module
 from monoq.embedded import watch as watch_module
+from monoq.embedded.sockets import socket_folder
 from monoq.errors import ConfigError, EmbeddedError
 
 pytestmark = pytest.mark.xdist_group("embedded")  # they share one data folder
@@ -167,19 +168,22 @@ def test_a_half_made_cluster_of_a_killed_start_is_thrown_away(tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["deep/" * 30 + "data", """o'neil & "co", 100% $HOME"""])
 def test_a_folder_whose_path_is_no_socket_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    short = tempfile.mkdtemp(prefix="monoq-")
-    monkeypatch.setattr(tempfile, "tempdir", short)
+    another = tmp_path / ("another/" * 10)  # whose path is too long itself
+    another.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(another))
     data_dir = tmp_path / name
     for _ in range(2):
         with engines(data_dir) as own:
-            assert f"host={short}/monoq-{os.getuid()}-" in (own.database_url or "")
+            assert f"host=/tmp/monoq-{os.getuid()}-" in (own.database_url or "")
             assert ask(own) == 1
+            folder = socket_folder(data_dir)
+            assert folder.exists()
+        assert not folder.exists()
     assert not running(data_dir)
-    shutil.rmtree(short)
 
 
 def test_somebody_elses_socket_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sockets, "SHORT_PARENT", tmp_path)
     deep = tmp_path / ("deep/" * 30) / "data"
     monkeypatch.setattr("hashlib.sha256", lambda _: type("Known", (), {"hexdigest": lambda self: "0" * 64})())
     (tmp_path / "elsewhere").mkdir(mode=0o700)
