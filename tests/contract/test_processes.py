@@ -172,4 +172,4 @@ def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
     )
     static, migrations = map(Path, found.stdout.split())
     assert static.is_relative_to(target)
-    assert (migrations / "0001_jobs.sql").exists()
+    assert (migrations / "0001_schema.sql").exists()
