@@ -1,4 +1,5 @@
-"""monoq: a real-time multi-tenant job queue. What is imported from here is the interface for users' code."""
+"""monoq: a real-time multi-tenant job queue. What is imported from here is the interface for users'
+code."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,19 @@ from monoq.submit import submit
 if TYPE_CHECKING:
     from monoq.client import Client
 
-__all__ = ["App", "Backoff", "Cancel", "Client", "Fail", "JobContext", "NewJob", "Retry", "Snooze", "Status", "submit"]
+__all__ = [
+    "App",
+    "Backoff",
+    "Cancel",
+    "Client",
+    "Fail",
+    "JobContext",
+    "NewJob",
+    "Retry",
+    "Snooze",
+    "Status",
+    "submit",
+]
 __version__ = "0.1.0"
 
 

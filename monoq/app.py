@@ -1,4 +1,5 @@
-"""The composition root: builds the parts of a role and hands each what it uses. Only it and `app_http.py` may import all others."""
+"""The composition root: builds the parts of a role and hands each what it uses. Only it and
+`app_http.py` may import all others."""
 
 import asyncio
 import gc
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
-SWITCH_S = 0.001  # for so long a handler that computes may hold up the other threads; Python's own 5 ms would be paid at each round trip
+# for so long a handler that computes may hold up the other threads; Python's own 5 ms would be paid
+# at each round trip
+SWITCH_S = 0.001
 
 
 def handlers_of(settings: Settings) -> App:
@@ -83,8 +86,8 @@ def _stop(stop: asyncio.Event) -> None:
 
 
 def collect_seldom() -> None:
-    """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds, 15 % of a busy worker's time went
-    into looking for them."""
+    """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds,
+    15 % of a busy worker's time went into looking for them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -94,14 +97,17 @@ def collect_seldom() -> None:
 async def build(
     settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
 ) -> AsyncIterator[list[list[Service]]]:
-    """The services of the role, in the stages in which they are to be stopped: what takes work in, what finishes it, what tells of it.
+    """The services of the role, in the stages in which they are to be stopped: what takes work in,
+    what finishes it, what tells of it.
 
     `serve_http` makes the service that serves the API; without it our own server does.
     """
     app = handlers_of(settings)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
-        database = await _database(open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4)
+        database = await _database(
+            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4
+        )
         jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
         ready = Ready(redis_url)
         open_parts.push_async_callback(ready.close)
@@ -116,7 +122,9 @@ async def build(
             lease_s=settings.lease,
             troubles=troubles,
         )
-        shared = Shared(settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager)
+        shared = Shared(
+            settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager
+        )
         taking: list[Service] = [
             stager,
             Promoter(jobs, troubles),
@@ -127,14 +135,19 @@ async def build(
         ]
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
-            from monoq import app_http  # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
+            # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
+            from monoq import app_http
 
             scrapes = app_http.scrapes(shared)
             open_parts.push_async_callback(scrapes.close)
             if settings.role in ("api", "all"):
                 pools = {
-                    name: await _database(open_parts, settings, database_url, "fresh", f"monoq {name}", connections)
-                    for name, connections in app_http.share_connections(settings.database_connections).items()
+                    name: await _database(
+                        open_parts, settings, database_url, "fresh", f"monoq {name}", connections
+                    )
+                    for name, connections in app_http.share_connections(
+                        settings.database_connections
+                    ).items()
                 }
                 server, *behind = app_http.api_services(shared, pools, scrapes, serve_http)
                 taking.append(server)
@@ -150,9 +163,16 @@ async def build(
 
 
 async def _database(
-    open_parts: AsyncExitStack, settings: Settings, url: str, plans: Plans, name: str, connections: int | None = None
+    open_parts: AsyncExitStack,
+    settings: Settings,
+    url: str,
+    plans: Plans,
+    name: str,
+    connections: int | None = None,
 ) -> Database:
-    database = await Database.connect(url, connections=connections or settings.database_connections, plans=plans, name=name)
+    database = await Database.connect(
+        url, connections=connections or settings.database_connections, plans=plans, name=name
+    )
     open_parts.push_async_callback(database.close)
     return database
 
@@ -169,7 +189,13 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         watchdog_s=settings.watchdog,
     )
     await heartbeat.register()
-    fork_server = [settings.app or "", str(settings.child_memory), str(settings.max_result), settings.log_level, settings.log]
+    fork_server = [
+        settings.app or "",
+        str(settings.child_memory),
+        str(settings.max_result),
+        settings.log_level,
+        settings.log,
+    ]
     worker = Worker(
         app=app,
         jobs=JobStore(database),

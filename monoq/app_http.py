@@ -1,4 +1,5 @@
-"""The composition of what serves HTTP. `app.py` imports it only for that: a worker without a port does without Quart and Hypercorn."""
+"""The composition of what serves HTTP. `app.py` imports it only for that: a worker without a port
+does without Quart and Hypercorn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -41,24 +42,39 @@ def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
     settings = shared.settings
     assert settings.metrics_port is not None
     quart = create_quart([metrics_blueprint(scrapes)])
-    return MetricsServer(quart=quart, host=settings.metrics_host, port=settings.metrics_port, hosts=settings.allowed_hosts)
+    return MetricsServer(
+        quart=quart,
+        host=settings.metrics_host,
+        port=settings.metrics_port,
+        hosts=settings.allowed_hosts,
+    )
 
 
 def share_connections(connections: int) -> dict[str, int]:
-    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a healthy API look ill."""
+    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a
+    healthy API look ill."""
     return {"submit": LANES, "health": 1, "api": connections - LANES - 1}
 
 
-def api_services(shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None) -> list[Service]:
+def api_services(
+    shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None
+) -> list[Service]:
     """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
-    settings, app, publisher, metrics = shared.settings, shared.app, shared.publisher, shared.metrics
+    settings, app, publisher, metrics = (
+        shared.settings,
+        shared.app,
+        shared.publisher,
+        shared.metrics,
+    )
     database = pools["api"]
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(shared.ready, metrics)
-    submitter = Submitter(database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics)
+    submitter = Submitter(
+        database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
+    )
     server: Service
 
     def draining() -> bool:
@@ -66,7 +82,9 @@ def api_services(shared: Shared, pools: dict[str, Database], scrapes: Scrapes, s
 
     quart = create_quart(
         [
-            jobs_blueprint(store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics),
+            jobs_blueprint(
+                store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
+            ),
             tenants_blueprint(counts=CountStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
@@ -74,14 +92,29 @@ def api_services(shared: Shared, pools: dict[str, Database], scrapes: Scrapes, s
         ]
     )
     guard = Guard(
-        Intake(cast(ASGIApp, quart), app=app, accept_unknown=settings.accept_unknown_types, submitter=submitter),
+        Intake(
+            cast(ASGIApp, quart),
+            app=app,
+            accept_unknown=settings.accept_unknown_types,
+            submitter=submitter,
+        ),
         sockets=sockets,
-        hosts={*settings.allowed_hosts, f"[{settings.host}]" if ":" in settings.host else settings.host},
+        hosts={
+            *settings.allowed_hosts,
+            f"[{settings.host}]" if ":" in settings.host else settings.host,
+        },
         proxies=TrustedProxies(settings.trusted_proxies),
         draining=draining,
     )
     server = (serve_http or partial(_server, settings))(guard, sockets)
-    return [server, submitter, pusher, replayer, Subscriber(shared.redis_url, hub, tail.read_soon), tail]
+    return [
+        server,
+        submitter,
+        pusher,
+        replayer,
+        Subscriber(shared.redis_url, hub, tail.read_soon),
+        tail,
+    ]
 
 
 def _server(settings: Settings, guard: Guard, sockets: Sockets) -> ApiServer:

@@ -1,5 +1,6 @@
-"""The API as a plain ASGI application, for a server of your own choice: `uvicorn monoq.asgi:app`. Settings come from the environment.
-It must be told of start and stop (the lifespan protocol), and bounds what it can; heads, idle connections and closing are the server's."""
+"""The API as a plain ASGI application, for a server of your own choice: `uvicorn monoq.asgi:app`.
+Settings come from the environment. It must be told of start and stop (the lifespan protocol), and
+bounds what it can; heads, idle connections and closing are the server's."""
 
 import asyncio
 import logging
@@ -22,7 +23,8 @@ SOCKETS_S = 3.0  # for viewers to leave
 
 
 class _Served(Service):
-    """Stands for the server, which is not ours: at the end it sends the sockets that are left elsewhere."""
+    """Stands for the server, which is not ours: at the end it sends the sockets that are left
+    elsewhere."""
 
     name = "api"
 
@@ -42,15 +44,24 @@ class Application:
     def __init__(self) -> None:
         self._api: ASGIApp | None = None
 
-    async def __call__(self, scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+    async def __call__(
+        self,
+        scope: Event,
+        receive: Callable[[], Awaitable[Event]],
+        send: Callable[[Event], Awaitable[None]],
+    ) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._api is None:
-            raise RuntimeError("monoq.asgi:app needs a server that speaks the lifespan protocol (uvicorn: --lifespan on)")
+            raise RuntimeError(
+                "monoq.asgi:app needs a server that speaks the lifespan protocol (uvicorn: --lifespan on)"
+            )
         else:
             await self._api(scope, receive, send)
 
-    async def _live(self, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+    async def _live(
+        self, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]
+    ) -> None:
         await receive()
         phase = "startup"
         try:
@@ -67,7 +78,9 @@ class Application:
             await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def _running(self, settings: Settings, database_url: str, redis_url: str) -> AsyncIterator[None]:
+    async def _running(
+        self, settings: Settings, database_url: str, redis_url: str
+    ) -> AsyncIterator[None]:
         stop = asyncio.Event()
 
         def serve_http(api: ASGIApp, sockets: Sockets) -> Service:
@@ -75,7 +88,8 @@ class Application:
             return _Served(sockets)
 
         def ended(_: "asyncio.Task[bool]") -> None:
-            if not stop.is_set():  # one of our parts is dead: a server that goes on would answer errors for ever
+            # one of our parts is dead: a server that goes on would answer errors for ever
+            if not stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
 
         async with build(settings, database_url, redis_url, serve_http) as stages:

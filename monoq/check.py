@@ -16,9 +16,15 @@ class Finding(NamedTuple):
     text: str
 
 
-async def check_all(settings: Settings, database_url: str, redis_url: str, migrations: Path) -> list[Finding]:
+async def check_all(
+    settings: Settings, database_url: str, redis_url: str, migrations: Path
+) -> list[Finding]:
     """Settings (valid, or there would be none), PostgreSQL and its schema, Redis."""
-    return [Finding(True, "settings are valid"), await _database(settings, database_url, migrations), await _queue(redis_url)]
+    return [
+        Finding(True, "settings are valid"),
+        await _database(settings, database_url, migrations),
+        await _queue(redis_url),
+    ]
 
 
 async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
@@ -27,8 +33,15 @@ async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
     except (DatabaseUnavailable, ConfigError) as error:
         return Finding(False, str(error))
     if missing and settings.database_url is not None:
-        return Finding(False, f"PostgreSQL answers, the schema is not current (missing {', '.join(missing)}): run `monoq migrate`")
-    return Finding(True, "PostgreSQL answers, " + ("the schema is made at the first start" if missing else "the schema is current"))
+        return Finding(
+            False,
+            f"PostgreSQL answers, the schema is not current (missing {', '.join(missing)}): run `monoq migrate`",
+        )
+    return Finding(
+        True,
+        "PostgreSQL answers, "
+        + ("the schema is made at the first start" if missing else "the schema is current"),
+    )
 
 
 async def _queue(url: str) -> Finding:

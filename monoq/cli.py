@@ -1,4 +1,5 @@
-"""The command line: reads flags, calls one thing, says what came of it. Wrong settings end with one line and exit code 2."""
+"""The command line: reads flags, calls one thing, says what came of it. Wrong settings end with one
+line and exit code 2."""
 
 import json
 import logging
@@ -83,33 +84,75 @@ def migrate(**flags: Any) -> None:
 @setting("redis_url")
 @setting("data_dir")
 def check(**flags: Any) -> None:
-    """Validate the settings, reach both engines, compare the schema; start nothing else. Exit code 0: all is well."""
+    """Validate the settings, reach both engines, compare the schema; start nothing else. Exit code
+    0: all is well."""
     with errors_in_one_line():
         settings = load_settings(**flags)
         app.handlers_of(settings)
         with _engines(settings) as (database_url, redis_url):
-            findings = uvloop.run(check_all(settings, database_url, redis_url, package_dir("migrations")))
+            findings = uvloop.run(
+                check_all(settings, database_url, redis_url, package_dir("migrations"))
+            )
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
 @main.command()
-@click.argument("measures", nargs=-1, type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]))
-@click.option("--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="counted rounds, after one to warm up")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="worker processes that drain")
-@click.option("--history", multiple=True, type=int, default=(10_000, 1_000_000), show_default=True, help="finished jobs, for scale")
-@click.option("--tenants", multiple=True, type=int, default=(1, 1000, 10_000), show_default=True, help="tenants waiting, for scale")
+@click.argument(
+    "measures",
+    nargs=-1,
+    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]),
+)
+@click.option(
+    "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="counted rounds, after one to warm up",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="worker processes that drain",
+)
+@click.option(
+    "--history",
+    multiple=True,
+    type=int,
+    default=(10_000, 1_000_000),
+    show_default=True,
+    help="finished jobs, for scale",
+)
+@click.option(
+    "--tenants",
+    multiple=True,
+    type=int,
+    default=(1, 1000, 10_000),
+    show_default=True,
+    help="tenants waiting, for scale",
+)
 @click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
 @click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
-@click.option("--compare", type=click.Path(path_type=Path, exists=True), help="show the ratio to an earlier --json")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True),
+    help="show the ratio to an earlier --json",
+)
 @setting("database_url")
 @setting("redis_url")
-def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any) -> None:
+def bench(
+    measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
+) -> None:
     """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
 
-    On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else meanwhile.
+    On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else
+    meanwhile.
     """
     from monoq.bench import report
     from monoq.bench.run import run_bench
@@ -119,7 +162,9 @@ def bench(measures: tuple[str, ...], save: Path | None, compare: Path | None, **
         settings = load_settings(**flags, data_dir=folder)
         with _engines(settings) as (database_url, redis_url):
             chosen = measures or ("submit", "drain", "latency")
-            result = uvloop.run(run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options))
+            result = uvloop.run(
+                run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options)
+            )
     report.show(result, compare)
     if save:
         save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

@@ -1,4 +1,5 @@
-"""The commands that talk to a running server: submit, jobs. They must know no more of it than its URL."""
+"""The commands that talk to a running server: submit, jobs. They must know no more of it than its
+URL."""
 
 import asyncio
 import json
@@ -13,7 +14,8 @@ from monoq.config import load_settings
 from monoq.ending import Interrupted
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 
-# Imported where they are used: a worker is started by the same command line, and needs none of them.
+# Imported where they are used: a worker is started by the same command line, and needs none of
+# them.
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -41,7 +43,11 @@ def errors_in_one_line() -> Iterator[None]:
 
 def server_url(command: C) -> C:
     """The flag that says where the server is."""
-    return click.option("--url", envvar="MONOQ_URL", help="a running monoq  [env: MONOQ_URL; default: the configured port here]")(command)
+    return click.option(
+        "--url",
+        envvar="MONOQ_URL",
+        help="a running monoq  [env: MONOQ_URL; default: the configured port here]",
+    )(command)
 
 
 @click.command()
@@ -52,15 +58,24 @@ def server_url(command: C) -> C:
 @click.option("--priority", type=int, help="the lower runs first")
 @click.option("--max-attempts", type=int, help="all runs, the first included")
 @click.option("--idempotency-key", help="the same key again brings back the first job")
-@click.option("--wait", is_flag=True, help="wait for its end and show it; exit code 1 unless it is COMPLETED")
+@click.option(
+    "--wait", is_flag=True, help="wait for its end and show it; exit code 1 unless it is COMPLETED"
+)
 @server_url
-def submit(tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any) -> None:
+def submit(
+    tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any
+) -> None:
     """Create a job of TYPE for TENANT with a JSON PAYLOAD; prints its id."""
     try:
         parsed = json.loads(payload)
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
-    names = {"delay_ms": "delayMs", "priority": "priority", "max_attempts": "maxAttempts", "idempotency_key": "idempotencyKey"}
+    names = {
+        "delay_ms": "delayMs",
+        "priority": "priority",
+        "max_attempts": "maxAttempts",
+        "idempotency_key": "idempotencyKey",
+    }
     given = {names[name]: value for name, value in options.items() if value is not None}
 
     async def create(client: "Client") -> dict[str, Any] | None:
@@ -80,17 +95,30 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.argument("tenant")
-@click.option("--status", type=click.Choice(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]))
+@click.option(
+    "--status", type=click.Choice(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"])
+)
 @click.option("--type", "job_type")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--cursor", help="where the last page ended")
 @click.option("--json", "as_json", is_flag=True, help="as the API answers")
 @server_url
 def list_jobs(
-    tenant: str, status: str | None, job_type: str | None, limit: int, cursor: str | None, as_json: bool, url: str | None
+    tenant: str,
+    status: str | None,
+    job_type: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    url: str | None,
 ) -> None:
     """The newest jobs of TENANT."""
-    page = _ask(url, lambda client: client.list(tenant, status=status, type=job_type, limit=limit, cursor=cursor))
+    page = _ask(
+        url,
+        lambda client: client.list(
+            tenant, status=status, type=job_type, limit=limit, cursor=cursor
+        ),
+    )
     if as_json:
         return click.echo(json.dumps(page))
     from rich.table import Table
@@ -98,7 +126,14 @@ def list_jobs(
     table = Table("id", "type", "status", "attempts", "created", "error")
     for job in page["jobs"]:
         attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
-        table.add_row(job["id"], job["type"], job["status"], attempts, job["createdAt"], (job["error"] or "")[:60])
+        table.add_row(
+            job["id"],
+            job["type"],
+            job["status"],
+            attempts,
+            job["createdAt"],
+            (job["error"] or "")[:60],
+        )
     _console().print(table)
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")

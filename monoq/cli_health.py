@@ -1,4 +1,5 @@
-"""`monoq health`: whether the process here does its work. Containers ask every few seconds, so it must import little and start nothing."""
+"""`monoq health`: whether the process here does its work. Containers ask every few seconds, so it
+must import little and start nothing."""
 
 import asyncio
 import json
@@ -19,12 +20,19 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stan
 
 
 @click.command()
-@click.option("--role", type=click.Choice(["api", "worker", "all"]), help="whom to ask  [env: MONOQ_ROLE]")
-@click.option("--url", envvar="MONOQ_URL", help="a running monoq  [env: MONOQ_URL; default: the configured port here]")
+@click.option(
+    "--role", type=click.Choice(["api", "worker", "all"]), help="whom to ask  [env: MONOQ_ROLE]"
+)
+@click.option(
+    "--url",
+    envvar="MONOQ_URL",
+    help="a running monoq  [env: MONOQ_URL; default: the configured port here]",
+)
 def health(role: str | None, url: str | None) -> None:
     """Whether monoq does its work. Exit code 0: yes; 1: no; 2: a wrong setting.
 
-    An API is asked over HTTP. A worker is looked up in PostgreSQL: it is well while the lease of a worker of this host is valid.
+    An API is asked over HTTP. A worker is looked up in PostgreSQL: it is well while the lease of a
+    worker of this host is valid.
     """
     try:
         settings = load_settings(role=role)
@@ -61,9 +69,13 @@ async def _worker_here(settings: Settings) -> tuple[bool, str]:
     host = socket.gethostname()
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            database = await Database.connect(settings.database_url, connections=1, plans="fresh", name="monoq health")
+            database = await Database.connect(
+                settings.database_url, connections=1, plans="fresh", name="monoq health"
+            )
             workers = await WorkerStore(database).live_workers_of(host)
             await database.close()
     except (MonoqError, TimeoutError) as error:
         return False, f"monoq: {error or 'PostgreSQL does not answer'}"
-    return bool(workers), ", ".join(f"worker {row['id']}" for row in workers) or f"monoq: no worker of {host} has a valid lease"
+    return bool(workers), ", ".join(
+        f"worker {row['id']}" for row in workers
+    ) or f"monoq: no worker of {host} has a valid lease"

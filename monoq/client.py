@@ -16,7 +16,8 @@ FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 class Client:
-    """`async with Client("http://127.0.0.1:8000") as client: await client.submit("acme", "echo", {"n": 1})`.
+    """`async with Client("http://127.0.0.1:8000") as client: await client.submit("acme", "echo",
+    {"n": 1})`.
 
     Raises RequestRefused for an error the server tells, ServerUnreachable if there is none.
     """
@@ -31,12 +32,20 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def submit(self, tenant_id: str, job_type: str, payload: Any = None, **options: Any) -> str:
-        """Creates a job and returns its id. Options as in POST /jobs: priority, delayMs, runAt, maxAttempts, timeoutMs, idempotencyKey.
+    async def submit(
+        self, tenant_id: str, job_type: str, payload: Any = None, **options: Any
+    ) -> str:
+        """Creates a job and returns its id. Options as in POST /jobs: priority, delayMs, runAt,
+        maxAttempts, timeoutMs, idempotencyKey.
 
         Raises InvalidJson for a payload that has no JSON form.
         """
-        job = {"tenantId": tenant_id, "type": job_type, "payload": {} if payload is None else payload, **options}
+        job = {
+            "tenantId": tenant_id,
+            "type": job_type,
+            "payload": {} if payload is None else payload,
+            **options,
+        }
         return str((await self._post("/jobs", job))["jobId"])
 
     async def submit_many(self, jobs: Sequence[Job]) -> list[str]:
@@ -48,8 +57,13 @@ class Client:
         return await self._call("GET", f"/jobs/{job_id}")
 
     async def list(self, tenant_id: str, **filters: Any) -> Job:
-        """A page, newest first: `{"jobs": […], "nextCursor": …}`. Filters: status, type, limit, cursor."""
-        return await self._call("GET", "/jobs", params={"tenantId": tenant_id, **{k: v for k, v in filters.items() if v is not None}})
+        """A page, newest first: `{"jobs": […], "nextCursor": …}`. Filters: status, type, limit,
+        cursor."""
+        return await self._call(
+            "GET",
+            "/jobs",
+            params={"tenantId": tenant_id, **{k: v for k, v in filters.items() if v is not None}},
+        )
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels a waiting or running job; returns it."""
@@ -67,10 +81,12 @@ class Client:
             return job
 
     def stream(self, tenant_id: str, *, cursor: str | None = None, snapshot: bool = True) -> Stream:
-        """`async for update in client.stream("acme")`: every change of a tenant's jobs, over lost connections and restarts of servers.
+        """`async for update in client.stream("acme")`: every change of a tenant's jobs, over lost
+        connections and restarts of servers.
 
-        First come all jobs as they are, or, given a `cursor` (another stream's), what changed since. With `snapshot=False` only
-        what changes comes, and CursorRefused is raised when it is not known what that was: too much, or the database was restored.
+        First come all jobs as they are, or, given a `cursor` (another stream's), what changed
+        since. With `snapshot=False` only what changes comes, and CursorRefused is raised when it is
+        not known what that was: too much, or the database was restored.
         """
         return Stream(self._url, self.list, tenant_id, cursor, snapshot)
 
@@ -79,7 +95,9 @@ class Client:
         return await self._call("GET", "/health")
 
     async def _post(self, path: str, body: Job) -> Job:
-        return await self._call("POST", path, content=codec.dumps(body), headers={"content-type": "application/json"})
+        return await self._call(
+            "POST", path, content=codec.dumps(body), headers={"content-type": "application/json"}
+        )
 
     async def _call(self, method: str, path: str, **request: Any) -> Job:
         try:

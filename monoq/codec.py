@@ -1,5 +1,5 @@
-"""The one JSON codec: every payload, result, message and frame passes through it. It must never let through a value that
-Postgres, Python or a browser would refuse or change later."""
+"""The one JSON codec: every payload, result, message and frame passes through it. It must never let
+through a value that Postgres, Python or a browser would refuse or change later."""
 
 import math
 import re
@@ -16,15 +16,21 @@ from pydantic_core import PydanticSerializationError
 
 from monoq.errors import InvalidJson
 
-MAX_DEPTH = 64  # below every reader's limit: jiter 200, orjson 254 when writing, PostgreSQL about 6,000
+# below every reader's limit: jiter 200, orjson 254 when writing, PostgreSQL about 6,000
+MAX_DEPTH = 64
 MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
-MAX_GROWTH = 64 * 1024  # characters by which a value may come back longer: a claim reads hundreds of values at once
+# characters by which a value may come back longer: a claim reads hundreds of values at once
+MAX_GROWTH = 64 * 1024
 
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
 _KNOWN = "use None, bool, numbers, str, lists, dicts with str as keys, dataclasses, pydantic models, datetimes, UUIDs or enums"
 _FINITE = {str, int, bool, type(None)}
 # Each byte as what it may be in a number, and each bracket as square; all else is of no interest.
-_KINDS = {**dict.fromkeys(b"0123456789", ord("0")), **dict.fromkeys(b"eE", ord("e")), **dict.fromkeys(b"+-", ord("-"))}
+_KINDS = {
+    **dict.fromkeys(b"0123456789", ord("0")),
+    **dict.fromkeys(b"eE", ord("e")),
+    **dict.fromkeys(b"+-", ord("-")),
+}
 _IN_NUMBERS = bytes(_KINDS.get(byte, ord(" ")) for byte in range(256))
 _SQUARE = bytes({ord("{"): ord("["), ord("}"): ord("]")}.get(byte, byte) for byte in range(256))
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
@@ -35,8 +41,8 @@ _LONGEST_MARK = 16
 def loads(text: bytes | str) -> Any:
     """Parses strict JSON (RFC 8259, UTF-8 without a byte order mark, no duplicate keys).
 
-    Raises InvalidJson for anything else, and for what could not be read again: NUL, integers beyond 2^53, infinite floats,
-    nesting deeper than 64.
+    Raises InvalidJson for anything else, and for what could not be read again: NUL, integers beyond
+    2^53, infinite floats, nesting deeper than 64.
     """
     if isinstance(text, str):
         try:
@@ -55,8 +61,9 @@ def loads(text: bytes | str) -> Any:
 def read(text: str) -> Any:
     """Parses what Postgres returns of a value that `loads` or `dumps` let in, as it was.
 
-    jsonb writes 1e17 as a row of digits; an integer that large cannot have been let in, so it is the float again. What was
-    put into the table around this codec and cannot be read is returned as its text, cut: one bad row must not hide others.
+    jsonb writes 1e17 as a row of digits; an integer that large cannot have been let in, so it is
+    the float again. What was put into the table around this codec and cannot be read is returned as
+    its text, cut: one bad row must not hide others.
     """
     try:
         value = orjson.loads(text)
@@ -66,8 +73,8 @@ def read(text: str) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value that has no such form, or that would
-    come back as another (NaN and infinities)."""
+    """Writes a value as JSON text that `loads` and jsonb accept; raises InvalidJson for a value
+    that has no such form, or that would come back as another (NaN and infinities)."""
     try:
         text = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
     except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
@@ -75,8 +82,11 @@ def dumps(value: Any) -> str:
     if _may_be_unfit(text):
         read_again = loads(text)
         if _growth(read_again) > MAX_GROWTH:
-            raise InvalidJson(f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters")
-    # orjson writes null for what is no number: it would be stored, and nobody would learn of it. Texts without a null skip the walk.
+            raise InvalidJson(
+                f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters"
+            )
+    # orjson writes null for what is no number: it would be stored, and nobody would learn of it.
+    # Texts without a null skip the walk.
     if b"null" in text and (where := _not_finite(value)) is not None:
         raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
@@ -88,29 +98,41 @@ def canonical(value: Any) -> bytes:
 
 
 def clean_text(text: str, limit: int = 4096) -> str:
-    """Makes any text storable: NUL and half surrogates replaced, cut to `limit` characters. Never fails."""
+    """Makes any text storable: NUL and half surrogates replaced, cut to `limit` characters. Never
+    fails."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return cut.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    return (
+        cut.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")
+    )
 
 
 def _may_be_unfit(text: bytes) -> bool:
-    """Whether a text that the parser accepts can hold a value that a later reader does not: nested too deeply, NUL, a huge integer, a
-    float that overflows or grows. Others skip the walk, which costs more than the parsing. (A regular expression took ten times as long.)
-    """
+    """Whether a text that the parser accepts can hold a value that a later reader does not: nested
+    too deeply, NUL, a huge integer, a float that overflows or grows. Others skip the walk, which
+    costs more than the parsing. (A regular expression took ten times as long.)"""
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _may_be_deep(text):
         return True
     if len(text) <= _PIECE:
         return _has_marks(text)
-    return any(_has_marks(text[start : start + _PIECE + _LONGEST_MARK]) for start in range(0, len(text), _PIECE))
+    return any(
+        _has_marks(text[start : start + _PIECE + _LONGEST_MARK])
+        for start in range(0, len(text), _PIECE)
+    )
 
 
 def _has_marks(text: bytes) -> bool:
     numbers = text.translate(_IN_NUMBERS)
-    return b"0" * _LONGEST_MARK in numbers or b"0e00" in numbers or b"0e-00" in numbers or b"\\u0000" in text
+    return (
+        b"0" * _LONGEST_MARK in numbers
+        or b"0e00" in numbers
+        or b"0e-00" in numbers
+        or b"\\u0000" in text
+    )
 
 
 def _may_be_deep(text: bytes) -> bool:
-    """Takes out the innermost brackets, again and again. What stands in strings may look like brackets: then the answer is yes."""
+    """Takes out the innermost brackets, again and again. What stands in strings may look like
+    brackets: then the answer is yes."""
     brackets = text.translate(_SQUARE, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if not brackets:
@@ -144,7 +166,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _not_finite(value: Any) -> str | None:
-    """The way from a value that orjson has written to the first NaN or infinity in it; None: there is none."""
+    """The way from a value that orjson has written to the first NaN or infinity in it; None: there
+    is none."""
     if isinstance(value, float):
         return None if math.isfinite(value) else ""
     inside: Iterable[tuple[Any, Any]]

@@ -1,4 +1,5 @@
-"""Every setting, once: its name, default, bounds and meaning. A wrong value must stop the start with one line, never later."""
+"""Every setting, once: its name, default, bounds and meaning. A wrong value must stop the start
+with one line, never later."""
 
 import re
 from pathlib import Path
@@ -15,31 +16,50 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
 
 
 def _env(*names: str) -> AliasChoices:
-    """The environment names of a setting, the first of those present wins; the field's own name is for flags and tests."""
+    """The environment names of a setting, the first of those present wins; the field's own name is
+    for flags and tests."""
     return AliasChoices(*names)
 
 
 class Settings(BaseSettings):
     """Read from flags, then MONOQ_… in the environment, then these defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="MONOQ_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MONOQ_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     role: Role = Field("all", description="what this process does: api, worker or all")
-    app: str | None = Field(None, description="your handlers, as package.module:app; the built-in job types are always there")
+    app: str | None = Field(
+        None,
+        description="your handlers, as package.module:app; the built-in job types are always there",
+    )
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, validation_alias=_env("MONOQ_PORT", "PORT"), description="port to listen on; 0: any free one")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        validation_alias=_env("MONOQ_PORT", "PORT"),
+        description="port to listen on; 0: any free one",
+    )
     server: Literal["hypercorn", "uvicorn"] = Field(
         "hypercorn", description="what serves HTTP; uvicorn, if installed, is several times as fast"
     )
     allowed_hosts: CommaSeparated = Field(
-        (), description="Host names served besides localhost and the bound address, comma-separated; `*` serves any"
+        (),
+        description="Host names served besides localhost and the bound address, comma-separated; `*` serves any",
     )
-    trusted_proxies: Networks = Field((), description="addresses and networks of proxies whose X-Forwarded-* headers are believed")
+    trusted_proxies: Networks = Field(
+        (), description="addresses and networks of proxies whose X-Forwarded-* headers are believed"
+    )
     database_url: str | None = Field(
-        None, validation_alias=_env("MONOQ_DATABASE_URL", "DATABASE_URL"), description="PostgreSQL 15+; unset: embedded"
+        None,
+        validation_alias=_env("MONOQ_DATABASE_URL", "DATABASE_URL"),
+        description="PostgreSQL 15+; unset: embedded",
     )
     redis_url: str | None = Field(
-        None, validation_alias=_env("MONOQ_REDIS_URL", "REDIS_URL"), description="Redis 6.2+ or Valkey; unset: embedded"
+        None,
+        validation_alias=_env("MONOQ_REDIS_URL", "REDIS_URL"),
+        description="Redis 6.2+ or Valkey; unset: embedded",
     )
     data_dir: Path = Field(Path(".monoq"), description="where the embedded engines keep their data")
     database_connections: int = Field(
@@ -48,7 +68,9 @@ class Settings(BaseSettings):
         le=200,
         description="PostgreSQL connections per role of a process; an API keeps two of them for submits and one for its health",
     )
-    accept_unknown_types: bool = Field(False, description="accept jobs of types that this process has no handler for")
+    accept_unknown_types: bool = Field(
+        False, description="accept jobs of types that this process has no handler for"
+    )
     batch_size: int = Field(
         500,
         ge=1,
@@ -56,28 +78,70 @@ class Settings(BaseSettings):
         validation_alias=_env("MONOQ_BATCH_SIZE", "BATCH_SIZE"),
         description="jobs claimed at once, at most",
     )
-    slots: int = Field(2000, ge=1, le=100_000, description="async jobs that a worker runs at once, at most")
-    threads: int = Field(16, ge=1, le=1000, description="threads for handlers that are plain functions")
-    children: int = Field(32, ge=1, le=1000, description="jobs at once that run in a process of their own: isolated ones, and suspects")
-    child_memory: int = Field(2048, ge=0, description="megabytes that a child process may use; 0: no limit")
+    slots: int = Field(
+        2000, ge=1, le=100_000, description="async jobs that a worker runs at once, at most"
+    )
+    threads: int = Field(
+        16, ge=1, le=1000, description="threads for handlers that are plain functions"
+    )
+    children: int = Field(
+        32,
+        ge=1,
+        le=1000,
+        description="jobs at once that run in a process of their own: isolated ones, and suspects",
+    )
+    child_memory: int = Field(
+        2048, ge=0, description="megabytes that a child process may use; 0: no limit"
+    )
     max_result: int = Field(
         1_048_576,
         ge=1000,
         le=100_000_000,
         description="bytes of a result, as JSON; a job with a larger one has FAILED",
     )
-    lease: float = Field(10.0, gt=0, le=3600, description="seconds for which a worker's claims hold without a heartbeat")
-    beat: float = Field(0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease")
-    watchdog: float = Field(
-        8.0, ge=0, le=3600, description="seconds that C code may block the process before it is ended, at least three beats; 0: for ever"
+    lease: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="seconds for which a worker's claims hold without a heartbeat",
     )
-    start_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a start waits for a PostgreSQL that does not answer")
-    shutdown_timeout: float = Field(10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced")
-    drain: float = Field(0.0, ge=0, le=600, description="seconds for which a stopping API still serves while its health says 503")
-    metrics_port: int | None = Field(None, ge=0, le=65535, description="port that serves GET /metrics and nothing else; 0: any free one")
+    beat: float = Field(
+        0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease"
+    )
+    watchdog: float = Field(
+        8.0,
+        ge=0,
+        le=3600,
+        description="seconds that C code may block the process before it is ended, at least three beats; 0: for ever",
+    )
+    start_timeout: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        description="seconds that a start waits for a PostgreSQL that does not answer",
+    )
+    shutdown_timeout: float = Field(
+        10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced"
+    )
+    drain: float = Field(
+        0.0,
+        ge=0,
+        le=600,
+        description="seconds for which a stopping API still serves while its health says 503",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="port that serves GET /metrics and nothing else; 0: any free one",
+    )
     metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
-    log: Literal["console", "json"] = Field("console", description="how log lines look: for people, or one JSON object a line")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+    log: Literal["console", "json"] = Field(
+        "console", description="how log lines look: for people, or one JSON object a line"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="how much is logged"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -91,7 +155,8 @@ class Settings(BaseSettings):
     def _lease_outlives_missed_beats(self) -> "Settings":
         if self.lease < 3 * self.beat:
             raise ValueError("MONOQ_LEASE must be at least three times MONOQ_BEAT")
-        if 0 < self.watchdog < 3 * self.beat:  # it is fed at each beat: a shorter one would end a process that is well
+        # it is fed at each beat: a shorter one would end a process that is well
+        if 0 < self.watchdog < 3 * self.beat:
             raise ValueError("MONOQ_WATCHDOG must be 0 or at least three times MONOQ_BEAT")
         return self
 
@@ -105,11 +170,16 @@ class Settings(BaseSettings):
 def env_names(name: str) -> list[str]:
     """The environment variables that set a field, the strongest first."""
     alias = Settings.model_fields[name].validation_alias
-    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [f"MONOQ_{name.upper()}"]
+    return (
+        [str(choice) for choice in alias.choices]
+        if isinstance(alias, AliasChoices)
+        else [f"MONOQ_{name.upper()}"]
+    )
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Settings from flags (None: not given) and the environment; raises ConfigError with one line that names the variable."""
+    """Settings from flags (None: not given) and the environment; raises ConfigError with one line
+    that names the variable."""
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
@@ -117,4 +187,6 @@ def load_settings(**flags: Any) -> Settings:
         where = str(problem["loc"][0]) if problem["loc"] else ""
         name = env_names(where)[0] if where in Settings.model_fields else where
         got = f" (got {problem['input']!r})" if where else ""
-        raise ConfigError(f"{name}{': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}{got}") from None
+        raise ConfigError(
+            f"{name}{': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}{got}"
+        ) from None

@@ -1,4 +1,5 @@
-"""The error tree. A docstring is the default message; drivers' errors are translated at the edge and must not travel further."""
+"""The error tree. A docstring is the default message; drivers' errors are translated at the edge
+and must not travel further."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +50,9 @@ class RequestRefused(MonoqError):  # noqa: N818
     """the server refused the request; `status` and `problem` say why"""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        fields = "; ".join(f"{error['field']}: {error['message']}" for error in problem.get("errors", ()))
+        fields = "; ".join(
+            f"{error['field']}: {error['message']}" for error in problem.get("errors", ())
+        )
         super().__init__(fields or str(problem.get("detail") or f"HTTP {status}"))
         self.status = status
         self.problem = problem

@@ -1,4 +1,5 @@
-"""Named places where a test may end or stop the process. Off, and a plain no-op, unless MONOQ_FAILPOINT was set at the start."""
+"""Named places where a test may end or stop the process. Off, and a plain no-op, unless
+MONOQ_FAILPOINT was set at the start."""
 
 import os
 import signal
@@ -7,7 +8,11 @@ import signal
 def _armed(spec: str) -> tuple[str, int, signal.Signals]:
     """`name:kill9`, `name:stop`, or `name:kill9:3` for the third time it is passed."""
     name, action, *times = spec.split(":")
-    return name, int(times[0]) if times else 1, {"kill9": signal.SIGKILL, "stop": signal.SIGSTOP}[action]
+    return (
+        name,
+        int(times[0]) if times else 1,
+        {"kill9": signal.SIGKILL, "stop": signal.SIGSTOP}[action],
+    )
 
 
 _passed = 0

@@ -1,4 +1,5 @@
-"""What a job is: its statuses, a job to be submitted, and a job as people read it. Pure values; it must never do IO."""
+"""What a job is: its statuses, a job to be submitted, and a job as people read it. Pure values; it
+must never do IO."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
@@ -20,7 +21,8 @@ OWN_BYTES = 600  # of a job, without its payload
 
 
 def new_id() -> UUID:
-    """A UUID of version 7, in the driver's own subclass of `uuid.UUID`: made and written as text in a sixth of the time."""
+    """A UUID of version 7, in the driver's own subclass of `uuid.UUID`: made and written as text in
+    a sixth of the time."""
     made: UUID = pgproto.UUID(uuid_utils.uuid7().bytes)
     return made
 
@@ -37,13 +39,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to submit. Durations are milliseconds; the lower priority runs first, within its tenant.
+    """A job to submit. Durations are milliseconds; the lower priority runs first, within its
+    tenant.
 
-    `run_at` and `delay_ms` exclude one another. `max_attempts` counts all runs, the first included; it and `timeout_ms`
-    default to what the handler says. The payload is any JSON value; InvalidJson is raised for what cannot be stored.
+    `run_at` and `delay_ms` exclude one another. `max_attempts` counts all runs, the first included;
+    it and `timeout_ms` default to what the handler says. The payload is any JSON value; InvalidJson
+    is raised for what cannot be stored.
 
-    What the request did not say itself is no part of `request_hash`: `default_attempts`, which are stored in place of
-    `max_attempts`. What it said besides this job, if another such thing makes it another request, is: `asked_besides`.
+    What the request did not say itself is no part of `request_hash`: `default_attempts`, which are
+    stored in place of `max_attempts`. What it said besides this job, if another such thing makes it
+    another request, is: `asked_besides`.
     """
 
     tenant_id: str
@@ -59,7 +64,8 @@ class NewJob:
     default_attempts: InitVar[int | None] = None
     asked_besides: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
-    request_hash: bytes | None = field(init=False, repr=False, default=None)  # tells a repeat from another request with its key
+    # tells a repeat from another request with its key
+    request_hash: bytes | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self, default_attempts: int | None, asked_besides: str | None) -> None:
         object.__setattr__(self, "payload_json", codec.dumps(self.payload))
@@ -74,16 +80,27 @@ class NewJob:
         return len(self.payload_json) + OWN_BYTES
 
     def forget_payload(self) -> None:
-        """Lets go of the payload as an object, which can be ten times as large; `payload_json` stays."""
+        """Lets go of the payload as an object, which can be ten times as large; `payload_json`
+        stays."""
         object.__setattr__(self, "payload", None)
 
     @property
     def is_due(self) -> bool:
-        """Whether it may run at once. A `run_at` is left to Postgres, whose clock is the only one that counts."""
+        """Whether it may run at once. A `run_at` is left to Postgres, whose clock is the only one
+        that counts."""
         return self.delay_ms == 0 and self.run_at is None
 
     def _hash_request(self, besides: str | None) -> bytes:
-        asked = (self.type, self.payload, self.priority, self.run_at, self.delay_ms, self.max_attempts, self.timeout_ms, besides)
+        asked = (
+            self.type,
+            self.payload,
+            self.priority,
+            self.run_at,
+            self.delay_ms,
+            self.max_attempts,
+            self.timeout_ms,
+            besides,
+        )
         return blake2b(codec.canonical(asked), digest_size=16).digest()
 
 
@@ -109,7 +126,11 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "finishedAt": timestamp(row["finished_at"]),
     }
     if "payload" in row:
-        job |= {"payload": _parsed(row["payload"]), "result": _parsed(row["result"]), "errors": _parsed(row["errors"])}
+        job |= {
+            "payload": _parsed(row["payload"]),
+            "result": _parsed(row["result"]),
+            "errors": _parsed(row["errors"]),
+        }
     return job
 
 

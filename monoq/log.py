@@ -1,5 +1,6 @@
-"""Where logging is set up, once per process, and how a record is shown: for people or as JSON. Modules and handlers log through
-`logging.getLogger(__name__)` and must never configure it. A record is one line, whatever it was made of, and gives no secret away."""
+"""Where logging is set up, once per process, and how a record is shown: for people or as JSON.
+Modules and handlers log through `logging.getLogger(__name__)` and must never configure it. A record
+is one line, whatever it was made of, and gives no secret away."""
 
 import logging
 import re
@@ -22,9 +23,13 @@ MAX_FIELDS = 40
 
 SECRET = r"pass(?:word|wd|phrase)|secret|token(?!s)|authorization|cookie|api[_-]?key|credential"  # noqa: S105 - names of them
 _SECRET_KEY = re.compile(SECRET, re.IGNORECASE)
-_SECRET_IN_TEXT = re.compile(rf"""((?:{SECRET})["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?:Bearer |Basic )?[^\s,;&"'}})\]]+)""", re.IGNORECASE)
+_SECRET_IN_TEXT = re.compile(
+    rf"""((?:{SECRET})["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?:Bearer |Basic )?[^\s,;&"'}})\]]+)""",
+    re.IGNORECASE,
+)
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):[^\s/@]*@")
-# What moves a cursor, ends a line or is no character: C0, DEL, C1, the separators of lines and paragraphs, half surrogates.
+# What moves a cursor, ends a line or is no character: C0, DEL, C1, the separators of lines and
+# paragraphs, half surrogates.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -38,7 +43,8 @@ class RunOfAJob(Protocol):
     worker_id: int
 
 
-# Set for each run by whoever starts it, and read only if a record is made. A task or thread that the handler starts inherits it.
+# Set for each run by whoever starts it, and read only if a record is made. A task or thread that
+# the handler starts inherits it.
 current_run: ContextVar[RunOfAJob | None] = ContextVar("current_run", default=None)
 
 
@@ -75,21 +81,34 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
             shown += [_in_order, structlog.processors.JSONRenderer(_json)]
         else:
             plain = structlog.dev.plain_traceback
-            shown += [_indent, structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, sort_keys=False, exception_formatter=plain)]
+            shown += [
+                _indent,
+                structlog.dev.ConsoleRenderer(
+                    colors=colors, pad_event_to=0, sort_keys=False, exception_formatter=plain
+                ),
+            ]
         super().__init__(foreign_pre_chain=before, processors=shown)
 
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
         except Exception as error:  # noqa: BLE001 - a wrong number of arguments, a `__str__` that fails: logging would print a traceback
-            record = logging.makeLogRecord({"name": record.name, "levelno": record.levelno, "levelname": record.levelname})
+            record = logging.makeLogRecord(
+                {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
+            )
             record.msg, record.args = "a record could not be shown: %s", (type(error).__name__,)
             return super().format(record)
 
 
 def _add_run(_: Any, __: str, event: EventDict) -> EventDict:
     if run := current_run.get():
-        event.update(job=str(run.id), tenant=run.tenant_id, type=run.type, attempt=run.attempt, worker=run.worker_id)
+        event.update(
+            job=str(run.id),
+            tenant=run.tenant_id,
+            type=run.type,
+            attempt=run.attempt,
+            worker=run.worker_id,
+        )
     return event
 
 
@@ -98,13 +117,19 @@ def _clean(_: Any, __: str, event: EventDict) -> EventDict:
     cleaned: dict[str, Any] = {}
     for name, value in list(event.items())[:MAX_FIELDS]:
         if name in ("exception", "stack"):
-            cleaned[name] = "\n".join(_one_line(line, MAX_TEXT) for line in _ends_of(str(value)).split("\n"))
+            cleaned[name] = "\n".join(
+                _one_line(line, MAX_TEXT) for line in _ends_of(str(value)).split("\n")
+            )
         elif _SECRET_KEY.search(str(name)):
             cleaned[_one_line(str(name), 100)] = "***"
-        elif isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < 2**63):
+        elif isinstance(value, bool | float | None) or (
+            isinstance(value, int) and abs(value) < 2**63
+        ):
             cleaned[_one_line(str(name), 100)] = value
         else:
-            cleaned[_one_line(str(name), 100)] = _one_line(str(value), MAX_TEXT if name == "event" else MAX_FIELD)
+            cleaned[_one_line(str(name), 100)] = _one_line(
+                str(value), MAX_TEXT if name == "event" else MAX_FIELD
+            )
     return cleaned
 
 
@@ -123,7 +148,9 @@ def _ends_of(text: str) -> str:
 
 
 def _in_order(_: Any, __: str, event: EventDict) -> EventDict:
-    first = {name: event.pop(name) for name in ("timestamp", "level", "logger", "event") if name in event}
+    first = {
+        name: event.pop(name) for name in ("timestamp", "level", "logger", "event") if name in event
+    }
     return first | dict(event)
 
 
@@ -139,7 +166,11 @@ def _indent(_: Any, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+def _uncaught(
+    kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None
+) -> None:
     if issubclass(kind, KeyboardInterrupt):
         return
-    logging.getLogger("monoq").critical("nobody caught an error", exc_info=(kind, error or kind(), traceback))
+    logging.getLogger("monoq").critical(
+        "nobody caught an error", exc_info=(kind, error or kind(), traceback)
+    )

@@ -1,5 +1,6 @@
-"""What this process counts: the catalogue of metrics, and the numbers behind it. Parts report whole batches; it must cost next to nothing
-per job, know no tenant, and hold nothing global: the composition root builds one and hands it round."""
+"""What this process counts: the catalogue of metrics, and the numbers behind it. Parts report whole
+batches; it must cost next to nothing per job, know no tenant, and hold nothing global: the
+composition root builds one and hands it round."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter as Tally
@@ -11,7 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info, Metric, P
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-OTHER = "other"  # the label of types that this process has no handler for: whoever may submit must not be able to make time series
+# the label of types that this process has no handler for: whoever may submit must not be able to
+# make time series
+OTHER = "other"
 CLIENT = "client"  # the label of sockets that their client closed: its code is its own choice
 UNKNOWN = float("nan")  # what an engine did not tell in time
 
@@ -47,49 +50,105 @@ class Metrics:
 
         self.submitted = self._per_type("monoq_jobs_submitted", "jobs stored")
         self.completed = self._per_type("monoq_jobs_completed", "jobs that ended well")
-        self.failed = self._per_type("monoq_jobs_failed", "jobs that ended badly: no attempts left, or no use in another one")
-        self.cancelled = self._per_type("monoq_jobs_cancelled", "jobs cancelled, by a person or by their handler")
-        self.retried = self._per_type("monoq_jobs_retried", "failed attempts after which the job waits for the next one")
-        self.returned = self._per_type("monoq_jobs_returned", "runs that used no attempt: snoozed, or given back at a stop")
-        self.revived = self._per_type("monoq_jobs_revived", "failed or cancelled jobs that a person sent back")
-        self.rescued = self._counter("monoq_jobs_rescued", "jobs freed from dead workers", fate=("waiting", "failed"))
-        self.stale = self._counter("monoq_stale_writes", "results refused because the job was no longer this worker's")
-        self.direct = self._counter("monoq_direct_picks", "jobs chosen in PostgreSQL itself, without the runway")
-        self.failed_pushes = self._counter("monoq_failed_pushes", "pushes to the runway that failed; the stager repeats them")
-        self.upkeep_failures = self._counter("monoq_upkeep_failures", "passes of a background loop that failed", loop=())
-        self.unpublished = self._counter("monoq_unpublished_messages", "live updates that Redis did not take; viewers read them later")
-        self.sockets_closed = self._counter("monoq_sockets_closed", "WebSockets that ended", code=())
+        self.failed = self._per_type(
+            "monoq_jobs_failed", "jobs that ended badly: no attempts left, or no use in another one"
+        )
+        self.cancelled = self._per_type(
+            "monoq_jobs_cancelled", "jobs cancelled, by a person or by their handler"
+        )
+        self.retried = self._per_type(
+            "monoq_jobs_retried", "failed attempts after which the job waits for the next one"
+        )
+        self.returned = self._per_type(
+            "monoq_jobs_returned", "runs that used no attempt: snoozed, or given back at a stop"
+        )
+        self.revived = self._per_type(
+            "monoq_jobs_revived", "failed or cancelled jobs that a person sent back"
+        )
+        self.rescued = self._counter(
+            "monoq_jobs_rescued", "jobs freed from dead workers", fate=("waiting", "failed")
+        )
+        self.stale = self._counter(
+            "monoq_stale_writes", "results refused because the job was no longer this worker's"
+        )
+        self.direct = self._counter(
+            "monoq_direct_picks", "jobs chosen in PostgreSQL itself, without the runway"
+        )
+        self.failed_pushes = self._counter(
+            "monoq_failed_pushes", "pushes to the runway that failed; the stager repeats them"
+        )
+        self.upkeep_failures = self._counter(
+            "monoq_upkeep_failures", "passes of a background loop that failed", loop=()
+        )
+        self.unpublished = self._counter(
+            "monoq_unpublished_messages",
+            "live updates that Redis did not take; viewers read them later",
+        )
+        self.sockets_closed = self._counter(
+            "monoq_sockets_closed", "WebSockets that ended", code=()
+        )
 
-        self.wait = BulkHistogram("monoq_job_wait_seconds", "from the moment a job is due to its claim", SECONDS)
-        self.run = BulkHistogram("monoq_job_run_seconds", "how long the handler ran", SECONDS, "type")
+        self.wait = BulkHistogram(
+            "monoq_job_wait_seconds", "from the moment a job is due to its claim", SECONDS
+        )
+        self.run = BulkHistogram(
+            "monoq_job_run_seconds", "how long the handler ran", SECONDS, "type"
+        )
         self.insert_jobs = BulkHistogram("monoq_insert_jobs", "jobs stored by one INSERT", JOBS)
-        self.loop_lag = BulkHistogram("monoq_event_loop_lag_seconds", "how late a timer of the event loop was", LAG_SECONDS)
+        self.loop_lag = BulkHistogram(
+            "monoq_event_loop_lag_seconds", "how late a timer of the event loop was", LAG_SECONDS
+        )
         for histogram in (self.wait, self.run, self.insert_jobs, self.loop_lag):
             self.registry.register(histogram)
 
         self.slots = self._gauge("monoq_worker_slots", "jobs that this worker may hold")
-        self.slots_used = self._gauge("monoq_worker_slots_used", "jobs that this worker holds, until their end is written")
-        self.hung = self._gauge("monoq_hung_handlers", "handlers of this worker that cannot be stopped, threads and event loops")
+        self.slots_used = self._gauge(
+            "monoq_worker_slots_used", "jobs that this worker holds, until their end is written"
+        )
+        self.hung = self._gauge(
+            "monoq_hung_handlers",
+            "handlers of this worker that cannot be stopped, threads and event loops",
+        )
         self.sockets_open = self._gauge("monoq_sockets_open", "WebSockets open")
-        self.horizon_age = self._gauge("monoq_horizon_age_seconds", "how long the oldest open transaction has made reads of changes longer")
+        self.horizon_age = self._gauge(
+            "monoq_horizon_age_seconds",
+            "how long the oldest open transaction has made reads of changes longer",
+        )
         self.horizon_age.set(UNKNOWN)
-        self.waiting = self._gauge("monoq_jobs_waiting", "jobs that wait, everywhere, those not yet due among them")
+        self.waiting = self._gauge(
+            "monoq_jobs_waiting", "jobs that wait, everywhere, those not yet due among them"
+        )
         self.running = self._gauge("monoq_jobs_running", "jobs that run, everywhere")
-        self.oldest = self._gauge("monoq_oldest_waiting_seconds", "how long the longest-waiting job has been due; 0: none waits")
+        self.oldest = self._gauge(
+            "monoq_oldest_waiting_seconds",
+            "how long the longest-waiting job has been due; 0: none waits",
+        )
         self.runway = self._gauge("monoq_runway_jobs", "ids in the Redis lists of what is next")
-        self.postgres_up = self._gauge("monoq_postgres_up", "whether PostgreSQL answered this scrape")
+        self.postgres_up = self._gauge(
+            "monoq_postgres_up", "whether PostgreSQL answered this scrape"
+        )
         self.redis_up = self._gauge("monoq_redis_up", "whether Redis answered this scrape")
-        Info("monoq_build", "the version that runs", registry=self.registry).info({"version": version})
+        Info("monoq_build", "the version that runs", registry=self.registry).info(
+            {"version": version}
+        )
         ProcessCollector(registry=self.registry)
 
     def jobs_stored(self, new: Sequence[str], inserted: int) -> None:
-        """An INSERT of `inserted` jobs was committed; `new` are the types of those that were not there before."""
+        """An INSERT of `inserted` jobs was committed; `new` are the types of those that were not
+        there before."""
         self.insert_jobs.observe([inserted])
         self._count(self.submitted, new)
 
-    def runs_ended(self, part: Sequence[tuple[RunTimes, HowItEnded]], rows: Sequence[Any], *, completed: bool, now: float) -> None:
-        """Runs ended (`completed`: all of them well) and `rows`, whose first column is the id, were written of them; the others were
-        stale and are not counted."""
+    def runs_ended(
+        self,
+        part: Sequence[tuple[RunTimes, HowItEnded]],
+        rows: Sequence[Any],
+        *,
+        completed: bool,
+        now: float,
+    ) -> None:
+        """Runs ended (`completed`: all of them well) and `rows`, whose first column is the id, were
+        written of them; the others were stale and are not counted."""
         if len(rows) != len(part):
             written = {row[0] for row in rows}
             part = [(run, ending) for run, ending in part if run.id in written]
@@ -98,7 +157,9 @@ class Metrics:
             return
         fates: dict[Counter, list[RunTimes]] = defaultdict(list)
         for run, ending in part:
-            fates[self.returned if ending.attempts_back else self._by_status(ending.status)].append(run)
+            fates[self.returned if ending.attempts_back else self._by_status(ending.status)].append(
+                run
+            )
         for counter, runs in fates.items():
             self._ended(counter, runs, now)
 
@@ -122,7 +183,11 @@ class Metrics:
         self.sockets_closed.labels(CLIENT if code is None else code).inc()
 
     def _by_status(self, status: str) -> Counter:
-        return {"COMPLETED": self.completed, "FAILED": self.failed, "CANCELLED": self.cancelled}.get(status, self.retried)
+        return {
+            "COMPLETED": self.completed,
+            "FAILED": self.failed,
+            "CANCELLED": self.cancelled,
+        }.get(status, self.retried)
 
     def _count(self, counter: Counter, types: Iterable[str]) -> None:
         for job_type, jobs in Tally(types).items():
@@ -133,14 +198,17 @@ class Metrics:
             return
         types = [run.type for run in runs]
         by_type: dict[str, list[RunTimes]] = {types[0]: runs}
-        if types.count(types[0]) != len(types):  # mostly they are alike, and this is the cheapest way to find out
+        # mostly they are alike, and this is the cheapest way to find out
+        if types.count(types[0]) != len(types):
             by_type = defaultdict(list)
             for run in runs:
                 by_type[run.type].append(run)
         for job_type, alike in by_type.items():
             label = job_type if job_type in self._labels else OTHER
             counter.labels(label).inc(len(alike))
-            self.run.observe([(run.ended_at or now) - run.started_at for run in alike if run.started_at], label)
+            self.run.observe(
+                [(run.ended_at or now) - run.started_at for run in alike if run.started_at], label
+            )
 
     def _per_type(self, name: str, text: str) -> Counter:
         return self._counter(name, text, type=tuple(sorted(self._labels)))
@@ -162,14 +230,19 @@ class _PlainCounter(Counter):
 
     def collect(self) -> Iterator[Metric]:
         for family in super().collect():
-            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            family.samples = [
+                sample for sample in family.samples if not sample.name.endswith("_created")
+            ]
             yield family
 
 
 class BulkHistogram(Collector):
-    """A histogram that takes a batch at once, for about 70 ns a value; prometheus-client's own takes one by one, for ten times that."""
+    """A histogram that takes a batch at once, for about 70 ns a value; prometheus-client's own
+    takes one by one, for ten times that."""
 
-    def __init__(self, name: str, text: str, bounds: Sequence[float], label: str | None = None) -> None:
+    def __init__(
+        self, name: str, text: str, bounds: Sequence[float], label: str | None = None
+    ) -> None:
         self._name = name
         self._text = text
         self._bounds = bounds
@@ -200,7 +273,9 @@ class BulkHistogram(Collector):
         self._sums[label] += sum(values)
 
     def collect(self) -> Iterator[Metric]:
-        family = HistogramMetricFamily(self._name, self._text, labels=[self._label] if self._label else [])
+        family = HistogramMetricFamily(
+            self._name, self._text, labels=[self._label] if self._label else []
+        )
         for label, counts in self._counts.items():
             buckets, upto = [], 0
             for bound, count in zip((*map(float, self._bounds), float("inf")), counts, strict=True):

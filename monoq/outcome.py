@@ -1,4 +1,5 @@
-"""How a run ends, other than by a plain result. Pure values; a handler may raise them or return them."""
+"""How a run ends, other than by a plain result. Pure values; a handler may raise them or return
+them."""
 
 
 class Outcome(Exception):  # noqa: N818 - an ending that may be raised, not an error
@@ -6,9 +7,12 @@ class Outcome(Exception):  # noqa: N818 - an ending that may be raised, not an e
 
 
 class Retry(Outcome):
-    """This attempt failed: try again after `delay` seconds (None: the handler's backoff). On the last attempt the job fails."""
+    """This attempt failed: try again after `delay` seconds (None: the handler's backoff). On the
+    last attempt the job fails."""
 
-    def __init__(self, reason: str = "the handler asked for a retry", *, delay: float | None = None) -> None:
+    def __init__(
+        self, reason: str = "the handler asked for a retry", *, delay: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.delay = delay
 

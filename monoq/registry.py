@@ -1,4 +1,5 @@
-"""Job types and their handlers: what a user's code declares, and what the API and the worker look up. It must never run a handler."""
+"""Job types and their handlers: what a user's code declares, and what the API and the worker look
+up. It must never run a handler."""
 
 import importlib
 import inspect
@@ -27,9 +28,11 @@ DEFAULT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler may know of its run. `attempt` counts from 1; `deadline` is on the clock of `time.monotonic`.
+    """What a handler may know of its run. `attempt` counts from 1; `deadline` is on the clock of
+    `time.monotonic`.
 
-    `claim` grows with each run of the job, whoever runs it: a fencing token for systems that the handler writes to.
+    `claim` grows with each run of the job, whoever runs it: a fencing token for systems that the
+    handler writes to.
     """
 
     job_id: UUID
@@ -74,7 +77,8 @@ class Handler:
 
 @dataclass
 class App:
-    """A set of handlers by job type. `monoq serve --app package.module:app` serves those of one App.
+    """A set of handlers by job type. `monoq serve --app package.module:app` serves those of one
+    App.
 
     >>> app = App()
     >>> @app.handler("send_email", max_attempts=5, timeout=30)
@@ -87,7 +91,14 @@ class App:
     def handler(self, name: F, /) -> F: ...
     @overload
     def handler(
-        self, name: str | None = None, /, *, max_attempts: int = ..., timeout: float = ..., backoff: Backoff = ..., isolated: bool = ...
+        self,
+        name: str | None = None,
+        /,
+        *,
+        max_attempts: int = ...,
+        timeout: float = ...,
+        backoff: Backoff = ...,
+        isolated: bool = ...,
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -100,18 +111,24 @@ class App:
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         isolated: bool = False,
     ) -> Any:
-        """Declares the handler of a job type: `@app.handler`, `@app.handler("name")` or with its policy; sync or async.
+        """Declares the handler of a job type: `@app.handler`, `@app.handler("name")` or with its
+        policy; sync or async.
 
-        The function takes the payload (annotated with a pydantic model, a dataclass or any type pydantic knows; plain JSON
-        without annotation) and, if it asks for one, a JobContext. `max_attempts` counts all runs, the first included;
-        `timeout` is in seconds. An `isolated` handler runs in a child process, which is killed
-        at the timeout. The decorated function stays callable.
+        The function takes the payload (annotated with a pydantic model, a dataclass or any type
+        pydantic knows; plain JSON without annotation) and, if it asks for one, a JobContext.
+        `max_attempts` counts all runs, the first included; `timeout` is in seconds. An `isolated`
+        handler runs in a child process, which is killed at the timeout. The decorated function
+        stays callable.
         """
         if callable(name):
             return self.handler()(name)
 
         def declare(function: F) -> F:
-            self.add(describe(function, name or function.__name__, max_attempts, timeout, backoff, isolated))
+            self.add(
+                describe(
+                    function, name or function.__name__, max_attempts, timeout, backoff, isolated
+                )
+            )
             return function
 
         return declare
@@ -139,18 +156,42 @@ class App:
         return iter(self.handlers.values())
 
 
-def describe(function: Callable[..., Any], name: str, max_attempts: int, timeout: float, backoff: Backoff, isolated: bool) -> Handler:
-    """Reads a function's signature into a Handler; raises ConfigError for one that cannot be called as a handler."""
+def describe(
+    function: Callable[..., Any],
+    name: str,
+    max_attempts: int,
+    timeout: float,
+    backoff: Backoff,
+    isolated: bool,
+) -> Handler:
+    """Reads a function's signature into a Handler; raises ConfigError for one that cannot be called
+    as a handler."""
     if not re.fullmatch(TYPE_PATTERN, name):
         raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
     if max_attempts < 1 or not 0 < timeout <= 86_400:
-        raise ConfigError(f"handler {name!r}: max_attempts must be at least 1, timeout above 0 and at most 86400 seconds")
+        raise ConfigError(
+            f"handler {name!r}: max_attempts must be at least 1, timeout above 0 and at most 86400 seconds"
+        )
     hints = typing.get_type_hints(function, include_extras=True)
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    contexts = [p for p in parameters if hints.get(p.name) is JobContext or (p.name == "ctx" and p.name not in hints)]
+    parameters = [
+        p
+        for p in inspect.signature(function).parameters.values()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    contexts = [
+        p
+        for p in parameters
+        if hints.get(p.name) is JobContext or (p.name == "ctx" and p.name not in hints)
+    ]
     payloads = [p for p in parameters if p not in contexts]
-    if len(contexts) > 1 or len(payloads) > 1 or (contexts and payloads and parameters[0] is contexts[0]):
-        raise ConfigError(f"handler {name!r} must take (payload), (payload, ctx: JobContext), (ctx: JobContext) or nothing")
+    if (
+        len(contexts) > 1
+        or len(payloads) > 1
+        or (contexts and payloads and parameters[0] is contexts[0])
+    ):
+        raise ConfigError(
+            f"handler {name!r} must take (payload), (payload, ctx: JobContext), (ctx: JobContext) or nothing"
+        )
     annotation = hints.get(payloads[0].name, Any) if payloads else Any
     return Handler(
         name=name,
@@ -167,7 +208,8 @@ def describe(function: Callable[..., Any], name: str, max_attempts: int, timeout
 
 
 def load_app(path: str) -> App:
-    """Imports `package.module:attribute` (the current directory counts); raises ConfigError in one line if that fails."""
+    """Imports `package.module:attribute` (the current directory counts); raises ConfigError in one
+    line if that fails."""
     module_name, _, attribute = path.partition(":")
     if not module_name or not attribute:
         raise ConfigError(f"--app {path!r}: expected package.module:attribute")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential backoff in seconds: `base` after the first failed attempt, doubled each time, never above `max`.
+    """Exponential backoff in seconds: `base` after the first failed attempt, doubled each time,
+    never above `max`.
 
-    With jitter the delay is drawn between half and the whole of that ("equal jitter"), so that jobs which failed together
-    do not return together.
+    With jitter the delay is drawn between half and the whole of that ("equal jitter"), so that jobs
+    which failed together do not return together.
     """
 
     base: float = 1.0

@@ -1,5 +1,5 @@
-"""Start and stop of the long-running parts of a process. A part that dies must stop the whole, loudly: a worker without its
-heartbeat is worse than no worker."""
+"""Start and stop of the long-running parts of a process. A part that dies must stop the whole,
+loudly: a worker without its heartbeat is worse than no worker."""
 
 import asyncio
 import logging
@@ -9,7 +9,8 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """A named loop. `run` returns soon after `stop`, having finished what it must not lose; `stop` may be called twice, or first."""
+    """A named loop. `run` returns soon after `stop`, having finished what it must not lose; `stop`
+    may be called twice, or first."""
 
     name = "service"
 
@@ -35,27 +36,43 @@ class Service:
             pass
 
 
-async def supervise(stages: Sequence[Sequence[Service]], stop: asyncio.Event, grace_s: float) -> bool:
-    """Runs services until `stop` is set or one of them ends; then stops them stage by stage, in the order given.
+async def supervise(
+    stages: Sequence[Sequence[Service]], stop: asyncio.Event, grace_s: float
+) -> bool:
+    """Runs services until `stop` is set or one of them ends; then stops them stage by stage, in the
+    order given.
 
-    The whole stop takes at most `grace_s` seconds: what has not ended by then is cancelled. Returns whether all went well.
+    The whole stop takes at most `grace_s` seconds: what has not ended by then is cancelled. Returns
+    whether all went well.
     """
-    tasks = {service: asyncio.create_task(service.run(), name=service.name) for stage in stages for service in stage}
+    tasks = {
+        service: asyncio.create_task(service.run(), name=service.name)
+        for stage in stages
+        for service in stage
+    }
     asked = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait([asked, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
     died = [service for service, task in tasks.items() if task.done()]
     for service in died:
-        log.critical("%s ended by itself; stopping", service.name, exc_info=tasks[service].exception())
+        log.critical(
+            "%s ended by itself; stopping", service.name, exc_info=tasks[service].exception()
+        )
     end = asyncio.get_running_loop().time() + grace_s
     late = [service for stage in stages for service in await _stop_stage(stage, tasks, end)]
-    failed = [service for service, task in tasks.items() if task.done() and not task.cancelled() and task.exception()]
+    failed = [
+        service
+        for service, task in tasks.items()
+        if task.done() and not task.cancelled() and task.exception()
+    ]
     for service in set(failed) - set(died):
         log.error("%s failed while stopping", service.name, exc_info=tasks[service].exception())
     return not (died or late or failed)
 
 
-async def _stop_stage(stage: Sequence[Service], tasks: dict[Service, "asyncio.Task[None]"], end: float) -> list[Service]:
+async def _stop_stage(
+    stage: Sequence[Service], tasks: dict[Service, "asyncio.Task[None]"], end: float
+) -> list[Service]:
     """Stops the services of a stage at once; returns those that had to be cancelled."""
     for service in stage:
         service.stop()

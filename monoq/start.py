@@ -1,4 +1,5 @@
-"""What must be there before anything starts: our files, the engines, a current schema. It must never change somebody else's schema."""
+"""What must be there before anything starts: our files, the engines, a current schema. It must
+never change somebody else's schema."""
 
 import asyncio
 import resource
@@ -16,7 +17,8 @@ MOST_DESCRIPTORS = 65_536
 
 
 def raise_descriptor_limit() -> None:
-    """Takes as many descriptors as this process may have: each connection is one, and the usual 1,024 are soon used up."""
+    """Takes as many descriptors as this process may have: each connection is one, and the usual
+    1,024 are soon used up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
     if soft < most:
@@ -32,13 +34,22 @@ def package_dir(name: str) -> Path:
 
 @contextmanager
 def engine_urls(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
-    """The URLs to use: those that are set, and the embedded engines for the others. Raises EmbeddedError."""
-    with engines(settings.data_dir, postgres=settings.database_url is None, redis=redis and settings.redis_url is None) as own:
-        yield settings.database_url or own.database_url or "", settings.redis_url or own.redis_url or ""
+    """The URLs to use: those that are set, and the embedded engines for the others. Raises
+    EmbeddedError."""
+    with engines(
+        settings.data_dir,
+        postgres=settings.database_url is None,
+        redis=redis and settings.redis_url is None,
+    ) as own:
+        yield (
+            settings.database_url or own.database_url or "",
+            settings.redis_url or own.redis_url or "",
+        )
 
 
 async def require_schema(settings: Settings, database_url: str) -> None:
-    """Our own engine's schema is ours to migrate; somebody else's is only looked at. One that is restarting is waited for.
+    """Our own engine's schema is ours to migrate; somebody else's is only looked at. One that is
+    restarting is waited for.
 
     Raises ConfigError, DatabaseUnavailable.
     """
@@ -56,4 +67,6 @@ async def require_schema(settings: Settings, database_url: str) -> None:
                 raise
             await asyncio.sleep(0.2)
     if missing:
-        raise ConfigError(f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`")
+        raise ConfigError(
+            f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`"
+        )

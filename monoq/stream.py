@@ -1,5 +1,5 @@
-"""Follows the jobs of a tenant for the Python client, across lost connections. It must never hand on a version that is older than
-one before it, nor a cursor before what it covers."""
+"""Follows the jobs of a tenant for the Python client, across lost connections. It must never hand
+on a version that is older than one before it, nor a cursor before what it covers."""
 
 import asyncio
 import json
@@ -15,22 +15,34 @@ from monoq.errors import CursorRefused, RequestRefused, ServerUnreachable
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
-RESTART_DELAY_S = 1.0  # the server said that it restarts: it is back soon, but not for all in the same instant
+# the server said that it restarts: it is back soon, but not for all in the same instant
+RESTART_DELAY_S = 1.0
 OPEN_TIMEOUT_S = 10.0
 MAX_FRAME_BYTES = 16 * 1024 * 1024  # 500 updates with long errors
 REMEMBERED = 100_000  # versions
 SERVICE_RESTART = 1012
-UPDATE_FIELDS = ("tenantId", "type", "status", "attempts", "version", "error", "workerId", "updatedAt")
+UPDATE_FIELDS = (
+    "tenantId",
+    "type",
+    "status",
+    "attempts",
+    "version",
+    "error",
+    "workerId",
+    "updatedAt",
+)
 
 Update = dict[str, Any]
 ListJobs = Callable[..., Awaitable[dict[str, Any]]]  # as Client.list
 
 
 class Stream:
-    """An async iterator of updates, as the WebSocket tells them. `cursor` covers what was taken from it: kept, it is where another
-    stream goes on. None until the first is known."""
+    """An async iterator of updates, as the WebSocket tells them. `cursor` covers what was taken
+    from it: kept, it is where another stream goes on. None until the first is known."""
 
-    def __init__(self, url: str, list_jobs: ListJobs, tenant_id: str, cursor: str | None, snapshot: bool) -> None:
+    def __init__(
+        self, url: str, list_jobs: ListJobs, tenant_id: str, cursor: str | None, snapshot: bool
+    ) -> None:
         self.cursor = cursor
         self._url = "ws" + url.rstrip("/").removeprefix("http") + "/ws"
         self._list_jobs = list_jobs
@@ -56,15 +68,29 @@ class Stream:
                     raise
             except (OSError, TimeoutError, WebSocketException, ServerUnreachable):
                 pass  # it comes back, or it does not: whoever iterates decides how long to wait
-            longest = RESTART_DELAY_S if self._restarts else min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
+            longest = (
+                RESTART_DELAY_S
+                if self._restarts
+                else min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
+            )
             self._failures, self._restarts = min(self._failures + 1, 10), False
             await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 - thousands must not come back in one instant
 
     async def _follow(self) -> AsyncGenerator[Update, None]:
         """One connection."""
-        asked = {"type": "SUBSCRIBE", "tenantId": self._tenant_id, "batch": True, "cursor": self.cursor}
+        asked = {
+            "type": "SUBSCRIBE",
+            "tenantId": self._tenant_id,
+            "batch": True,
+            "cursor": self.cursor,
+        }
         async with connect(
-            self._url, proxy=None, compression=None, open_timeout=OPEN_TIMEOUT_S, max_size=MAX_FRAME_BYTES, close_timeout=1
+            self._url,
+            proxy=None,
+            compression=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            max_size=MAX_FRAME_BYTES,
+            close_timeout=1,
         ) as socket:
             await socket.send(json.dumps(asked))
             async for text in socket:
@@ -77,7 +103,9 @@ class Stream:
                     raise CursorRefused
                 if kind == "RESET":
                     self._versions.clear()
-                if self._snapshot and (kind == "RESET" or (kind == "SUBSCRIBED" and self.cursor is None)):
+                if self._snapshot and (
+                    kind == "RESET" or (kind == "SUBSCRIBED" and self.cursor is None)
+                ):
                     async for update in self._read_all():
                         yield update
                 for update in message.get("updates", ()):
@@ -98,7 +126,8 @@ class Stream:
                 return
 
     def _is_news(self, update: Update) -> bool:
-        known = self._versions.pop(update["jobId"], 0)  # put back at the end: those not heard of for longest are forgotten first
+        # put back at the end: those not heard of for longest are forgotten first
+        known = self._versions.pop(update["jobId"], 0)
         self._versions[update["jobId"]] = max(known, update["version"])
         if len(self._versions) > REMEMBERED:
             self._versions = dict(islice(self._versions.items(), REMEMBERED // 2, None))

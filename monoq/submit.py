@@ -1,4 +1,5 @@
-"""Submitting: insert → commit → push. An id is handed out only after its row is committed; the push after it is a hint, never an error."""
+"""Submitting: insert → commit → push. An id is handed out only after its row is committed; the push
+after it is a hint, never an error."""
 
 import asyncio
 import logging
@@ -12,7 +13,13 @@ from uuid import UUID
 import asyncpg
 
 from monoq import failpoint
-from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, MonoqError, QueueUnavailable
+from monoq.errors import (
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidJob,
+    MonoqError,
+    QueueUnavailable,
+)
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
@@ -25,11 +32,15 @@ from monoq.timeout import SharedTimeout
 
 log = logging.getLogger(__name__)
 
-GROUP_JOBS = 2000  # jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job falls no further
+# jobs in one INSERT, at most, unless one request brings more: beyond it a commit's cost per job
+# falls no further
+GROUP_JOBS = 2000
 GROUP_BYTES = 8 * 1024 * 1024  # likewise
-WAITING_BYTES = 64 * 1024 * 1024  # of jobs that are not stored yet, before more are refused: PostgreSQL may be away
+# of jobs that are not stored yet, before more are refused: PostgreSQL may be away
+WAITING_BYTES = 64 * 1024 * 1024
 LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
-RETRY_WITHIN_S = 1.0  # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
+# an insert that failed sooner than this is tried once more; later, the caller's patience is spent
+RETRY_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
 MAX_PUSHED = 5_000  # ids of one INSERT that are pushed
@@ -40,17 +51,19 @@ MAX_SEEN = 20_000  # tenants that are remembered for it
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """What became of a submit. `created` is false if the idempotency key brought back an earlier job."""
+    """What became of a submit. `created` is false if the idempotency key brought back an earlier
+    job."""
 
     id: UUID
     created: bool
 
 
 async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
-    """Stores jobs through your own asyncpg connection, inside its transaction if there is one; returns one result per job, in order.
+    """Stores jobs through your own asyncpg connection, inside its transaction if there is one;
+    returns one result per job, in order.
 
-    They run after your commit: the stager finds them within about a quarter of a second. Raises IdempotencyConflict if a key
-    was used with another request.
+    They run after your commit: the stager finds them within about a quarter of a second. Raises
+    IdempotencyConflict if a key was used with another request.
     """
     store = JobStore(connection)
     created = await store.insert_jobs(jobs)
@@ -58,9 +71,12 @@ async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
         return [Submitted(job.id, True) for job in jobs]
     found = await store.find_submitted([job for job in jobs if job.id not in created])
     by_key = {(row["tenant_id"], row["idempotency_key"]): row for row in found}
-    # An id that was in place already is ours: the first try of this insert was committed though its answer was lost.
+    # An id that was in place already is ours: the first try of this insert was committed though its
+    # answer was lost.
     created |= {row["id"] for row in found}
-    return [Submitted(job.id, True) if job.id in created else _repeat_of(job, by_key) for job in jobs]
+    return [
+        Submitted(job.id, True) if job.id in created else _repeat_of(job, by_key) for job in jobs
+    ]
 
 
 def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]) -> Submitted:
@@ -68,7 +84,9 @@ def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]
     if row is None:  # deleted between the two statements: nothing of it is known any more
         raise DatabaseUnavailable("the job with this idempotency key was just deleted")
     if row["request_hash"] != job.request_hash:
-        raise IdempotencyConflict(f"the idempotency key {job.idempotency_key!r} was used with another request")
+        raise IdempotencyConflict(
+            f"the idempotency key {job.idempotency_key!r} was used with another request"
+        )
     return Submitted(row["id"], False)
 
 
@@ -81,11 +99,14 @@ class _Request:
 
 
 class Submitter(Service):
-    """Group commit: what arrives while an INSERT is under way goes into the next one. Each request gets its own answer."""
+    """Group commit: what arrives while an INSERT is under way goes into the next one. Each request
+    gets its own answer."""
 
     name = "submitter"
 
-    def __init__(self, *, database: Database, pusher: "Pusher", publisher: Publisher, metrics: Metrics) -> None:
+    def __init__(
+        self, *, database: Database, pusher: "Pusher", publisher: Publisher, metrics: Metrics
+    ) -> None:
         super().__init__()
         self._database = database
         self._pusher = pusher
@@ -97,10 +118,13 @@ class Submitter(Service):
         self._patience = SharedTimeout(ANSWER_WITHIN_S)
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        """Stores the jobs of one request, all or none; returns after the commit. Raises DatabaseUnavailable, IdempotencyConflict."""
+        """Stores the jobs of one request, all or none; returns after the commit. Raises
+        DatabaseUnavailable, IdempotencyConflict."""
         if self.stopping.is_set():
             raise DatabaseUnavailable("this process is stopping")
-        request = _Request(jobs, sum(job.size for job in jobs), asyncio.get_running_loop().create_future())
+        request = _Request(
+            jobs, sum(job.size for job in jobs), asyncio.get_running_loop().create_future()
+        )
         if self._size and self._size + request.size > WAITING_BYTES:
             raise DatabaseUnavailable("too many jobs wait to be stored")
         self._size += request.size
@@ -110,11 +134,14 @@ class Submitter(Service):
             with self._patience:
                 return await request.done
         except TimeoutError:
-            raise DatabaseUnavailable("PostgreSQL did not answer in time; whether the jobs were stored is not known") from None
+            raise DatabaseUnavailable(
+                "PostgreSQL did not answer in time; whether the jobs were stored is not known"
+            ) from None
         finally:
             self._size -= request.size
             if request.is_waiting:
-                request.jobs = ()  # nobody waits for them: they need not be kept until their turn comes
+                # nobody waits for them: they need not be kept until their turn comes
+                request.jobs = ()
 
     def stop(self) -> None:
         super().stop()
@@ -131,7 +158,9 @@ class Submitter(Service):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            await asyncio.sleep(0)  # a round of the loop, in which what has reached this process comes in: it doubles the groups
+            # a round of the loop, in which what has reached this process comes in: it doubles the
+            # groups
+            await asyncio.sleep(0)
             if self._waiting:
                 await self._commit(self._next_group())
 
@@ -147,7 +176,8 @@ class Submitter(Service):
         return group
 
     async def _commit(self, group: list[_Request]) -> None:
-        group = [request for request in group if not request.done.done()]  # a caller that went away stores nothing
+        # a caller that went away stores nothing
+        group = [request for request in group if not request.done.done()]
         jobs = [job for request in group for job in request.jobs]
         if not jobs:
             return
@@ -179,7 +209,8 @@ class Submitter(Service):
             _fail(group, InvalidJob([{"field": "", "message": f"PostgreSQL refused it: {error}"}]))
 
     async def _insert(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        """One transaction. Sent once more after an outage that was short: the same ids, so an unclear commit is no duplicate."""
+        """One transaction. Sent once more after an outage that was short: the same ids, so an
+        unclear commit is no duplicate."""
         began = time.monotonic()
         try:
             return await self._insert_first(jobs)
@@ -207,11 +238,14 @@ class Submitter(Service):
         for job in new:
             told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
         self._publisher.publish_batch(Status.PENDING, told, time.time())
-        self._pusher.push([Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due])
+        self._pusher.push(
+            [Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due]
+        )
 
 
 def _told(error: Exception) -> Exception:
-    """An error that nobody expects is logged once, however many wait, and may be gone when they ask again."""
+    """An error that nobody expects is logged once, however many wait, and may be gone when they ask
+    again."""
     if isinstance(error, MonoqError):
         return error
     log.error("jobs could not be stored", exc_info=error)
@@ -234,8 +268,8 @@ class Stored(NamedTuple):
 
 
 class Pusher(Service):
-    """Puts the ids of committed jobs on their lists, as far as nobody else waits for the room, so that nobody's answer waits for
-    Redis."""
+    """Puts the ids of committed jobs on their lists, as far as nobody else waits for the room, so
+    that nobody's answer waits for Redis."""
 
     name = "pusher"
 
@@ -272,10 +306,13 @@ class Pusher(Service):
                     log.debug("%d ids not pushed: %s", len(newcomers) + len(others), error)
 
     def _by_list(self, jobs: Sequence[Stored]) -> dict[str, tuple[list[UUID], list[UUID]]]:
-        """For each list the ids of newcomers and of others. A tenant that stored nothing here a moment ago is a newcomer: its
-        jobs need not wait for the next look, which would put them in front as well."""
+        """For each list the ids of newcomers and of others. A tenant that stored nothing here a
+        moment ago is a newcomer: its jobs need not wait for the next look, which would put them in
+        front as well."""
         now = time.monotonic()
-        new_here = {tenant for tenant in {job.tenant_id for job in jobs} if self._is_newcomer(tenant, now)}
+        new_here = {
+            tenant for tenant in {job.tenant_id for job in jobs} if self._is_newcomer(tenant, now)
+        }
         by_list: defaultdict[str, tuple[list[UUID], list[UUID]]] = defaultdict(lambda: ([], []))
         fronted: defaultdict[str, int] = defaultdict(int)
         for job in jobs:
@@ -283,7 +320,11 @@ class Pusher(Service):
             if name is None:
                 continue
             newcomers, others = by_list[name]
-            if job.tenant_id in new_here and job.priority <= 0 and fronted[job.tenant_id] < MAX_FRONTED:
+            if (
+                job.tenant_id in new_here
+                and job.priority <= 0
+                and fronted[job.tenant_id] < MAX_FRONTED
+            ):
                 fronted[job.tenant_id] += 1
                 newcomers.append(job.id)
             else:

@@ -1,5 +1,5 @@
-"""A time limit for what happens thousands of times a second. `asyncio.timeout` sets a timer each time, which costs 6 µs; here all who
-wait share one. It must end a wait just as that one does."""
+"""A time limit for what happens thousands of times a second. `asyncio.timeout` sets a timer each
+time, which costs 6 µs; here all who wait share one. It must end a wait just as that one does."""
 
 import asyncio
 import time
@@ -7,13 +7,14 @@ from types import TracebackType
 
 
 class SharedTimeout:
-    """`with limit:` raises TimeoutError if what is inside still waits after `seconds`. A task may be inside once. To be made in the
-    event loop where it is used."""
+    """`with limit:` raises TimeoutError if what is inside still waits after `seconds`. A task may
+    be inside once. To be made in the event loop where it is used."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        # When the time of a task is up, and how many others had asked it to end before; the earliest first, as all have the same time.
+        # When the time of a task is up, and how many others had asked it to end before; the
+        # earliest first, as all have the same time.
         self._inside: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._expired: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -24,7 +25,12 @@ class SharedTimeout:
         if self._timer is None:
             self._timer = self._loop.call_later(self._seconds, self._look)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
         task = self._current_task()
         _, cancelling = self._inside.pop(task)
         if task in self._expired:
@@ -45,6 +51,7 @@ class SharedTimeout:
                 task.cancel()
 
     def _current_task(self) -> "asyncio.Task[object]":
-        task = asyncio.current_task(self._loop)  # without the loop it would be looked for: a system call until Python 3.12
+        # without the loop it would be looked for: a system call until Python 3.12
+        task = asyncio.current_task(self._loop)
         assert task is not None
         return task

@@ -1,4 +1,5 @@
-"""Real engines for every test: started once, with a database of its own for each test, cloned from a migrated template."""
+"""Real engines for every test: started once, with a database of its own for each test, cloned from
+a migrated template."""
 
 import asyncio
 import inspect
@@ -26,7 +27,8 @@ from monoq.service import supervise
 from monoq.start import package_dir
 from monoq.store.migrate import migrate
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the handlers that tests serve: --app handlers_for_tests:app
+# for the handlers that tests serve: --app handlers_for_tests:app
+sys.path.insert(0, str(Path(__file__).parent))
 
 FACT_TIMEOUT_S = 20.0  # a fact that does not come true within this never will
 _numbers = itertools.count(1)
@@ -39,7 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
-    for name in [name for name in os.environ if name.startswith("MONOQ_")] + ["DATABASE_URL", "REDIS_URL", "PORT", "BATCH_SIZE"]:
+    for name in [name for name in os.environ if name.startswith("MONOQ_")] + [
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PORT",
+        "BATCH_SIZE",
+    ]:
         os.environ.pop(name, None)
 
 
@@ -91,8 +98,11 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     await client.aclose()
 
 
-async def eventually(fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01) -> Any:
-    """The first true value of `fact`, a function or an async one, asked again and again; fails if it does not come."""
+async def eventually(
+    fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01
+) -> Any:
+    """The first true value of `fact`, a function or an async one, asked again and again; fails if
+    it does not come."""
     last = None
     try:
         async with asyncio.timeout(timeout):
@@ -140,12 +150,26 @@ class Server:
 
 @asynccontextmanager
 async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncIterator[Server]:
-    """A monoq in this process: the same services as `monoq serve`, without its signals. Fails if one of them does not end well."""
-    flags = {"app": "handlers_for_tests:app", "port": 0, "shutdown_timeout": 5.0, "watchdog": 0.0} | flags
+    """A monoq in this process: the same services as `monoq serve`, without its signals. Fails if
+    one of them does not end well."""
+    flags = {
+        "app": "handlers_for_tests:app",
+        "port": 0,
+        "shutdown_timeout": 5.0,
+        "watchdog": 0.0,
+    } | flags
     settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
     stop = asyncio.Event()
     async with composition.build(settings, database_url, redis_url) as stages:
-        port = next((service.port for stage in stages for service in stage if isinstance(service, ApiServer)), 0)
+        port = next(
+            (
+                service.port
+                for stage in stages
+                for service in stage
+                if isinstance(service, ApiServer)
+            ),
+            0,
+        )
         supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
         url = f"http://127.0.0.1:{port}"
         try:

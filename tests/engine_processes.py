@@ -59,7 +59,9 @@ def ask(own: Engines, statement: str = "SELECT 1") -> Any:
 def user_process(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that uses the engines; killed with -9 at the end at the latest."""
     command = [sys.executable, "-c", USER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as user:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as user:
         try:
             assert user.stdout
             assert user.stdout.readline() == "in\n"

@@ -1,4 +1,5 @@
-"""Handlers that log what their payload says, on the loop, in a thread and in a process of their own."""
+"""Handlers that log what their payload says, on the loop, in a thread and in a process of their
+own."""
 
 import asyncio
 import logging

@@ -33,7 +33,12 @@ def _act(what: Act, ctx: JobContext) -> Any:
         case "return":
             return what.value
         case "context":
-            return {"jobId": ctx.job_id, "tenantId": ctx.tenant_id, "attempt": ctx.attempt, "thread": threading.current_thread().name}
+            return {
+                "jobId": ctx.job_id,
+                "tenantId": ctx.tenant_id,
+                "attempt": ctx.attempt,
+                "thread": threading.current_thread().name,
+            }
         case "raise":
             raise RuntimeError(what.value)
         case "exit":

@@ -1,4 +1,5 @@
-"""Handlers that do ordinary work: slow, blocking, unequal, large. In the tests' own process they note in which order they began."""
+"""Handlers that do ordinary work: slow, blocking, unequal, large. In the tests' own process they
+note in which order they began."""
 
 import asyncio
 import threading

@@ -1,4 +1,5 @@
-"""What tests ask of Postgres: whether the tables beside `jobs` say what it says, and how a statement is planned."""
+"""What tests ask of Postgres: whether the tables beside `jobs` say what it says, and how a
+statement is planned."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,7 +8,8 @@ import asyncpg
 
 from monoq.store.database import query
 
-# A line for each difference. What is due may still be among the delayed jobs, but not the other way round.
+# A line for each difference. What is due may still be among the delayed jobs, but not the other way
+# round.
 DIFFER = """
     SELECT format('%s waits, it is said', id) FROM waiting_jobs AS said
     WHERE run_at > now()
@@ -60,12 +62,15 @@ async def register(
     threads: Sequence[str] = (),
     children: Sequence[str] = (),
 ) -> int:
-    """A worker with async handlers of these types; returns its id. `process`: host, pid, start of it."""
+    """A worker with async handlers of these types; returns its id. `process`: host, pid, start of
+    it."""
     arguments = ("w", *process, 1, 1, 1, list(types), list(threads), list(children), lease_s)
     return int(await db.fetchval(query("register_worker"), *arguments))
 
 
-async def claim(db: asyncpg.Connection, ids: Sequence[Any], worker: int, *types: str, suspects: bool = False) -> list[asyncpg.Record]:
+async def claim(
+    db: asyncpg.Connection, ids: Sequence[Any], worker: int, *types: str, suspects: bool = False
+) -> list[asyncpg.Record]:
     """The rows that a worker's claim of these ids brings."""
     arguments = (list(ids), worker, list(types), [60_000] * len(types), suspects, 4096)
     return list(await db.fetch(query("claim_jobs"), *arguments))

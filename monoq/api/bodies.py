@@ -50,8 +50,8 @@ class Body:
 
 
 class Room:
-    """Room for `most` bytes of bodies that have come, but are not worked on yet. Beyond it, only the
-    largest goes on: so one of them gets whole, be they as many as they like."""
+    """Room for `most` bytes of bodies that have come, but are not worked on yet. Beyond it, only
+    the largest goes on: so one of them gets whole, be they as many as they like."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -1,5 +1,5 @@
-"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, on connections whose clients have left, and on their number.
-It must know no message and no route."""
+"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, on connections whose
+clients have left, and on their number. It must know no message and no route."""
 
 import asyncio
 import contextlib
@@ -25,15 +25,17 @@ from wsproto.frame_protocol import CloseReason
 from monoq.api.connections import Connections, most_connections
 
 MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
-LINGER_S = 1.0  # how long what a refused client still sends is thrown away: cut at once, it might not see our close
+# how long what a refused client still sends is thrown away: cut at once, it might not see our close
+LINGER_S = 1.0
 
 
 async def _to_nobody(event: object) -> None: ...
 
 
 class LetsGo:
-    """A stream whose application has ended takes nothing more to it. Its queue is bounded: whoever waits for room there, be it the
-    reader or the end of the connection itself, would wait for ever."""
+    """A stream whose application has ended takes nothing more to it. Its queue is bounded: whoever
+    waits for room there, be it the reader or the end of the connection itself, would wait for ever.
+    """
 
     app_put: Any
 
@@ -53,14 +55,19 @@ class LetsGoHTTP(LetsGo, HTTPStream):
     """Of a request. What still comes of its body once it was answered is for nobody, too."""
 
     async def handle(self, event: Event) -> None:
-        if isinstance(event, StreamClosed) and self.state is ASGIHTTPState.CLOSED and not self.closed:
+        if (
+            isinstance(event, StreamClosed)
+            and self.state is ASGIHTTPState.CLOSED
+            and not self.closed
+        ):
             self._empty(self.app_put)
         await super().handle(event)
 
 
 class BoundedStream(LetsGo, WSStream):
-    """Hypercorn's stream of one WebSocket; but what is too large, in too many pieces or against the protocol is answered with
-    its code, and then the connection is cut. Hypercorn sends 1009 and reads on, and keeps all that comes."""
+    """Hypercorn's stream of one WebSocket; but what is too large, in too many pieces or against the
+    protocol is answered with its code, and then the connection is cut. Hypercorn sends 1009 and
+    reads on, and keeps all that comes."""
 
     _size = 0  # of the message that is coming in
     _pieces = 0
@@ -88,7 +95,8 @@ class BoundedStream(LetsGo, WSStream):
             elif isinstance(event, Ping):
                 await self._send_wsproto_event(event.response())
             elif isinstance(event, CloseConnection):
-                if self.connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):  # wsproto's verdict on a frame
+                # wsproto's verdict on a frame
+                if self.connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
                     return await self._refuse(event.code)
                 if self.connection.state is ConnectionState.REMOTE_CLOSING:
                     await self._send_wsproto_event(event.response())
@@ -117,8 +125,9 @@ class NoExtension(Extension):
 
 
 class PromptServer(TCPServer):
-    """Hypercorn's connection; but one that its client has closed is let go at once, and not when its keep-alive time is over. And one
-    that ends in the middle of a request is not cut: its client would be reset, and might not see the answer."""
+    """Hypercorn's connection; but one that its client has closed is let go at once, and not when
+    its keep-alive time is over. And one that ends in the middle of a request is not cut: its client
+    would be reset, and might not see the answer."""
 
     connections: ClassVar[Connections]  # all of this process
     protocol: ProtocolWrapper
@@ -158,7 +167,9 @@ class PromptServer(TCPServer):
 
     def _is_amid_a_request(self) -> bool:
         connection = getattr(self.protocol.protocol, "connection", None)
-        return getattr(connection, "their_state", None) is h11.SEND_BODY and not self._ended.is_set()
+        return (
+            getattr(connection, "their_state", None) is h11.SEND_BODY and not self._ended.is_set()
+        )
 
     async def _linger(self) -> None:
         self._lingering = True
@@ -171,8 +182,9 @@ class PromptServer(TCPServer):
 def keep_bounds() -> None:
     """Makes every Hypercorn server of this process keep these bounds, and refuse compression.
 
-    It would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to every connection, so that a packed frame
-    is unpacked though nobody agreed on it: 64 KB to 67 MB, before any limit.
+    It would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to every
+    connection, so that a packed frame is unpacked though nobody agreed on it: 64 KB to 67 MB,
+    before any limit.
     """
     hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]
     hypercorn.protocol.ws_stream.PerMessageDeflate = NoExtension  # type: ignore[attr-defined, assignment]

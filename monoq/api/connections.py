@@ -22,7 +22,8 @@ class Connections:
         self._idle: dict[Connection, None] = {}
 
     def enter(self, connection: Connection) -> bool:
-        """Takes a new one, in place of the longest idle if there are too many; False: it is refused."""
+        """Takes a new one, in place of the longest idle if there are too many; False: it is
+        refused."""
         if len(self._open) >= self._most:
             if not self._idle:
                 return False
@@ -46,12 +47,14 @@ class Connections:
 
 
 def most_connections() -> int:
-    """How many this process may take. Those that were accepted, but not counted yet, have room, too."""
+    """How many this process may take. Those that were accepted, but not counted yet, have room,
+    too."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(limit - RESERVE - most_waiting(limit), limit // 2)
 
 
 def most_waiting(most: int) -> int:
-    """How many may wait to be accepted, at most `most`: a loop accepts them all at once, before anybody counts."""
+    """How many may wait to be accepted, at most `most`: a loop accepts them all at once, before
+    anybody counts."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(most, limit // 8)

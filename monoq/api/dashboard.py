@@ -25,7 +25,8 @@ def dashboard_blueprint(*, static: Path, app: App) -> Blueprint:
 
     async def _file(name: str) -> Response:
         response = await send_from_directory(static, name)
-        response.headers["Cache-Control"] = "no-cache"  # kept by the browser, but asked for: a new version shows at once
+        # kept by the browser, but asked for: a new version shows at once
+        response.headers["Cache-Control"] = "no-cache"
         return response
 
     return dashboard

@@ -1,4 +1,5 @@
-"""Who really asks, when a proxy asks for them: X-Forwarded-For, -Proto and -Host. They must be believed from a trusted address only."""
+"""Who really asks, when a proxy asks for them: X-Forwarded-For, -Proto and -Host. They must be
+believed from a trusted address only."""
 
 from collections.abc import Iterable, Iterator, MutableMapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -18,22 +19,28 @@ class TrustedProxies:
         self._networks = tuple(networks)
 
     def resolve(self, scope: Event) -> Event:
-        """The scope with the client, scheme and Host that trusted proxies tell; without their headers, so that nothing below can
-        believe a stranger's."""
+        """The scope with the client, scheme and Host that trusted proxies tell; without their
+        headers, so that nothing below can believe a stranger's."""
         told = [(name, value) for name, value in scope["headers"] if name.startswith(PREFIX)]
         if not told:
             return scope
-        resolved = {**scope, "headers": [header for header in scope["headers"] if not header[0].startswith(PREFIX)]}
+        resolved = {
+            **scope,
+            "headers": [header for header in scope["headers"] if not header[0].startswith(PREFIX)],
+        }
         peer = _address((scope.get("client") or ("",))[0])
         if not self._trusts(peer):
             return resolved
-        # Each proxy appends: the last value is the word of the nearest, the one before it that of whoever the nearest names.
+        # Each proxy appends: the last value is the word of the nearest, the one before it that of
+        # whoever the nearest names.
         if client := self._client(_values(told, b"x-forwarded-for")):
             resolved["client"] = (client, 0)
         if next(_values(told, b"x-forwarded-proto"), "") == "https":
             resolved["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
         if host := next(_values(told, b"x-forwarded-host"), ""):
-            resolved["headers"] = [header for header in resolved["headers"] if header[0] != b"host"] + [(b"host", host.encode("latin-1"))]
+            resolved["headers"] = [
+                header for header in resolved["headers"] if header[0] != b"host"
+            ] + [(b"host", host.encode("latin-1"))]
         return resolved
 
     def _client(self, hops: Iterator[str]) -> str | None:

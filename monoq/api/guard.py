@@ -1,4 +1,5 @@
-"""What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI; it must never read a body."""
+"""What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI;
+it must never read a body."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -8,7 +9,9 @@ from monoq.api.forwarded import TrustedProxies
 from monoq.api.problems import problem_json
 
 Event = MutableMapping[str, Any]
-ASGIApp = Callable[[Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]]
+ASGIApp = Callable[
+    [Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]
+]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -23,15 +26,23 @@ SECURITY_HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 NO_STORE = (b"cache-control", b"no-store")
-LAST_ANSWER = (b"connection", b"close")  # so that no proxy sends a request on a connection that is about to close
+# so that no proxy sends a request on a connection that is about to close
+LAST_ANSWER = (b"connection", b"close")
 
 
 class Guard:
-    """Lets through: known Hosts (against DNS rebinding), WebSockets and writes from our own pages or from no page at all
-    (against cross-site requests), bodies that say they are JSON (which no plain form can)."""
+    """Lets through: known Hosts (against DNS rebinding), WebSockets and writes from our own pages
+    or from no page at all (against cross-site requests), bodies that say they are JSON (which no
+    plain form can)."""
 
     def __init__(
-        self, app: ASGIApp, *, sockets: ASGIApp, hosts: Iterable[str], proxies: TrustedProxies, draining: Callable[[], bool]
+        self,
+        app: ASGIApp,
+        *,
+        sockets: ASGIApp,
+        hosts: Iterable[str],
+        proxies: TrustedProxies,
+        draining: Callable[[], bool],
     ) -> None:
         self._app = app
         self._sockets = sockets
@@ -40,7 +51,12 @@ class Guard:
         self._proxies = proxies
         self._draining = draining
 
-    async def __call__(self, scope: Event, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]) -> None:
+    async def __call__(
+        self,
+        scope: Event,
+        receive: Callable[[], Awaitable[Event]],
+        send: Callable[[Event], Awaitable[None]],
+    ) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         scope = self._proxies.resolve(scope)
@@ -49,7 +65,8 @@ class Guard:
         if scope["type"] == "websocket":
             if refusal or scope["path"] != "/ws":
                 await receive()
-                return await send({"type": "websocket.close", "code": 1008})  # before the accept: the server answers 403
+                # before the accept: the server answers 403
+                return await send({"type": "websocket.close", "code": 1008})
             return await self._sockets(scope, receive, send)
 
         async def send_secured(event: Event) -> None:
@@ -64,7 +81,10 @@ class Guard:
         if refusal:
             status, detail = refusal
             body = problem_json(status, detail)
-            start = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+            start = [
+                (b"content-type", b"application/problem+json"),
+                (b"content-length", str(len(body)).encode()),
+            ]
             await send_secured({"type": "http.response.start", "status": status, "headers": start})
             return await send_secured({"type": "http.response.body", "body": body})
         return await self._app(scope, receive, send_secured)
@@ -72,16 +92,24 @@ class Guard:
     def _refusal(self, scope: Event, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._any_host and re.sub(r":\d+$", "", host) not in self._hosts:
-            return 421, f"this server does not answer for the host {host[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does"
+            return (
+                421,
+                f"this server does not answer for the host {host[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does",
+            )
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
             return 403, "requests from pages of other sites are refused"
         origin = headers.get(b"origin")
-        secure = scope["scheme"] in ("https", "wss")  # told by a proxy: then a page that came unencrypted is not ours
+        # told by a proxy: then a page that came unencrypted is not ours
+        secure = scope["scheme"] in ("https", "wss")
         ours = (f"https://{host}",) if secure else (f"http://{host}", f"https://{host}")
         if origin is not None and origin.decode("latin-1").lower() not in ours:
             return 403, "requests from pages of other origins are refused"
-        if scope["type"] == "http" and headers.get(b"content-type", b"").split(b";")[0].strip().lower() != b"application/json":
+        if (
+            scope["type"] == "http"
+            and headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            != b"application/json"
+        ):
             return 415, "send the body as Content-Type: application/json"
         return None

@@ -1,4 +1,5 @@
-"""Whether this process can do its work: for load balancers, Docker and people. It must answer quickly, whatever is broken."""
+"""Whether this process can do its work: for load balancers, Docker and people. It must answer
+quickly, whatever is broken."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,8 +16,9 @@ ANSWER_WITHIN_S = 0.7
 
 
 class Probe:
-    """A question to an engine, asked once for all who want to know meanwhile. It is never cancelled: that would wait for a frozen
-    engine too. Whoever cannot wait for its end goes without."""
+    """A question to an engine, asked once for all who want to know meanwhile. It is never
+    cancelled: that would wait for a frozen engine too. Whoever cannot wait for its end goes
+    without."""
 
     def __init__(self, question: Callable[[], Awaitable[object]]) -> None:
         self._question = question
@@ -37,7 +39,9 @@ class Probe:
         return None
 
 
-def health_blueprint(*, database: Database, ready: Ready, draining: Callable[[], bool]) -> Blueprint:
+def health_blueprint(
+    *, database: Database, ready: Ready, draining: Callable[[], bool]
+) -> Blueprint:
     """The route, over what it looks at."""
     health = Blueprint("health", __name__)
     hung = 0
@@ -54,7 +58,9 @@ def health_blueprint(*, database: Database, ready: Ready, draining: Callable[[],
     async def get_health() -> Response:
         if draining():
             return _answer(503, "draining")
-        database_error, queue_error = await asyncio.gather(database_probe.error(), queue_probe.error())
+        database_error, queue_error = await asyncio.gather(
+            database_probe.error(), queue_probe.error()
+        )
         parts = {"database": database_error or "ok", "queue": queue_error or "ok"}
         if database_error:
             return _answer(503, "unavailable", **parts)

@@ -1,5 +1,5 @@
-"""POST /jobs and POST /jobs/batch, as plain ASGI in front of Quart: the two calls that come by the thousand, and Quart costs 100 µs
-a request. It must answer just as the routes behind it do."""
+"""POST /jobs and POST /jobs/batch, as plain ASGI in front of Quart: the two calls that come by the
+thousand, and Quart costs 100 µs a request. It must answer just as the routes behind it do."""
 
 import asyncio
 import time
@@ -45,7 +45,14 @@ class Disconnected(Exception):  # noqa: N818 - the end of a request, not an erro
 class Intake:
     """An ASGI application around another, which gets every other request."""
 
-    def __init__(self, behind: Callable[[Event, Receive, Send], Awaitable[None]], *, app: App, accept_unknown: bool, submitter: Submitter):
+    def __init__(
+        self,
+        behind: Callable[[Event, Receive, Send], Awaitable[None]],
+        *,
+        app: App,
+        accept_unknown: bool,
+        submitter: Submitter,
+    ):
         self._behind = behind
         self._app = app
         self._accept_unknown = accept_unknown
@@ -59,7 +66,11 @@ class Intake:
         self._parser = ThreadPoolExecutor(1, "parser")
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        route = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        route = (
+            self._routes.get(scope["path"])
+            if scope["type"] == "http" and scope["method"] == "POST"
+            else None
+        )
         if route is None:
             return await self._behind(scope, receive, send)
         create, most, room = route
@@ -84,14 +95,20 @@ class Intake:
         body.let_go()
         (submitted,) = await self._submitter.submit([job])
         job_id = str(submitted.id)
-        return 201 if submitted.created else 200, b'{"jobId":"%b"}' % job_id.encode(), [(b"location", f"/jobs/{job_id}".encode())]
+        return (
+            201 if submitted.created else 200,
+            b'{"jobId":"%b"}' % job_id.encode(),
+            [(b"location", f"/jobs/{job_id}".encode())],
+        )
 
     async def _create_jobs(self, headers: Headers, body: Body) -> Answer:
         if body.size <= LARGE_BYTES:
             return await self._store(self._parse(headers, body), body)
         async with self._turns.turn(body):
             loop = asyncio.get_running_loop()
-            return await self._store(await loop.run_in_executor(self._parser, self._parse, headers, body), body)
+            return await self._store(
+                await loop.run_in_executor(self._parser, self._parse, headers, body), body
+            )
 
     def _parse(self, headers: Headers, body: Body) -> list[NewJob]:
         return read_batch(codec.loads(body.take()), _key(headers), self._app, self._accept_unknown)
@@ -103,7 +120,8 @@ class Intake:
         return status, orjson.dumps({"jobIds": [str(one.id) for one in submitted]}), []
 
     async def _read(self, headers: Headers, receive: Receive, body: Body, most: int) -> None:
-        """All of the body; raises Problem 413 for more than `most` bytes, 408 for one that comes too slowly, 503 without room."""
+        """All of the body; raises Problem 413 for more than `most` bytes, 408 for one that comes
+        too slowly, 503 without room."""
         if int(headers.get(b"content-length", b"0")) > most:
             raise _too_large(most)
         began = time.monotonic()
@@ -118,7 +136,10 @@ class Intake:
                     whole = await _read_step(receive, body, most)
                 body.limit = None
         except TimeoutError:
-            raise Problem(408, f"the body must come within {BODY_TIMEOUT_S} s, and {STEP_BYTES} bytes of it every {STEP_S} s") from None
+            raise Problem(
+                408,
+                f"the body must come within {BODY_TIMEOUT_S} s, and {STEP_BYTES} bytes of it every {STEP_S} s",
+            ) from None
 
 
 async def _read_step(receive: Receive, body: Body, most: int) -> bool:

@@ -1,4 +1,5 @@
-"""The routes under /jobs, apart from the two that create jobs (intake.py): parse, call one thing, answer. No rule of their own."""
+"""The routes under /jobs, apart from the two that create jobs (intake.py): parse, call one thing,
+answer. No rule of their own."""
 
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,9 @@ from monoq.store.jobs import JobStore
 from monoq.submit import Pusher, Stored
 
 
-def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics) -> Blueprint:
+def jobs_blueprint(
+    *, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics
+) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
 
@@ -28,8 +31,15 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, met
             asked = ListRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        page, more = await store.list_jobs(asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit)
-        return _json({"jobs": [job_json(row) for row in page], "nextCursor": None if more is None else str(more)})
+        page, more = await store.list_jobs(
+            asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit
+        )
+        return _json(
+            {
+                "jobs": [job_json(row) for row in page],
+                "nextCursor": None if more is None else str(more),
+            }
+        )
 
     @jobs.get("/jobs/<job_id>")
     async def get_job(job_id: str) -> Response:
@@ -39,7 +49,9 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, met
     async def cancel_job(job_id: str) -> Response:
         row = await store.cancel_job(_job_id(job_id))
         if row is None:
-            raise _wrong_state(await _existing(job_id), "only a PENDING or RUNNING job can be cancelled")
+            raise _wrong_state(
+                await _existing(job_id), "only a PENDING or RUNNING job can be cancelled"
+            )
         metrics.one(metrics.cancelled, row["type"])
         _publish(row)
         return _json(job_json(row))
@@ -48,7 +60,9 @@ def jobs_blueprint(*, store: JobStore, publisher: Publisher, pusher: Pusher, met
     async def retry_job(job_id: str) -> Response:
         row = await store.retry_job(_job_id(job_id))
         if row is None:
-            raise _wrong_state(await _existing(job_id), "only a FAILED or CANCELLED job can be retried")
+            raise _wrong_state(
+                await _existing(job_id), "only a FAILED or CANCELLED job can be retried"
+            )
         metrics.one(metrics.revived, row["type"])
         _publish(row)
         pusher.push([Stored(row["id"], row["tenant_id"], row["type"], row["priority"])])

@@ -1,5 +1,5 @@
-"""GET /metrics: what this process counted, and what the engines know of all of them. A scrape must be answered whatever is broken, with
-what is known by then."""
+"""GET /metrics: what this process counted, and what the engines know of all of them. A scrape must
+be answered whatever is broken, with what is known by then."""
 
 import asyncio
 import logging
@@ -30,7 +30,8 @@ STOP_S = 0.5
 
 
 class Scrapes:
-    """Answers scrapes. Those that come at once share one look at the engines, which is never cut off: it ends by its own bounds."""
+    """Answers scrapes. Those that come at once share one look at the engines, which is never cut
+    off: it ends by its own bounds."""
 
     def __init__(self, *, metrics: Metrics, counts: CountStore, ready: Ready) -> None:
         self._metrics = metrics
@@ -44,7 +45,8 @@ class Scrapes:
             self._forget()
             self._look = asyncio.create_task(self._look_at_engines(), name="scrape")
         await asyncio.wait([self._look], timeout=ASK_TIMEOUT_S)
-        if "application/openmetrics-text" in accept:  # the library's own choice fails on versions that are no numbers
+        # the library's own choice fails on versions that are no numbers
+        if "application/openmetrics-text" in accept:
             text: bytes = openmetrics.generate_latest(self._metrics.registry)
             return text, openmetrics.CONTENT_TYPE_LATEST
         return generate_latest(self._metrics.registry), CONTENT_TYPE_PLAIN_0_0_4
@@ -102,8 +104,8 @@ def metrics_blueprint(scrapes: Scrapes) -> Blueprint:
 class MetricsServer(Service):
     """A port for /metrics alone: for workers, which serve no HTTP otherwise.
 
-    An application on the server that is here anyway, not prometheus-client's own server: that one starts a thread for each connection,
-    without a bound, and looks at no Host.
+    An application on the server that is here anyway, not prometheus-client's own server: that one
+    starts a thread for each connection, without a bound, and looks at no Host.
     """
 
     name = "metrics"
@@ -125,11 +127,15 @@ class MetricsServer(Service):
         async def refuse_unknown_hosts() -> None:
             asked = re.sub(r":\d+$", "", request.headers.get("Host", "").lower())
             if "*" not in known and asked not in known:
-                raise Problem(421, f"this port does not answer for the host {asked[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does")
+                raise Problem(
+                    421,
+                    f"this port does not answer for the host {asked[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does",
+                )
 
     async def run(self) -> None:
         host, port = self._socket.getsockname()[:2]
-        self._config.bind = [f"fd://{self._socket.detach()}"]  # from here on it is Hypercorn's to close
+        # from here on it is Hypercorn's to close
+        self._config.bind = [f"fd://{self._socket.detach()}"]
         log.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
         await serve(self._quart, self._config, shutdown_trigger=self._stopped)
 
@@ -140,8 +146,12 @@ class MetricsServer(Service):
 def _listen(host: str, port: int) -> socket.socket:
     """Binds before anything else starts, so that a port in use is told at once."""
     try:
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG)
+        listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+        )
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port} (MONOQ_METRICS_HOST, MONOQ_METRICS_PORT): {error.strerror or error}") from error
+        raise ConfigError(
+            f"cannot listen on {host}:{port} (MONOQ_METRICS_HOST, MONOQ_METRICS_PORT): {error.strerror or error}"
+        ) from error
     listener.setblocking(False)
     return listener

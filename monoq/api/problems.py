@@ -1,4 +1,5 @@
-"""Errors as `application/problem+json` (RFC 9457), each naming what is wrong. An error of ours must never leave as HTML or a bare 500."""
+"""Errors as `application/problem+json` (RFC 9457), each naming what is wrong. An error of ours must
+never leave as HTML or a bare 500."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +23,13 @@ FieldErrors = list[dict[str, Any]]
 class Problem(Exception):  # noqa: N818 - a response
     """Ends a request with this status; `errors` names fields."""
 
-    def __init__(self, status: int, detail: str, errors: FieldErrors | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: FieldErrors | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -35,12 +42,20 @@ class Problem(Exception):  # noqa: N818 - a response
 
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         """The further headers, as ASGI has them."""
-        return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self.headers.items()]
+        return [
+            (name.lower().encode("latin-1"), value.encode("latin-1"))
+            for name, value in self.headers.items()
+        ]
 
 
 def problem_json(status: int, detail: str, errors: FieldErrors | None = None) -> bytes:
     """The body of a problem."""
-    problem: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    problem: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
     if errors is not None:
         problem["errors"] = errors[:MAX_ERRORS]
     return orjson.dumps(problem)
@@ -49,7 +64,10 @@ def problem_json(status: int, detail: str, errors: FieldErrors | None = None) ->
 def field_errors(error: ValidationError, prefix: Sequence[str | int] = ()) -> FieldErrors:
     """What pydantic found, as `{"field": "jobs.3.payload.to", "message": …}`."""
     return [
-        {"field": ".".join(map(str, (*prefix, *problem["loc"]))), "message": problem["msg"].removeprefix("Value error, ")}
+        {
+            "field": ".".join(map(str, (*prefix, *problem["loc"]))),
+            "message": problem["msg"].removeprefix("Value error, "),
+        }
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
@@ -69,7 +87,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(503, str(error), headers={"Retry-After": "1"})
         case HTTPException():
             allow = getattr(error, "valid_methods", None)
-            return Problem(error.code or 500, error.description or "", headers={"Allow": ", ".join(sorted(allow))} if allow else None)
+            return Problem(
+                error.code or 500,
+                error.description or "",
+                headers={"Allow": ", ".join(sorted(allow))} if allow else None,
+            )
     log.error("a request failed", exc_info=error)
     return Problem(500, "an error of ours; it was logged")
 
@@ -80,4 +102,9 @@ def install(app: Quart) -> None:
     @app.errorhandler(Exception)
     async def answer(error: Exception) -> Response:
         problem = problem_of(error)
-        return Response(problem.json(), problem.status, headers=problem.headers, content_type="application/problem+json")
+        return Response(
+            problem.json(),
+            problem.status,
+            headers=problem.headers,
+            content_type="application/problem+json",
+        )

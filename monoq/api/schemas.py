@@ -1,4 +1,5 @@
-"""The shapes of requests, and their way into values of ours. A field that is wrong must be named; nothing is guessed or coerced."""
+"""The shapes of requests, and their way into values of ours. A field that is wrong must be named;
+nothing is guessed or coerced."""
 
 import re
 from collections import deque
@@ -7,7 +8,16 @@ from hashlib import blake2b
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
@@ -18,7 +28,8 @@ from monoq.registry import App
 
 MAX_BATCH = 10_000
 MAX_DELAY_MS = 366 * 86_400_000
-BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")  # with a place behind it (":9999") a key like any other
+# with a place behind it (":9999") a key like any other
+BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")
 
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
@@ -42,7 +53,9 @@ class JobRequest(TypedDict):
     runAt: NotRequired[AwareDatetime | None]
     maxAttempts: NotRequired[Annotated[Integer, Field(ge=1, le=1000)] | None]
     timeoutMs: NotRequired[Annotated[Integer, Field(ge=1, le=86_400_000)] | None]
-    idempotencyKey: NotRequired[Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None]
+    idempotencyKey: NotRequired[
+        Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
+    ]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -97,27 +110,44 @@ def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) 
 def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> list[NewJob]:
     """The jobs of a POST /jobs/batch; raises InvalidJob, which names the bad ones by their index."""
     if header_key is not None and not BATCH_KEY.fullmatch(header_key):
-        raise InvalidJob([{"field": "Idempotency-Key", "message": f"of a batch it must match {BATCH_KEY.pattern}"}])
+        raise InvalidJob(
+            [
+                {
+                    "field": "Idempotency-Key",
+                    "message": f"of a batch it must match {BATCH_KEY.pattern}",
+                }
+            ]
+        )
     try:
         requests = deque(_BATCH.validate_python(body)["jobs"])
     except ValidationError as error:
         raise InvalidJob(field_errors(error)) from None
     del body
     errors: FieldErrors = []
-    besides: list[str | None] = [None] * len(requests) if header_key is None else _key_jobs(requests, header_key)
+    besides: list[str | None] = (
+        [None] * len(requests) if header_key is None else _key_jobs(requests, header_key)
+    )
     jobs: list[NewJob | None] = []
-    while requests:  # each is let go when its job is made: objects can be ten times as large as their text
+    # each is let go when its job is made: objects can be ten times as large as their text
+    while requests:
         place = len(jobs)
-        jobs.append(_new_job(requests.popleft(), app, accept_unknown, errors, ("jobs", place), besides[place]))
+        jobs.append(
+            _new_job(
+                requests.popleft(), app, accept_unknown, errors, ("jobs", place), besides[place]
+            )
+        )
     if errors:
         raise InvalidJob(errors)
     return [job for job in jobs if job is not None]
 
 
 def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | None]:
-    """Gives each job without a key of its own one that is made of the batch's key and its place. Returns, for these, what makes
-    the batch another one though the job is the same: how many jobs there are, and whose."""
-    batch = blake2b(" ".join(request["tenantId"] for request in requests).encode(), digest_size=16).hexdigest()
+    """Gives each job without a key of its own one that is made of the batch's key and its place.
+    Returns, for these, what makes the batch another one though the job is the same: how many jobs
+    there are, and whose."""
+    batch = blake2b(
+        " ".join(request["tenantId"] for request in requests).encode(), digest_size=16
+    ).hexdigest()
     besides: list[str | None] = []
     for index, request in enumerate(requests):
         has_own = request.get("idempotencyKey") is not None
@@ -143,7 +173,9 @@ def _new_job(
     handler = app.get(request["type"])
     run_at, delay_ms = request.get("runAt"), request.get("delayMs")
     if handler is None and not accept_unknown:
-        refuse("type", f"no handler for {request['type']!r}; known: {', '.join(sorted(app.handlers))}")
+        refuse(
+            "type", f"no handler for {request['type']!r}; known: {', '.join(sorted(app.handlers))}"
+        )
     elif run_at is not None and delay_ms is not None:
         refuse("runAt", "delayMs and runAt exclude one another")
     else:

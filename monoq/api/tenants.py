@@ -1,4 +1,5 @@
-"""The routes that count: tenants and one tenant's statistics. They must never count rows of history."""
+"""The routes that count: tenants and one tenant's statistics. They must never count rows of
+history."""
 
 import asyncio
 from collections import defaultdict
@@ -31,7 +32,10 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
         names = list(page)
         oldest = await counts.oldest_waiting(names[0], names[-1]) if names else {}
         return {
-            "tenants": [{"id": name, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(name))} for name, jobs in page.items()],
+            "tenants": [
+                {"id": name, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(name))}
+                for name, jobs in page.items()
+            ],
             "nextCursor": names[-1] if len(counted) > asked.limit else None,
         }
 
@@ -43,8 +47,13 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         if (tenant_id := asked.tenant_id) is None:
             jobs, oldest_s = await asyncio.gather(counts.sum_counts(), counts.oldest_of_all())
-            return {"counts": dict.fromkeys(Status, 0) | jobs, "oldestWaitingSeconds": _seconds(oldest_s)}
-        counted, oldest = await asyncio.gather(counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id, tenant_id))
+            return {
+                "counts": dict.fromkeys(Status, 0) | jobs,
+                "oldestWaitingSeconds": _seconds(oldest_s),
+            }
+        counted, oldest = await asyncio.gather(
+            counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id, tenant_id)
+        )
         return {
             "tenantId": tenant_id,
             "counts": _by_tenant(counted)[tenant_id],

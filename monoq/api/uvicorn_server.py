@@ -1,5 +1,6 @@
-"""The same application on uvicorn (`monoq serve --server uvicorn`): several times the requests of Hypercorn. It must be told nothing
-that Hypercorn is not; what uvicorn does not bound itself, slow heads above all, is for the proxy in front of it."""
+"""The same application on uvicorn (`monoq serve --server uvicorn`): several times the requests of
+Hypercorn. It must be told nothing that Hypercorn is not; what uvicorn does not bound itself, slow
+heads above all, is for the proxy in front of it."""
 
 import asyncio
 import contextlib
@@ -18,7 +19,9 @@ def require() -> None:
         import httptools  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError:
-        raise ConfigError("MONOQ_SERVER=uvicorn needs uvicorn: pip install 'monoq[uvicorn]'") from None
+        raise ConfigError(
+            "MONOQ_SERVER=uvicorn needs uvicorn: pip install 'monoq[uvicorn]'"
+        ) from None
 
 
 async def serve(

@@ -1,1 +1,2 @@
-"""`monoq bench`: how fast this installation is on these engines. It works in a database of its own and must never touch another."""
+"""`monoq bench`: how fast this installation is on these engines. It works in a database of its own
+and must never touch another."""

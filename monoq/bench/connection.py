@@ -1,5 +1,5 @@
-"""A keep-alive HTTP/1.1 connection that costs little: a client library's own time would be most of what the benchmark shows.
-It must know just enough of HTTP to talk to our own server."""
+"""A keep-alive HTTP/1.1 connection that costs little: a client library's own time would be most of
+what the benchmark shows. It must know just enough of HTTP to talk to our own server."""
 
 import asyncio
 
@@ -7,7 +7,8 @@ from monoq.errors import MonoqError
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time. Opens itself anew when the server has closed it (Hypercorn does so every 1,000 requests)."""
+    """One request at a time. Opens itself anew when the server has closed it (Hypercorn does so
+    every 1,000 requests)."""
 
     def __init__(self, port: int) -> None:
         self._port = port

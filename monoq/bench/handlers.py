@@ -1,4 +1,5 @@
-"""The job types that the benchmark runs: one that does nothing, one that says when it started, and kinds of ordinary work."""
+"""The job types that the benchmark runs: one that does nothing, one that says when it started, and
+kinds of ordinary work."""
 
 import asyncio
 import time

@@ -1,4 +1,5 @@
-"""What is measured: submitting, draining, pickup, and how the cost of a job grows. Every figure counts each job exactly once."""
+"""What is measured: submitting, draining, pickup, and how the cost of a job grows. Every figure
+counts each job exactly once."""
 
 import asyncio
 import statistics
@@ -18,7 +19,8 @@ from monoq.submit import submit
 BULK = 1000
 CONCURRENT = 32
 
-# By the counters: looks at the rows themselves would be part of what is measured. With a thousand tenants even these are, if frequent.
+# By the counters: looks at the rows themselves would be part of what is measured. With a thousand
+# tenants even these are, if frequent.
 ALL_DONE = """SELECT coalesce(sum(jobs), 0) = 0
 FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted WHERE status IN ('PENDING', 'RUNNING')"""
 
@@ -27,17 +29,24 @@ Measure = Callable[..., AsyncIterator[Samples]]
 
 
 async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
-    """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by four callers; and through monoq.submit.
-    And the memory of the API, which is to stay the same however many it has taken."""
+    """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by
+    four callers; and through monoq.submit. And the memory of the API, which is to stay the same
+    however many it has taken."""
     few = max(jobs // 25, 100)
     async with stage.api() as (port, api):
         for _ in range(rounds):
             await stage.clear()
             samples = {
                 "submit, 1 caller /s": [await _posted(port, "/jobs", _singles(few), 1, few)],
-                "submit, 32 callers /s": [await _posted(port, "/jobs", _singles(jobs // 5), CONCURRENT, jobs // 5)],
-                "submit 1,000 a call, 1 caller /s": [await _posted(port, "/jobs/batch", _batches(jobs), 1, jobs)],
-                "submit 1,000 a call, 4 callers /s": [await _posted(port, "/jobs/batch", _batches(jobs), 4, jobs)],
+                "submit, 32 callers /s": [
+                    await _posted(port, "/jobs", _singles(jobs // 5), CONCURRENT, jobs // 5)
+                ],
+                "submit 1,000 a call, 1 caller /s": [
+                    await _posted(port, "/jobs/batch", _batches(jobs), 1, jobs)
+                ],
+                "submit 1,000 a call, 4 callers /s": [
+                    await _posted(port, "/jobs/batch", _batches(jobs), 4, jobs)
+                ],
                 "monoq.submit, 1 a call /s": [await _submitted(stage.connection, few, 1)],
                 "monoq.submit, 1,000 a call /s": [await _submitted(stage.connection, jobs, BULK)],
             }
@@ -68,10 +77,14 @@ async def latency(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples
                 yield {"pickup p50 ms": [cuts[49]], "pickup p99 ms": [cuts[98]]}
 
 
-async def scaling(stage: Stage, jobs: int, rounds: int, histories: tuple[int, ...], tenants: tuple[int, ...]) -> AsyncIterator[Samples]:
+async def scaling(
+    stage: Stage, jobs: int, rounds: int, histories: tuple[int, ...], tenants: tuple[int, ...]
+) -> AsyncIterator[Samples]:
     """How a drain's rate changes with finished rows in the table, and with tenants waiting."""
     for count in tenants:
-        async for samples in draining(stage, jobs, rounds, tenants=count, label=f"drain with {count:,} tenants"):
+        async for samples in draining(
+            stage, jobs, rounds, tenants=count, label=f"drain with {count:,} tenants"
+        ):
             yield samples
     there = 0
     await stage.clear()
@@ -80,11 +93,15 @@ async def scaling(stage: Stage, jobs: int, rounds: int, histories: tuple[int, ..
         there = count
         for _ in range(rounds):
             await stage.fill(jobs, 8)
-            yield await _drain(stage, jobs, 1, f"drain over {count:,} finished jobs", finished_before=there)
+            yield await _drain(
+                stage, jobs, 1, f"drain over {count:,} finished jobs", finished_before=there
+            )
             there += jobs
 
 
-async def _drain(stage: Stage, jobs: int, workers: int, label: str, finished_before: int = 0) -> Samples:
+async def _drain(
+    stage: Stage, jobs: int, workers: int, label: str, finished_before: int = 0
+) -> Samples:
     began = await stage.connection.fetchval("SELECT clock_timestamp()")
     with ExitStack() as processes:
         started = [processes.enter_context(stage.process("worker")) for _ in range(workers)]
@@ -100,7 +117,9 @@ async def _drain(stage: Stage, jobs: int, workers: int, label: str, finished_bef
         timeout=300,
     )
     if (done, runs) != (jobs, jobs):
-        raise MonoqError(f"of {jobs} jobs {done} completed, in {runs} runs: the figure would be wrong")
+        raise MonoqError(
+            f"of {jobs} jobs {done} completed, in {runs} runs: the figure would be wrong"
+        )
     samples = {f"{label} /s": [jobs / seconds]}
     for part in before.keys() & after.keys():
         samples[f"{label}, CPU of {part}, µs/job"] = [(after[part] - before[part]) / jobs * 1e6]
@@ -135,7 +154,13 @@ async def _submitted(connection: asyncpg.Connection, jobs: int, at_once: int) ->
     """Jobs a second through `monoq.submit`, one call after the other."""
     began = time.perf_counter()
     for first in range(0, jobs, at_once):
-        await submit(connection, *[NewJob(f"t{n & 7}", "bench-noop", {"n": n}) for n in range(first, min(jobs, first + at_once))])
+        await submit(
+            connection,
+            *[
+                NewJob(f"t{n & 7}", "bench-noop", {"n": n})
+                for n in range(first, min(jobs, first + at_once))
+            ],
+        )
     return jobs / (time.perf_counter() - began)
 
 
@@ -148,7 +173,10 @@ def _singles(jobs: int) -> list[bytes]:
 
 
 def _batches(jobs: int) -> list[bytes]:
-    return [orjson.dumps({"jobs": [_job(n) for n in range(first, min(jobs, first + BULK))]}) for first in range(0, jobs, BULK)]
+    return [
+        orjson.dumps({"jobs": [_job(n) for n in range(first, min(jobs, first + BULK))]})
+        for first in range(0, jobs, BULK)
+    ]
 
 
 async def _pickup(http: Connection) -> float:

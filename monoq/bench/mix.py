@@ -1,5 +1,5 @@
-"""Ordinary work: many tenants and kinds of jobs at once, and one tenant that has more than all others. What is measured is how long jobs
-wait; what must be so is checked."""
+"""Ordinary work: many tenants and kinds of jobs at once, and one tenant that has more than all
+others. What is measured is how long jobs wait; what must be so is checked."""
 
 import asyncio
 import random
@@ -21,7 +21,8 @@ FAILING, DELAYED = 0.05, 0.1
 STEP_S = 0.05  # jobs are submitted in a batch this often
 CALIBRATION_JOBS = 3000
 SETTLE_S = 2.0  # the first jobs meet cold caches and a worker that knows no pace yet
-# Share, type, milliseconds. What computes, and what forks, is rare: it is most of the machine's time.
+# Share, type, milliseconds. What computes, and what forks, is rare: it is most of the machine's
+# time.
 KINDS = (
     (0.50, "bench-noop", 0),
     (0.18, "bench-async", 10),
@@ -54,7 +55,9 @@ async def mixed(stage: Stage, minutes: float) -> AsyncIterator[Samples]:
         with stage.process("worker") as worker, closing(Connection(port)) as http:
             await stage.until("SELECT count(*) > 0 FROM workers")
             per_s = LOAD * await _capacity(stage, http, rng)
-            began = await stage.connection.fetchval("SELECT clock_timestamp() + $1 * interval '1 s'", SETTLE_S)
+            began = await stage.connection.fetchval(
+                "SELECT clock_timestamp() + $1 * interval '1 s'", SETTLE_S
+            )
             submitted, end, due = 0, time.monotonic() + minutes * 60, 0.0
             while (now := time.monotonic()) < end:
                 due += per_s * STEP_S
@@ -78,13 +81,16 @@ async def mixed(stage: Stage, minutes: float) -> AsyncIterator[Samples]:
     }
     for kind, p50, p99 in await stage.connection.fetch(WAITS, began, timeout=300):
         samples |= {f"mix, wait {kind}, p50 ms": [p50], f"mix, wait {kind}, p99 ms": [p99]}
-    samples["mix, wait, worst tenant's p99 ms"] = [await stage.connection.fetchval(WORST_TENANT, began, timeout=300)]
+    samples["mix, wait, worst tenant's p99 ms"] = [
+        await stage.connection.fetchval(WORST_TENANT, began, timeout=300)
+    ]
     samples |= {f"mix, {part} MB": [mb] for part, mb in memory.items() if mb}
     yield samples
 
 
 async def beside(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
-    """One tenant drains at full speed; ten others have a job each 100 ms. And the same with nobody beside them."""
+    """One tenant drains at full speed; ten others have a job each 100 ms. And the same with nobody
+    beside them."""
     async with stage.api() as (port, _):
         with stage.process("worker"), closing(Connection(port)) as http:
             await stage.until("SELECT count(*) > 0 FROM workers")
@@ -105,14 +111,23 @@ async def beside(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]
                         began,
                     )
                     assert waited
-                    samples |= {f"no-op {label}, wait p50 ms": [p50], f"no-op {label}, wait p99 ms": [p99]}
+                    samples |= {
+                        f"no-op {label}, wait p50 ms": [p50],
+                        f"no-op {label}, wait p99 ms": [p99],
+                    }
                 yield samples
 
 
 async def _pour(port: int, jobs: int) -> None:
     with closing(Connection(port)) as http:
         for first in range(0, jobs, 2000):
-            await _post(http, [{"tenantId": "large", "type": "bench-noop", "payload": {"n": n}} for n in range(first, first + 2000)])
+            await _post(
+                http,
+                [
+                    {"tenantId": "large", "type": "bench-noop", "payload": {"n": n}}
+                    for n in range(first, first + 2000)
+                ],
+            )
 
 
 async def _trickle(http: Connection, tenants: int, every_s: float, seconds: float) -> int:
@@ -126,7 +141,8 @@ async def _trickle(http: Connection, tenants: int, every_s: float, seconds: floa
 
 
 async def _capacity(stage: Stage, http: Connection, rng: random.Random) -> float:
-    """How many jobs of this mix the machine ends in a second, those of 5 s left out: they only wait."""
+    """How many jobs of this mix the machine ends in a second, those of 5 s left out: they only
+    wait."""
     drawn = [_job(rng) for _ in range(CALIBRATION_JOBS)]
     jobs = [job for job in drawn if job["payload"].get("ms") != 5000]
     for job in jobs:
@@ -145,7 +161,11 @@ def _job(rng: random.Random) -> dict[str, Any]:
         payload["data"] = "x" * int(10 ** rng.uniform(2, 6))
     if job_type != "bench-noop" and rng.random() < FAILING:
         payload["fail"] = True
-    job: dict[str, Any] = {"tenantId": f"t{rng.randrange(TENANTS)}", "type": job_type, "payload": payload}
+    job: dict[str, Any] = {
+        "tenantId": f"t{rng.randrange(TENANTS)}",
+        "type": job_type,
+        "payload": payload,
+    }
     if rng.random() < DELAYED:
         job["delayMs"] = rng.randrange(100, 3000)
     return job

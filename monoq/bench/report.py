@@ -1,4 +1,5 @@
-"""What the benchmark prints and keeps: median, minimum and maximum, the machine, the versions, and the ratio to an earlier run."""
+"""What the benchmark prints and keeps: median, minimum and maximum, the machine, the versions, and
+the ratio to an earlier run."""
 
 import json
 import os
@@ -22,7 +23,10 @@ async def conditions(connection: asyncpg.Connection, redis_url: str) -> dict[str
     redis = connect(redis_url)
     info = await redis.info("server")
     await redis.aclose()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("monoq", "asyncpg", "redis", "quart", "hypercorn", "uvloop"))
+    packages = ", ".join(
+        f"{name} {version(name)}"
+        for name in ("monoq", "asyncpg", "redis", "quart", "hypercorn", "uvloop")
+    )
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -35,7 +39,10 @@ async def conditions(connection: asyncpg.Connection, redis_url: str) -> dict[str
 
 def summary(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     """Median, minimum and maximum of each figure."""
-    return {name: {"median": statistics.median(values), "min": min(values), "max": max(values)} for name, values in figures.items()}
+    return {
+        name: {"median": statistics.median(values), "min": min(values), "max": max(values)}
+        for name, values in figures.items()
+    }
 
 
 def show(result: Result, earlier: Path | None) -> None:
@@ -43,7 +50,8 @@ def show(result: Result, earlier: Path | None) -> None:
     before = json.loads(earlier.read_text())["figures"] if earlier else {}
     table = Table("", "median", "min", "max", *(["ratio"] if earlier else []))
     for name, figure in result["figures"].items():
-        base = before.get(name, {}).get("median")  # none, or 0: CPU comes in hundredths of a second, and few jobs may use less
+        # none, or 0: CPU comes in hundredths of a second, and few jobs may use less
+        base = before.get(name, {}).get("median")
         ratio = [f"{figure['median'] / base:.2f}" if base else "-"] if earlier else []
         table.add_row(name, *(f"{figure[key]:,.1f}" for key in ("median", "min", "max")), *ratio)
     console = Console()

@@ -31,21 +31,40 @@ async def run_bench(
         figures: dict[str, list[float]] = defaultdict(list)
         with Progress(console=Console(stderr=True)) as progress:
             for measure in measures:
-                steps = rounds * (len(history) + len(tenants)) if measure == "scale" else 1 if measure == "mix" else rounds + 1
+                steps = (
+                    rounds * (len(history) + len(tenants))
+                    if measure == "scale"
+                    else 1
+                    if measure == "mix"
+                    else rounds + 1
+                )
                 shown = progress.add_task(measure, total=steps)
                 seen: set[str] = set()
-                async for samples in _samples(place, measure, jobs, rounds, workers, history, tenants, minutes):
+                async for samples in _samples(
+                    place, measure, jobs, rounds, workers, history, tenants, minutes
+                ):
                     progress.advance(shown)
                     for name, values in samples.items():
-                        if measure not in ("scale", "mix") and name not in seen:  # the round that warmed up
+                        # the round that warmed up
+                        if measure not in ("scale", "mix") and name not in seen:
                             seen.add(name)
                         else:
                             figures[name] += values
-        return {"figures": summary(figures), "conditions": await conditions(place.connection, redis_url) | {"jobs": str(jobs)}}
+        return {
+            "figures": summary(figures),
+            "conditions": await conditions(place.connection, redis_url) | {"jobs": str(jobs)},
+        }
 
 
 def _samples(
-    place: Stage, measure: str, jobs: int, rounds: int, workers: int, history: tuple[int, ...], tenants: tuple[int, ...], minutes: float
+    place: Stage,
+    measure: str,
+    jobs: int,
+    rounds: int,
+    workers: int,
+    history: tuple[int, ...],
+    tenants: tuple[int, ...],
+    minutes: float,
 ) -> AsyncIterator[Samples]:
     if measure == "submit":
         return submitting(place, jobs, rounds + 1)

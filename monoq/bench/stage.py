@@ -1,4 +1,5 @@
-"""The place where the benchmark runs: a scratch database, an empty list, and processes of monoq started for it."""
+"""The place where the benchmark runs: a scratch database, an empty list, and processes of monoq
+started for it."""
 
 import asyncio
 import contextlib
@@ -29,9 +30,16 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Stage:
-    """Engines for one benchmark. The database is its own; the Redis must be nobody else's, which is checked."""
+    """Engines for one benchmark. The database is its own; the Redis must be nobody else's, which is
+    checked."""
 
-    def __init__(self, database_url: str, redis_url: str, connection: asyncpg.Connection, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        redis_url: str,
+        connection: asyncpg.Connection,
+        settings: dict[str, str],
+    ) -> None:
         self.database_url = database_url
         self.redis_url = redis_url
         self.connection = connection
@@ -41,7 +49,11 @@ class Stage:
     @contextmanager
     def process(self, role: str, port: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
         """A monoq process; stopped at the end."""
-        urls = {"MONOQ_DATABASE_URL": self.database_url, "MONOQ_REDIS_URL": self.redis_url, "MONOQ_PORT": str(port)}
+        urls = {
+            "MONOQ_DATABASE_URL": self.database_url,
+            "MONOQ_REDIS_URL": self.redis_url,
+            "MONOQ_PORT": str(port),
+        }
         own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
         process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
@@ -55,12 +67,19 @@ class Stage:
             process.wait()
             no_longer(process.kill)
 
-    async def until(self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600) -> None:
-        """Returns when the query's first value is true. Raises MonoqError when it takes too long, or a process has ended by itself."""
+    async def until(
+        self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600
+    ) -> None:
+        """Returns when the query's first value is true. Raises MonoqError when it takes too long,
+        or a process has ended by itself."""
         end = time.monotonic() + within_s
         while not await self.connection.fetchval(sql, *args):
-            if ended := [process.returncode for process in self._running if process.poll() is not None]:
-                raise MonoqError(f"a process of the benchmark ended by itself, with exit code {ended[0]}")
+            if ended := [
+                process.returncode for process in self._running if process.poll() is not None
+            ]:
+                raise MonoqError(
+                    f"a process of the benchmark ended by itself, with exit code {ended[0]}"
+                )
             if time.monotonic() > end:
                 raise MonoqError(f"the benchmark waited in vain for: {sql}")
             await asyncio.sleep(every_s)
@@ -83,22 +102,36 @@ class Stage:
             yield port, process
 
     async def cpu_seconds(self, workers: "Sequence[subprocess.Popen[bytes]]") -> dict[str, float]:
-        """CPU time so far of the workers, of PostgreSQL and of Redis, as far as they run on this machine."""
-        spent = {"the worker": [_cpu_seconds(worker.pid) for worker in workers], "PostgreSQL": await self._postgres_cpu_seconds()}
+        """CPU time so far of the workers, of PostgreSQL and of Redis, as far as they run on this
+        machine."""
+        spent = {
+            "the worker": [_cpu_seconds(worker.pid) for worker in workers],
+            "PostgreSQL": await self._postgres_cpu_seconds(),
+        }
         redis = connect(self.redis_url)
         info = await redis.info("cpu")
         await redis.aclose()
         spent["Redis"] = [info["used_cpu_user"] + info["used_cpu_sys"]]
-        return {part: sum(time or 0.0 for time in times) for part, times in spent.items() if times and None not in times}
+        return {
+            part: sum(time or 0.0 for time in times)
+            for part, times in spent.items()
+            if times and None not in times
+        }
 
     async def _postgres_cpu_seconds(self) -> list[float | None]:
-        """Of the postmaster with what its ended children used, and of its living children: our own backend leads to it."""
+        """Of the postmaster with what its ended children used, and of its living children: our own
+        backend leads to it."""
         backend = await self.connection.fetchval("SELECT pg_backend_pid()")
         if "postgres" not in _read(f"/proc/{backend}/comm"):
             return [None]  # it runs elsewhere
         postmaster = int(_stat(backend)[1])
-        children = [int(pid) for pid in _read(f"/proc/{postmaster}/task/{postmaster}/children").split()]
-        return [_cpu_seconds(postmaster, ended_children=True), *(_cpu_seconds(pid) or 0.0 for pid in children)]
+        children = [
+            int(pid) for pid in _read(f"/proc/{postmaster}/task/{postmaster}/children").split()
+        ]
+        return [
+            _cpu_seconds(postmaster, ended_children=True),
+            *(_cpu_seconds(pid) or 0.0 for pid in children),
+        ]
 
     async def clear(self) -> None:
         """No jobs, an empty list."""
@@ -144,13 +177,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(database_url: str, redis_url: str, migrations: Path, **settings: str) -> AsyncIterator[Stage]:
-    """A scratch database on these engines, dropped at the end. Raises ConfigError if the Redis is in use."""
+async def stage(
+    database_url: str, redis_url: str, migrations: Path, **settings: str
+) -> AsyncIterator[Stage]:
+    """A scratch database on these engines, dropped at the end. Raises ConfigError if the Redis is
+    in use."""
     redis = connect(redis_url)
     listed = await redis.llen(QUEUE)
     await redis.aclose()
     if listed:
-        raise ConfigError("the list job_queue of this Redis is in use; the benchmark would empty it: give it another with --redis-url")
+        raise ConfigError(
+            "the list job_queue of this Redis is in use; the benchmark would empty it: give it another with --redis-url"
+        )
     name = f"monoq_bench_{os.getpid()}"
     admin = await asyncpg.connect(database_url)
     try:
@@ -171,12 +209,19 @@ async def stage(database_url: str, redis_url: str, migrations: Path, **settings:
 
 def _other_database(url: str, name: str) -> str:
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(path=f"/{name}")) if parts.netloc else re.sub(r"(?<=//)[^?]*", f"/{name}", url)
+    return (
+        urlunsplit(parts._replace(path=f"/{name}"))
+        if parts.netloc
+        else re.sub(r"(?<=//)[^?]*", f"/{name}", url)
+    )
 
 
 def most_memory_mb(processes: "Sequence[subprocess.Popen[bytes]]") -> float | None:
     """The largest resident size that any of them has had, in MB, where the system tells (Linux)."""
-    peaks = [re.search(r"VmHWM:\s+(\d+) kB", _read(f"/proc/{process.pid}/status")) for process in processes]
+    peaks = [
+        re.search(r"VmHWM:\s+(\d+) kB", _read(f"/proc/{process.pid}/status"))
+        for process in processes
+    ]
     return max(int(peak[1]) / 1024 for peak in peaks if peak) if all(peaks) else None
 
 

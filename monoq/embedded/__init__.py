@@ -1,5 +1,6 @@
-"""Our own PostgreSQL and Redis, for a machine that has none: started by the first monoq process that needs them, shared by all
-that use the same data folder, stopped by the last. It must never touch anything outside that folder and its socket folder."""
+"""Our own PostgreSQL and Redis, for a machine that has none: started by the first monoq process
+that needs them, shared by all that use the same data folder, stopped by the last. It must never
+touch anything outside that folder and its socket folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

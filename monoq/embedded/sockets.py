@@ -34,7 +34,9 @@ def make(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise EmbeddedError(f"the folder of the sockets, {folder}, cannot be made: {error.strerror}") from error
+        raise EmbeddedError(
+            f"the folder of the sockets, {folder}, cannot be made: {error.strerror}"
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise EmbeddedError(f"{folder} must be a folder of this user's that nobody else may enter")
 

@@ -1,4 +1,5 @@
-"""The job types that ship with monoq. Each is written as a user's would be; none may reach into the rest of the package."""
+"""The job types that ship with monoq. Each is written as a user's would be; none may reach into the
+rest of the package."""
 
 from monoq.handlers.echo import echo
 from monoq.handlers.sleep import sleep

@@ -1,4 +1,5 @@
-"""A cursor of the stream of changes: "every transaction below this one has been seen". A pure value; reading one must never raise."""
+"""A cursor of the stream of changes: "every transaction below this one has been seen". A pure
+value; reading one must never raise."""
 
 import re
 from collections.abc import Iterable

@@ -59,7 +59,8 @@ class Hub:
                     del watching[tenant_id]
 
     async def can_vouch(self, patience_s: float) -> bool:
-        """Whether a horizon is known, or soon is. Without one, nobody would read again what was missed by those who watch already."""
+        """Whether a horizon is known, or soon is. Without one, nobody would read again what was
+        missed by those who watch already."""
         if self.horizon is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
@@ -74,7 +75,11 @@ class Hub:
     def deliver(self, message: bytes) -> None:
         """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for junk."""
         changes = decode_message(message, self._viewers)
-        news = [(c.job_id, orjson.dumps(c.update()).decode()) for c in changes if self._is_news(c.job_id, c.version)]
+        news = [
+            (c.job_id, orjson.dumps(c.update()).decode())
+            for c in changes
+            if self._is_news(c.job_id, c.version)
+        ]
         if news:
             for viewer in tuple(self._viewers[changes[0].tenant_id]):
                 viewer.offer(changes[0].tenant_id, news)
@@ -88,9 +93,14 @@ class Hub:
                 viewer.offer(change.tenant_id, news)
 
     def learn(self, tenant_id: str, updates: Sequence[Update], returning: Iterable[Viewer]) -> None:
-        """What was read for viewers who come back. From now on no older version of it is told; so the others must be told what is news
-        to them. Those who come back get all of it in their replays."""
-        news = [(update.job_id, update.text) for update in updates if self._is_news(update.job_id, update.version)]
+        """What was read for viewers who come back. From now on no older version of it is told; so
+        the others must be told what is news to them. Those who come back get all of it in their
+        replays."""
+        news = [
+            (update.job_id, update.text)
+            for update in updates
+            if self._is_news(update.job_id, update.version)
+        ]
         if news:
             for viewer in self._viewers.get(tenant_id, set()).difference(returning):
                 viewer.offer(tenant_id, news)
@@ -105,7 +115,8 @@ class Hub:
                 follower.advance(horizon, cursor)
 
     def start_over(self) -> None:
-        """The database is another one, or as it was before: versions known here mean nothing any more, nor do cursors."""
+        """The database is another one, or as it was before: versions known here mean nothing any
+        more, nor do cursors."""
         self.horizon = None
         self._horizon_known.clear()
         self._versions, self._older_versions = {}, {}

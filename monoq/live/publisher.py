@@ -1,4 +1,5 @@
-"""Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so nothing may wait for it or depend on it."""
+"""Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so
+nothing may wait for it or depend on it."""
 
 import asyncio
 import logging
@@ -17,7 +18,8 @@ from monoq.service import Service
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGES = 10_000  # what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
+# what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
+MAX_MESSAGES = 10_000
 AT_ONCE = 1000  # messages in one call
 
 
@@ -29,7 +31,9 @@ class Publisher(Service):
     def __init__(self, redis_url: str, metrics: Metrics) -> None:
         super().__init__()
         self._redis = connect(redis_url, connections=1)
-        self._publish = self._redis.register_script((Path(__file__).parent / "publish.lua").read_text())
+        self._publish = self._redis.register_script(
+            (Path(__file__).parent / "publish.lua").read_text()
+        )
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._arrived = asyncio.Event()
         self._down_since: float | None = None
@@ -40,10 +44,20 @@ class Publisher(Service):
         self._messages.extend(encode_messages(changes))
         self._arrived.set()
 
-    def publish_batch(self, status: Status, jobs: Mapping[str, Sequence[Told]], at: float, worker_id: int | None = None) -> None:
-        """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970); returns at once."""
+    def publish_batch(
+        self,
+        status: Status,
+        jobs: Mapping[str, Sequence[Told]],
+        at: float,
+        worker_id: int | None = None,
+    ) -> None:
+        """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970);
+        returns at once."""
         moment = timestamp(datetime.fromtimestamp(at, UTC))
-        self._messages.extend(encode_message(tenant_id, status, told, worker_id, moment) for tenant_id, told in jobs.items())
+        self._messages.extend(
+            encode_message(tenant_id, status, told, worker_id, moment)
+            for tenant_id, told in jobs.items()
+        )
         self._arrived.set()
 
     def stop(self) -> None:
@@ -56,7 +70,9 @@ class Publisher(Service):
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            await self._send([self._messages.popleft() for _ in range(min(AT_ONCE, len(self._messages)))])
+            await self._send(
+                [self._messages.popleft() for _ in range(min(AT_ONCE, len(self._messages)))]
+            )
         await close(self._redis)
 
     async def _send(self, messages: list[bytes]) -> None:
@@ -69,5 +85,8 @@ class Publisher(Service):
                 log.warning("live updates are not published: %s", error)
         else:
             if self._down_since is not None:
-                log.warning("live updates are published again after %.1f s", time.monotonic() - self._down_since)
+                log.warning(
+                    "live updates are published again after %.1f s",
+                    time.monotonic() - self._down_since,
+                )
                 self._down_since = None

@@ -1,5 +1,6 @@
-"""One viewer's WebSocket, over plain ASGI: reads its subscriptions, writes what they have to say. A slow reader must
-cost only itself: what waits for it is bounded, and it is closed when it makes no progress."""
+"""One viewer's WebSocket, over plain ASGI: reads its subscriptions, writes what they have to say. A
+slow reader must cost only itself: what waits for it is bounded, and it is closed when it makes no
+progress."""
 
 import asyncio
 import time
@@ -20,12 +21,15 @@ Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
-MAX_PENDING = 20_000  # jobs with news that wait for one reader: two full batch submits; the texts are shared among sockets
+# jobs with news that wait for one reader: two full batch submits; the texts are shared among
+# sockets
+MAX_PENDING = 20_000
 SEND_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_MESSAGE_BYTES = 16 * 1024
 MAX_TENANTS = 100
-MESSAGES_PER_S = 10  # for long; at once as many as it takes to leave all tenants and to subscribe to as many others
+# for long; at once as many as it takes to leave all tenants and to subscribe to as many others
+MESSAGES_PER_S = 10
 MESSAGES_AT_ONCE = 2 * MAX_TENANTS
 
 # Close codes of RFC 6455 and its registry.
@@ -58,7 +62,9 @@ class Closed(Exception):  # noqa: N818 - the end of a socket, not an error
 class Socket:
     """One client's connection. Each tenant that it watches has a subscription; they take turns."""
 
-    def __init__(self, hub: Hub, replays: Replays, turns: Turns, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, hub: Hub, replays: Replays, turns: Turns, receive: Receive, send: Send
+    ) -> None:
         self._hub = hub
         self._replays = replays
         self._turns = turns
@@ -82,7 +88,8 @@ class Socket:
         self._turns.ask(self._woken)
 
     def count(self, more: int) -> None:
-        """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor or reads the table anew."""
+        """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor
+        or reads the table anew."""
         self._waiting += more
         if self._waiting > MAX_PENDING:
             self.close(TRY_LATER, "too far behind")
@@ -97,7 +104,8 @@ class Socket:
         self._woken.set()
 
     async def serve(self) -> int | None:
-        """Accepts the connection; returns when it is over: the code it was closed with, None if its client closed it."""
+        """Accepts the connection; returns when it is over: the code it was closed with, None if its
+        client closed it."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
         reading = asyncio.create_task(self._read(), name="socket reader")
@@ -119,10 +127,13 @@ class Socket:
         return None
 
     async def _say_goodbye(self, end: Closed) -> None:
-        """Closes, and reads on until the client is gone: the server's queue to us is bounded, and it waits while it is full."""
+        """Closes, and reads on until the client is gone: the server's queue to us is bounded, and
+        it waits while it is full."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._send({"type": "websocket.close", "code": end.code, "reason": end.reason})
+                await self._send(
+                    {"type": "websocket.close", "code": end.code, "reason": end.reason}
+                )
                 while (await self._receive())["type"] != "websocket.disconnect":
                     pass
         except TimeoutError:
@@ -155,7 +166,9 @@ class Socket:
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"])) or "message"
-            return self._tell(type="ERROR", code="invalid_message", message=f"{where}: {problem['msg']}")
+            return self._tell(
+                type="ERROR", code="invalid_message", message=f"{where}: {problem['msg']}"
+            )
         before = self._subscriptions.get(message.tenant_id)
         if message.type == "UNSUBSCRIBE":
             if before:
@@ -163,7 +176,11 @@ class Socket:
                 del self._subscriptions[message.tenant_id]
             return None
         if before is None and len(self._subscriptions) >= MAX_TENANTS:
-            return self._tell(type="ERROR", code="too_many_subscriptions", message=f"at most {MAX_TENANTS} tenants on one socket")
+            return self._tell(
+                type="ERROR",
+                code="too_many_subscriptions",
+                message=f"at most {MAX_TENANTS} tenants on one socket",
+            )
         self._subscriptions[message.tenant_id] = subscription = Subscription(
             message.tenant_id,
             self,

@@ -1,4 +1,5 @@
-"""All WebSockets of this process: the ASGI application behind `/ws`. When the process stops it must send every client elsewhere."""
+"""All WebSockets of this process: the ASGI application behind `/ws`. When the process stops it must
+send every client elsewhere."""
 
 import asyncio
 

@@ -1,4 +1,5 @@
-"""Listens to `job_updates` and hands every message to the hub. Redis may go away and come back: it must come back by itself, and say so."""
+"""Listens to `job_updates` and hands every message to the hub. Redis may go away and come back: it
+must come back by itself, and say so."""
 
 import logging
 import time
@@ -16,11 +17,13 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
 TICK_S = 1.0  # without a message: then Redis is asked whether it is still there
-SILENCE_S = 3.0  # without a message or an answer: then it is not, whatever the connection looks like
+# without a message or an answer: then it is not, whatever the connection looks like
+SILENCE_S = 3.0
 
 
 class Subscriber(Service):
-    """One subscription per process, whoever watches. `subscribed` is called each time it begins: what was sent before is lost."""
+    """One subscription per process, whoever watches. `subscribed` is called each time it begins:
+    what was sent before is lost."""
 
     name = "subscriber"
 
@@ -62,12 +65,16 @@ class Subscriber(Service):
             heard = now
             if message["type"] == "message":
                 self._deliver(message["data"])
-            elif message["type"] == "subscribe":  # also when the library has connected anew by itself, which it does without a word
+            elif (
+                message["type"] == "subscribe"
+            ):  # also when the library has connected anew by itself, which it does without a word
                 self._is_subscribed()
 
     def _is_subscribed(self) -> None:
         if self._down_since is not None:
-            log.warning("live updates arrive again after %.1f s", time.monotonic() - self._down_since)
+            log.warning(
+                "live updates arrive again after %.1f s", time.monotonic() - self._down_since
+            )
             self._down_since = None
         self._subscribed()
 

@@ -1,5 +1,5 @@
-"""What one socket is told of one tenant: a replay of what it missed, then the newest state of each job, and how far that goes.
-A cursor must never leave before everything that it covers."""
+"""What one socket is told of one tenant: a replay of what it missed, then the newest state of each
+job, and how far that goes. A cursor must never leave before everything that it covers."""
 
 import random
 import time
@@ -15,14 +15,16 @@ from monoq.live.hub import Hub
 from monoq.live.wire import Update, updates_frame
 
 PACKED = 500  # updates in one UPDATES frame
-SILENT_CURSOR_S = 30.0  # without a change for this long a cursor goes out alone, so that nobody comes back with an old one
+# without a change for this long a cursor goes out alone, so that nobody comes back with an old one
+SILENT_CURSOR_S = 30.0
 
 
 class Replays(Protocol):
     """Reads what subscribers have missed."""
 
     def ask(self, subscription: "Subscription") -> None:
-        """Soon its `catch_up` or `reset` is called. It must be known to the hub already: what changes later, that tells it."""
+        """Soon its `catch_up` or `reset` is called. It must be known to the hub already: what
+        changes later, that tells it."""
 
 
 class Socket(Protocol):
@@ -50,9 +52,20 @@ class _Mark(NamedTuple):
 
 
 class Subscription:
-    """A viewer of the hub. `follows`: it wants cursors; `since`: what it said of where it stands, None: nothing known."""
+    """A viewer of the hub. `follows`: it wants cursors; `since`: what it said of where it stands,
+    None: nothing known."""
 
-    def __init__(self, tenant_id: str, socket: Socket, hub: Hub, replays: Replays, *, batched: bool, follows: bool, since: Any) -> None:
+    def __init__(
+        self,
+        tenant_id: str,
+        socket: Socket,
+        hub: Hub,
+        replays: Replays,
+        *,
+        batched: bool,
+        follows: bool,
+        since: Any,
+    ) -> None:
         self.tenant_id = tenant_id
         self.is_open = True
         self.xid = 0  # of the newest cursor that the client has; it is never told an older one
@@ -63,7 +76,8 @@ class Subscription:
         self._follows = follows
         self._since = since
         self._begun = False
-        self._news: dict[str, str] = {}  # job id → newest update, encoded; in the order in which they came
+        # job id → newest update, encoded; in the order in which they came
+        self._news: dict[str, str] = {}
         self._replay: Sequence[Update] | None = None
         self._position = 0  # in the replay
         self._catching_up = False  # from the asking for a replay to its last frame
@@ -103,7 +117,8 @@ class Subscription:
         self._socket.leave()
 
     def advance(self, horizon: Horizon, cursor: str) -> None:
-        """A newer cursor: it follows what waits now. One that is behind something still is not replaced, or none would ever go out."""
+        """A newer cursor: it follows what waits now. One that is behind something still is not
+        replaced, or none would ever go out."""
         if not self._begun:
             self._begin()
         elif not self._catching_up and horizon.xid > self.xid:
@@ -113,15 +128,20 @@ class Subscription:
                 self._socket.wake(self)
 
     def catch_up(self, missed: Sequence[Update], horizon: Horizon) -> None:
-        """What changed since its cursor, or earlier, in the order of transactions; read after it was known to the hub, and after
-        `horizon` was durable."""
-        self._replay, self._position = missed, bisect_left(missed, self.xid, key=lambda update: update.xid)
+        """What changed since its cursor, or earlier, in the order of transactions; read after it
+        was known to the hub, and after `horizon` was durable."""
+        self._replay, self._position = (
+            missed,
+            bisect_left(missed, self.xid, key=lambda update: update.xid),
+        )
         horizon = max(horizon, horizon._replace(xid=self.xid))
-        self._mark, self._alone_at = _Mark(horizon, str(Cursor(*horizon, self.tenant_id)), 0), 0.0  # sent in any case: it ends the replay
+        # sent in any case: it ends the replay
+        self._mark, self._alone_at = _Mark(horizon, str(Cursor(*horizon, self.tenant_id)), 0), 0.0
         self._socket.wake(self)
 
     def reset(self) -> None:
-        """Its cursor cannot be honoured: the client must read the table, and may go on from this one."""
+        """Its cursor cannot be honoured: the client must read the table, and may go on from this
+        one."""
         self._catching_up, self._mark = False, None
         self._say("RESET", cursor=self._stand_here())
 
@@ -147,7 +167,10 @@ class Subscription:
         cursor = Cursor.parse(self._since)
         if self._since is None:
             self._say("SUBSCRIBED", cursor=self._stand_here())
-        elif cursor is None or (cursor.stream, cursor.tenant_id) != (horizon.stream, self.tenant_id):
+        elif cursor is None or (cursor.stream, cursor.tenant_id) != (
+            horizon.stream,
+            self.tenant_id,
+        ):
             self.reset()
         else:
             self.xid = cursor.xid
@@ -156,7 +179,8 @@ class Subscription:
             self._replays.ask(self)
 
     def _stand_here(self) -> str:
-        """A cursor for a client that reads the table from now on: it finds there all that is below a horizon of before."""
+        """A cursor for a client that reads the table from now on: it finds there all that is below
+        a horizon of before."""
         assert self._hub.horizon
         self.xid = self._hub.horizon.xid
         self._count_silence()
@@ -171,9 +195,14 @@ class Subscription:
         return updates
 
     def _next_replayed(self) -> list[str]:
-        """Without what is outdated by now: the newer state waits among the news. What is outdated there goes, too."""
+        """Without what is outdated by now: the newer state waits among the news. What is outdated
+        there goes, too."""
         assert self._replay is not None
-        page = [u for u in self._replay[self._position : self._position + PACKED] if u.version >= self._hub.known(u.job_id)]
+        page = [
+            u
+            for u in self._replay[self._position : self._position + PACKED]
+            if u.version >= self._hub.known(u.job_id)
+        ]
         waiting = len(self._news)
         for update in page:
             self._news.pop(update.job_id, None)

@@ -1,4 +1,5 @@
-"""Lets sockets write in turns. One change may concern ten thousand of them: the event loop must stay free for everything else."""
+"""Lets sockets write in turns. One change may concern ten thousand of them: the event loop must
+stay free for everything else."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,8 +8,9 @@ AT_ONCE = 100  # 5 ms: a frame takes the server some 50 µs
 
 
 class Turns:
-    """Sets events in the order in which they were asked for, a few in each round of the event loop. What a socket has to say meanwhile
-    waits in one place, so that it is told in fewer frames the more there is to do."""
+    """Sets events in the order in which they were asked for, a few in each round of the event loop.
+    What a socket has to say meanwhile waits in one place, so that it is told in fewer frames the
+    more there is to do."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[asyncio.Event, None] = OrderedDict()

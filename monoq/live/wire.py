@@ -1,4 +1,5 @@
-"""The messages on the channel `job_updates` and the frames to viewers. Pure; it must never carry a payload or a result."""
+"""The messages on the channel `job_updates` and the frames to viewers. Pure; it must never carry a
+payload or a result."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -54,7 +55,8 @@ class Change(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A change as viewers are told of it, encoded once for all of them; with the transaction that made it."""
+    """A change as viewers are told of it, encoded once for all of them; with the transaction that
+    made it."""
 
     xid: int
     job_id: str
@@ -65,10 +67,16 @@ class Update(NamedTuple):
     def of_row(cls, row: Mapping[str, Any]) -> "Update":
         """From a row that has its `changed_xid`."""
         change = Change.of_row(row)
-        return cls(row["changed_xid"], change.job_id, change.version, orjson.dumps(change.update()).decode())
+        return cls(
+            row["changed_xid"],
+            change.job_id,
+            change.version,
+            orjson.dumps(change.update()).decode(),
+        )
 
 
-Told = tuple[str, int, str, int, str | None]  # job id, version, type, attempts, error: a job in a message
+# job id, version, type, attempts, error: a job in a message
+Told = tuple[str, int, str, int, str | None]
 
 
 def encode_messages(changes: Iterable[Change]) -> list[bytes]:
@@ -80,7 +88,10 @@ def encode_messages(changes: Iterable[Change]) -> list[bytes]:
         encode_message(
             tenant_id,
             status,
-            [(change.job_id, change.version, change.type, change.attempts, change.error) for change in group],
+            [
+                (change.job_id, change.version, change.type, change.attempts, change.error)
+                for change in group
+            ],
             worker_id,
             timestamp(group[0].updated_at or datetime.now(UTC)),
         )
@@ -88,25 +99,52 @@ def encode_messages(changes: Iterable[Change]) -> list[bytes]:
     ]
 
 
-def encode_message(tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, at: str | None) -> bytes:
-    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts, error], …]}`."""
-    return orjson.dumps({"tenantId": tenant_id, "status": status, "updatedAt": at, "workerId": worker_id, "jobs": jobs})
+def encode_message(
+    tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, at: str | None
+) -> bytes:
+    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts,
+    error], …]}`."""
+    return orjson.dumps(
+        {
+            "tenantId": tenant_id,
+            "status": status,
+            "updatedAt": at,
+            "workerId": worker_id,
+            "jobs": jobs,
+        }
+    )
 
 
 def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
     """The changes of a message, if its tenant is watched; InvalidJson for junk on the channel.
 
-    Versions of monoq run side by side while one replaces the other: what a newer one adds is passed over, what an older one
-    does not say has a default.
+    Versions of monoq run side by side while one replaces the other: what a newer one adds is passed
+    over, what an older one does not say has a default.
     """
     try:
         told = orjson.loads(message)
-        tenant_id, status, worker_id = str(told["tenantId"]), Status(told["status"]), told.get("workerId")
+        tenant_id, status, worker_id = (
+            str(told["tenantId"]),
+            Status(told["status"]),
+            told.get("workerId"),
+        )
         if tenant_id not in watched:
             return []
-        updated_at = datetime.fromisoformat(told["updatedAt"]) if "updatedAt" in told else datetime.now(UTC)
+        updated_at = (
+            datetime.fromisoformat(told["updatedAt"]) if "updatedAt" in told else datetime.now(UTC)
+        )
         return [
-            Change(tenant_id, str(job_id), status, int(version), str(job_type), int(attempts), error, worker_id, updated_at)
+            Change(
+                tenant_id,
+                str(job_id),
+                status,
+                int(version),
+                str(job_type),
+                int(attempts),
+                error,
+                worker_id,
+                updated_at,
+            )
             for job_id, version, job_type, attempts, error, *_ in told["jobs"]
         ]
     except (KeyError, TypeError, ValueError) as error:
@@ -114,6 +152,7 @@ def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
 
 
 def updates_frame(tenant_id: str, updates: Iterable[str], cursor: str | None = None) -> str:
-    """A packed frame from updates that are encoded already; with the cursor that holds once they are read."""
+    """A packed frame from updates that are encoded already; with the cursor that holds once they
+    are read."""
     end = "]}" if cursor is None else '],"cursor":"' + cursor + '"}'
     return '{"type":"UPDATES","tenantId":"' + tenant_id + '","updates":[' + ",".join(updates) + end

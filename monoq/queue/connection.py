@@ -1,4 +1,5 @@
-"""How we connect to Redis: short timeouts, no retries. A library's retry sent one push twice and took 15 s to report a dead server."""
+"""How we connect to Redis: short timeouts, no retries. A library's retry sent one push twice and
+took 15 s to report a dead server."""
 
 from contextlib import suppress
 
@@ -15,8 +16,11 @@ CALL_TIMEOUT_S = 0.5
 UNAVAILABLE = (RedisError, OSError, TimeoutError)
 
 
-def connect(url: str, *, timeout_s: float = CALL_TIMEOUT_S, connections: int = 4) -> "redis.asyncio.Redis":
-    """A client that fails within `timeout_s` seconds per call and never repeats one by itself. Connects at first use."""
+def connect(
+    url: str, *, timeout_s: float = CALL_TIMEOUT_S, connections: int = 4
+) -> "redis.asyncio.Redis":
+    """A client that fails within `timeout_s` seconds per call and never repeats one by itself.
+    Connects at first use."""
     try:
         return redis.asyncio.Redis.from_url(
             url,
@@ -31,6 +35,7 @@ def connect(url: str, *, timeout_s: float = CALL_TIMEOUT_S, connections: int = 4
 
 
 async def close(client: "redis.asyncio.Redis") -> None:
-    """Closes a client's connections. It never fails: one that does not close in time is no reason to end a process."""
+    """Closes a client's connections. It never fails: one that does not close in time is no reason
+    to end a process."""
     with suppress(*UNAVAILABLE):
         await client.aclose()

@@ -1,6 +1,7 @@
 """The names in Redis, spelled here only."""
 
-QUEUE = "job_queue"  # LIST of job ids: the next few jobs, not the backlog; see lists.py for the others
+# LIST of job ids: the next few jobs, not the backlog; see lists.py for the others
+QUEUE = "job_queue"
 UPDATES = "job_updates"  # pub/sub channel: changes of jobs
 
 

@@ -36,7 +36,9 @@ class JobLists:
         """Takes rows of list_workers.sql."""
         menus: dict[Pool, set[frozenset[tuple[bool, str]]]] = {pool: set() for pool in Pool}
         for worker in workers:
-            for pool, takes in menus_of(worker["loop_types"], worker["thread_types"], worker["child_types"]).items():
+            for pool, takes in menus_of(
+                worker["loop_types"], worker["thread_types"], worker["child_types"]
+            ).items():
                 if takes:
                     menus[pool].add(takes)
         self._complete = {pool: frozenset().union(*found) for pool, found in menus.items()}
@@ -62,11 +64,16 @@ class JobLists:
         return self._by_type.get(job_type)
 
 
-def menus_of(loop_types: Sequence[str], thread_types: Sequence[str], child_types: Sequence[str]) -> dict[Pool, frozenset[tuple[bool, str]]]:
+def menus_of(
+    loop_types: Sequence[str], thread_types: Sequence[str], child_types: Sequence[str]
+) -> dict[Pool, frozenset[tuple[bool, str]]]:
     """What a worker takes for each kind of capacity. A suspect runs in a child, whatever it is."""
     every = (*loop_types, *thread_types, *child_types)
     return {
         Pool.LOOP: frozenset((False, job_type) for job_type in loop_types),
         Pool.THREADS: frozenset((False, job_type) for job_type in thread_types),
-        Pool.CHILDREN: frozenset([(False, job_type) for job_type in child_types] + [(True, job_type) for job_type in every]),
+        Pool.CHILDREN: frozenset(
+            [(False, job_type) for job_type in child_types]
+            + [(True, job_type) for job_type in every]
+        ),
     }

@@ -24,7 +24,9 @@ from monoq.queue.keys import (
 )
 from monoq.queue.lists import JobLists
 
-BLOCK_S = 0.2  # how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what it popped
+# how long the server holds an empty pop; a stop waits for it, because cancelling a pop loses what
+# it popped
+BLOCK_S = 0.2
 MIN_CAPACITY = 200
 LOOK_MS = 500  # how long a look may take before another process looks too
 
@@ -42,12 +44,16 @@ class Placing(StrEnum):
 
 
 class Ready:
-    """The lists, and how long each may be (kept current by the stager; it follows the pace at which ids are taken)."""
+    """The lists, and how long each may be (kept current by the stager; it follows the pace at which
+    ids are taken)."""
 
     def __init__(self, url: str) -> None:
         self.lists = JobLists()
-        self.away = False  # whether the last call found no Redis; the stager makes one several times a second
-        self.refused = False  # whether the last write failed: then the lists are no help, though popping from them may work
+        # whether the last call found no Redis; the stager makes one several times a second
+        self.away = False
+        # whether the last write failed: then the lists are no help, though popping from them may
+        # work
+        self.refused = False
         self._capacity: dict[str, int] = {}
         self._redis = connect(url)
         self._look = _script(self._redis, "look_ready")
@@ -69,23 +75,28 @@ class Ready:
     async def push(self, name: str, ids: str, newcomers: str = "") -> int:
         """Takes ids ("id,id,…") of jobs just stored, as far as nobody else waits for the room.
 
-        Those of `newcomers`, of tenants that had nothing here a moment ago, go to the front, a bounded number between two
-        looks. Returns how many went in. Raises QueueUnavailable.
+        Those of `newcomers`, of tenants that had nothing here a moment ago, go to the front, a
+        bounded number between two looks. Returns how many went in. Raises QueueUnavailable.
         """
         capacity = self.capacity(name)
         keys = [name, backlog_key(name), fronted_key(name)]
-        return int(await self._write(name, self._push(keys, [capacity, ids, newcomers, capacity // 2])))
+        return int(
+            await self._write(name, self._push(keys, [capacity, ids, newcomers, capacity // 2]))
+        )
 
     async def begin_look(self, name: str) -> tuple[bool, int, int]:
-        """Whether this process is to look now for what is next; how many entries the list has; how many ids were ever taken
-        off it. Raises QueueUnavailable."""
+        """Whether this process is to look now for what is next; how many entries the list has; how
+        many ids were ever taken off it. Raises QueueUnavailable."""
         keys = [name, taken_key(name), look_key(name)]
-        go, length, taken = await self._call(name, self._look(keys, [self.low_water(name), LOOK_MS]))
+        go, length, taken = await self._call(
+            name, self._look(keys, [self.low_water(name), LOOK_MS])
+        )
         return bool(go), int(length), int(taken)
 
     async def place(self, name: str, ids: str, how: "Placing", *, more: bool, rest_s: float) -> int:
-        """Ends a look: puts `ids` ("id,id,…") on a list. `more`: whether others wait; for `rest_s` seconds no look is due, unless
-        the list runs short. Returns its length. Raises QueueUnavailable."""
+        """Ends a look: puts `ids` ("id,id,…") on a list. `more`: whether others wait; for `rest_s`
+        seconds no look is due, unless the list runs short. Returns its length. Raises
+        QueueUnavailable."""
         keys = [name, look_key(name), backlog_key(name), fronted_key(name), popped_key(name)]
         arguments = [ids, how.value, "1" if more else "0", int(1000 * rest_s)]
         return int(await self._write(name, self._place(keys, arguments)))
@@ -114,7 +125,8 @@ class Ready:
             answer = await call
         except ResponseError as error:
             self.away = False
-            if "WRONGTYPE" in str(error):  # not ours to keep: a list is a cache, so it is dropped and filled again
+            # not ours to keep: a list is a cache, so it is dropped and filled again
+            if "WRONGTYPE" in str(error):
                 await self._call(name, self._redis.unlink(*keys_of(name)))
             raise QueueUnavailable(str(error)) from error
         except UNAVAILABLE as error:
@@ -125,14 +137,16 @@ class Ready:
 
 
 class Popper:
-    """Takes ids off a list, on a connection of its own: one per fetching lane, never shared, never cancelled."""
+    """Takes ids off a list, on a connection of its own: one per fetching lane, never shared, never
+    cancelled."""
 
     def __init__(self, url: str) -> None:
         self._redis = connect(url, timeout_s=BLOCK_S + 0.8, connections=1)
         self._pop = _script(self._redis, "pop_ready")
 
     async def pop(self, name: str, most: int) -> tuple[list[str], int]:
-        """Up to `most` ids at once, and how many entries are left; never waits. Raises QueueUnavailable."""
+        """Up to `most` ids at once, and how many entries are left; never waits. Raises
+        QueueUnavailable."""
         try:
             keys = [name, taken_key(name), backlog_key(name), popped_key(name)]
             left, popped = await self._pop(keys, [most])
@@ -154,7 +168,8 @@ class Popper:
 
 
 def join(ids: Iterable[UUID]) -> str:
-    """Ids as one text, "id,id,…", as they travel: thousands of strings cost the client library more than the rest of a batch."""
+    """Ids as one text, "id,id,…", as they travel: thousands of strings cost the client library more
+    than the rest of a batch."""
     return ",".join(map(str, ids))
 
 

@@ -28,10 +28,13 @@ class CountStore:
 
     async def sum_counts(self) -> dict[str, int]:
         """Jobs per status, of all tenants together."""
-        return {row["status"]: row["jobs"] for row in await self._database.fetch(query("sum_counts"))}
+        return {
+            row["status"]: row["jobs"] for row in await self._database.fetch(query("sum_counts"))
+        }
 
     async def oldest_waiting(self, first: str, last: str) -> dict[str, float]:
-        """Per tenant with due jobs, from `first` to `last` by name: for how many seconds its longest-waiting job has been due.
+        """Per tenant with due jobs, from `first` to `last` by name: for how many seconds its
+        longest-waiting job has been due.
 
         After MAX_HOPS pairs of tenant and priority per type it stops: the rest is missing.
         """

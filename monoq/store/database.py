@@ -1,4 +1,5 @@
-"""Connections to Postgres: a pool with bounds on every wait, and the driver's errors in our words. It must know no table."""
+"""Connections to Postgres: a pool with bounds on every wait, and the driver's errors in our words.
+It must know no table."""
 
 import asyncio
 import logging
@@ -19,11 +20,13 @@ Plans = Literal["pinned", "fresh"]
 Result = TypeVar("Result")
 
 CONNECT_TIMEOUT_S = 3.0
-COMMAND_TIMEOUT_S = 3.0  # with the wait for a connection: less than the 5 s in which everybody gets an answer
+# with the wait for a connection: less than the 5 s in which everybody gets an answer
+COMMAND_TIMEOUT_S = 3.0
 ACQUIRE_TIMEOUT_S = 1.5
 TRIES = 3
 
-# What tells of an outage rather than of a bad statement. Such a statement may or may not have been committed.
+# What tells of an outage rather than of a bad statement. Such a statement may or may not have been
+# committed.
 UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -37,10 +40,12 @@ UNAVAILABLE = (
 )
 # Rolled back whole for the sake of other transactions: the same again will do.
 ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-INPUT_CLASSES = ("22", "23", "54")  # data, constraints, limits; all other errors are not the input's fault
+# data, constraints, limits; all other errors are not the input's fault
+INPUT_CLASSES = ("22", "23", "54")
 
-# Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at 1,000 ids); the joins that
-# are switched off look cheap to the planner while the table has no statistics, and read the whole of it.
+# Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at
+# 1,000 ids); the joins that are switched off look cheap to the planner while the table has no
+# statistics, and read the whole of it.
 PINNED_PLANS = {
     "plan_cache_mode": "force_generic_plan",
     "enable_hashjoin": "off",
@@ -48,8 +53,9 @@ PINNED_PLANS = {
     "enable_seqscan": "off",
     "jit": "off",
 }
-# A plan is made for the table's size of that moment: the one for a few rows reads them all for each id, and goes on to when they are
-# a million, until autovacuum has looked at them. Made anew this often, it costs PostgreSQL a few milliseconds a second.
+# A plan is made for the table's size of that moment: the one for a few rows reads them all for each
+# id, and goes on to when they are a million, until autovacuum has looked at them. Made anew this
+# often, it costs PostgreSQL a few milliseconds a second.
 PLAN_LIFETIME_S = 1
 # Statements whose best index depends on their arguments.
 FRESH_PLANS = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
@@ -69,13 +75,16 @@ class Queryable(Protocol):
 
 
 class Database:
-    """A pool of connections. Every method raises DatabaseUnavailable when Postgres is away or too slow."""
+    """A pool of connections. Every method raises DatabaseUnavailable when Postgres is away or too
+    slow."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     @classmethod
-    async def connect(cls, url: str, *, connections: int, plans: Plans, name: str = "monoq") -> "Database":
+    async def connect(
+        cls, url: str, *, connections: int, plans: Plans, name: str = "monoq"
+    ) -> "Database":
         """Opens a pool; raises DatabaseUnavailable, or ConfigError for a URL that makes no sense."""
         server_settings = {
             **(PINNED_PLANS if plans == "pinned" else FRESH_PLANS),
@@ -119,11 +128,13 @@ class Database:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 yield connection
         except UNAVAILABLE as error:
-            # The driver's error for an argument that has no place in the statement; a bad certificate is a ValueError as well.
+            # The driver's error for an argument that has no place in the statement; a bad
+            # certificate is a ValueError as well.
             if isinstance(error, ValueError) and not isinstance(error, OSError):
                 raise
             if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and connection is not None:
-                await self._pool.expire_connections()  # the server behind them is no primary any more
+                # the server behind them is no primary any more
+                await self._pool.expire_connections()
             unavailable = DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}")
             unavailable.timed_out = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
             raise unavailable from error
@@ -134,13 +145,17 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def in_transaction(self, work: Callable[[asyncpg.Connection], Awaitable[Result]]) -> Result:
+    async def in_transaction(
+        self, work: Callable[[asyncpg.Connection], Awaitable[Result]]
+    ) -> Result:
         """Does `work` inside a transaction; all of it again after a deadlock or the like."""
         return await self._repeat(self.transaction, work)
 
     async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]:
         """Runs one statement, one transaction; returns its rows."""
-        rows: Sequence[Row] = await self._repeat(self.connection, lambda connection: connection.fetch(sql, *args))
+        rows: Sequence[Row] = await self._repeat(
+            self.connection, lambda connection: connection.fetch(sql, *args)
+        )
         return rows
 
     async def fetchrow(self, sql: str, /, *args: Any) -> Row | None:
@@ -163,21 +178,25 @@ class Database:
 
 
 def is_of_the_input(error: Exception) -> bool:
-    """Whether another input would fare better: this one has a value that a column or the driver does not take, or breaks a limit."""
+    """Whether another input would fare better: this one has a value that a column or the driver
+    does not take, or breaks a limit."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate)[:2] in INPUT_CLASSES
-    return isinstance(error, ValueError | OverflowError)  # the driver's, for what does not fit its type
+    # the driver's, for what does not fit its type
+    return isinstance(error, ValueError | OverflowError)
 
 
 def connection_error(error: Exception) -> MonoqError:
     """Why a connection could not be opened, in our words: an outage, or a URL that cannot work."""
-    if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):  # the driver's error for a bad URL is both
+    # the driver's error for a bad URL is both
+    if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):
         return DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}")
     return ConfigError(f"MONOQ_DATABASE_URL: {_one_line(error)}")
 
 
 async def _no_reset(connection: asyncpg.Connection) -> None:
-    """We leave no session state behind, so a connection returns to the pool without the driver's extra round trip."""
+    """We leave no session state behind, so a connection returns to the pool without the driver's
+    extra round trip."""
 
 
 def _one_line(error: BaseException) -> str:

@@ -60,7 +60,8 @@ class Due:
         self._takes = takes
         self._depth = 1
         self._busy: list[_Busy] = []  # as of the last look
-        self._remembered: dict[tuple[bool, str, str], tuple[_Busy, float]] = {}  # and of those before, and when
+        # and of those before, and when
+        self._remembered: dict[tuple[bool, str, str], tuple[_Busy, float]] = {}
         self._whole_at = 0.0
         self.falls_short = False  # whether the next look would bring more
 
@@ -77,7 +78,9 @@ class Due:
         depth, self._depth = self._depth, 1
         self.falls_short = False
         try:
-            row = await self._jobs.select_waiting_jobs(most, self._places(busy, after), _columns(busy), depth, soon)
+            row = await self._jobs.select_waiting_jobs(
+                most, self._places(busy, after), _columns(busy), depth, soon
+            )
         finally:
             if whole:
                 took = time.monotonic() - began
@@ -95,20 +98,25 @@ class Due:
         return Next(ids, full or row["deeper"], row["last_tenant"])
 
     async def select_others(self, most: int, after: str = "") -> Next:
-        """The first jobs of up to `most` tenants that the last look did not find busy, newcomers among them; and of busy ones
-        what is more urgent than all that was found. Costs little."""
+        """The first jobs of up to `most` tenants that the last look did not find busy, newcomers
+        among them; and of busy ones what is more urgent than all that was found. Costs little."""
         known = [one for one in self._known(time.monotonic()) if one.tenant_id > after]
         busy = set(self._busy)
         *columns, _ = _columns(known)
         run_ats = [None if one in busy else one.run_at for one in known]
-        row = await self._jobs.select_waiting_jobs(most, self._places(known, after), [*columns, run_ats], 1, 0)
+        row = await self._jobs.select_waiting_jobs(
+            most, self._places(known, after), [*columns, run_ats], 1, 0
+        )
         return Next(row["ids"], False, row["last_tenant"])
 
     def _known(self, now: float) -> list[_Busy]:
         """Those that are or were busy, where their first row was found last."""
         while self._remembered:
             oldest = next(iter(self._remembered))
-            if len(self._remembered) <= MAX_REMEMBERED and now - self._remembered[oldest][1] < REMEMBERED_S:
+            if (
+                len(self._remembered) <= MAX_REMEMBERED
+                and now - self._remembered[oldest][1] < REMEMBERED_S
+            ):
                 break
             del self._remembered[oldest]
         return [one for one, _ in self._remembered.values()]
@@ -117,7 +125,9 @@ class Due:
         """Where to hop: between the tenants that are known to be busy."""
         columns: list[list[object]] = [[], [], [], []]
         for suspect, job_type in self._takes:
-            known = [one.tenant_id for one in busy if (one.suspect, one.type) == (suspect, job_type)]
+            known = [
+                one.tenant_id for one in busy if (one.suspect, one.type) == (suspect, job_type)
+            ]
             bounds: list[str | None] = [after, *sorted(known), None]
             for low, high in pairwise(bounds):
                 for column, value in zip(columns, (suspect, job_type, low, high), strict=True):

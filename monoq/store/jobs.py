@@ -1,5 +1,5 @@
-"""The table `jobs`: one method per statement. Every state change is one compare-and-set; what comes back is what happened.
-It must never decide what should happen."""
+"""The table `jobs`: one method per statement. Every state change is one compare-and-set; what comes
+back is what happened. It must never decide what should happen."""
 
 import time
 from collections.abc import Sequence
@@ -15,27 +15,31 @@ LOOK_DEPTH = 4000  # jobs that one statement looks at, at most
 
 
 class JobStore:
-    """Reads and writes jobs through a Database, or through a connection inside somebody's transaction."""
+    """Reads and writes jobs through a Database, or through a connection inside somebody's
+    transaction."""
 
     def __init__(self, database: Queryable) -> None:
         self._database = database
 
     async def insert_jobs(self, jobs: Sequence[NewJob]) -> set[UUID]:
-        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an unclear commit.
+        """Stores jobs in one transaction; returns the ids that are new. May be repeated after an
+        unclear commit.
 
-        Whoever stores a key waits for others who have just stored it: all take their keys in one order, so that no two wait for
-        one another.
+        Whoever stores a key waits for others who have just stored it: all take their keys in one
+        order, so that no two wait for one another.
         """
         ordered = sorted(jobs, key=lambda job: (job.tenant_id, job.idempotency_key or ""))
         rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(ordered))
         return {row["id"] for row in rows}
 
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
-        """Stores jobs without idempotency keys in one transaction; not to be repeated after an unclear commit."""
+        """Stores jobs without idempotency keys in one transaction; not to be repeated after an
+        unclear commit."""
         await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:9])
 
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
-        """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key, request_hash."""
+        """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key,
+        request_hash."""
         return await self._database.fetch(query("find_submitted"), *_find_columns(jobs))
 
     async def claim_jobs(
@@ -47,13 +51,17 @@ class JobStore:
         suspects: bool,
         inline_bytes: int,
     ) -> Sequence[Row]:
-        """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`, each RUNNING under a new claim.
+        """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`,
+        each RUNNING under a new claim.
 
-        `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger than `inline_bytes`), claim,
-        attempts, max_attempts, timeout_ms, version, lost, deaths, payload_bytes, waited_s, at (seconds since 1970).
+        `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger
+        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, lost, deaths,
+        payload_bytes, waited_s, at (seconds since 1970).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
-        return await self._database.fetch(query("claim_jobs"), ids, worker_id, types, timeouts, suspects, inline_bytes)
+        return await self._database.fetch(
+            query("claim_jobs"), ids, worker_id, types, timeouts, suspects, inline_bytes
+        )
 
     async def read_payloads(self, ids: Sequence[UUID]) -> dict[UUID, str]:
         """The payloads, as JSON text, that a claim left out."""
@@ -61,13 +69,19 @@ class JobStore:
         return {row["id"]: row["payload"] for row in rows}
 
     async def complete_jobs(
-        self, ids: Sequence[UUID], claims: Sequence[int], results: Sequence[str | None], worker_id: int
+        self,
+        ids: Sequence[UUID],
+        claims: Sequence[int],
+        results: Sequence[str | None],
+        worker_id: int,
     ) -> Sequence[Row]:
-        """Success for runs that still hold their claim; the rows (id, version, at) that do not come back were stale."""
+        """Success for runs that still hold their claim; the rows (id, version, at) that do not come
+        back were stale."""
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths, error. Rows as of complete_jobs."""
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths,
+        error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
     async def select_waiting_jobs(
@@ -78,19 +92,23 @@ class JobStore:
         depth: int,
         soon: int,
     ) -> Row:
-        """A row of ids ("id,id,…") of waiting jobs to run next, fair among tenants; deeper, last_tenant, busy (JSON).
+        """A row of ids ("id,id,…") of waiting jobs to run next, fair among tenants; deeper,
+        last_tenant, busy (JSON).
 
-        `places` and `busy` are columns: see select_waiting_jobs.sql. Looks at `depth` times its even share of each tenant.
-        Jobs of one tenant stand together as far as `soon` jobs have room for it.
+        `places` and `busy` are columns: see select_waiting_jobs.sql. Looks at `depth` times its
+        even share of each tenant. Jobs of one tenant stand together as far as `soon` jobs have room
+        for it.
         """
         arguments = (limit, *places, *busy, depth, soon)
         (row,) = await self._database.fetch(query("select_waiting_jobs"), *arguments)
         return row
 
     async def promote_delayed_jobs(self, limit: int, since: datetime) -> Row:
-        """Lets up to `limit` jobs whose time has come wait with the others; those due before `since` are passed over.
+        """Lets up to `limit` jobs whose time has come wait with the others; those due before
+        `since` are passed over.
 
-        A row of may (whether this process was to do it), due (how many), last (when the last of them was due), next_in_s.
+        A row of may (whether this process was to do it), due (how many), last (when the last of
+        them was due), next_in_s.
         """
         (row,) = await self._database.fetch(query("promote_delayed_jobs"), limit, since)
         return row
@@ -100,7 +118,8 @@ class JobStore:
         return await self._database.fetch(query("rescue_jobs"), limit, max_deaths)
 
     async def fold_claims(self, worker_id: int) -> Sequence[Row]:
-        """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows; its claims shrink to these."""
+        """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows; its
+        claims shrink to these."""
         return await self._database.fetch(query("fold_claims"), worker_id)
 
     async def get_job(self, job_id: UUID) -> Row | None:
@@ -108,9 +127,15 @@ class JobStore:
         return await self._database.fetchrow(query("get_job"), job_id)
 
     async def list_jobs(
-        self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int
+        self,
+        tenant_id: str,
+        status: Status | None,
+        job_type: str | None,
+        below: UUID | None,
+        limit: int,
     ) -> tuple[Sequence[Row], UUID | None]:
-        """A page of a tenant's jobs, newest first, ids below `below`; and below which id the next one begins, None: there is none.
+        """A page of a tenant's jobs, newest first, ids below `below`; and below which id the next
+        one begins, None: there is none.
 
         It may be short: where few jobs of many have the status, looking for more ends after LOOK_S.
         """
@@ -127,14 +152,21 @@ class JobStore:
         return _page(rows, limit)
 
     async def _look_for_jobs(
-        self, tenant_id: str, status: Status | None, job_type: str | None, below: UUID | None, limit: int
+        self,
+        tenant_id: str,
+        status: Status | None,
+        job_type: str | None,
+        below: UUID | None,
+        limit: int,
     ) -> tuple[Sequence[Row], UUID | None]:
         found: list[Row] = []
         depth = limit + 1 if status is None else 4 * limit
         end = time.monotonic() + LOOK_S
         while True:
             missing = limit + 1 - len(found)
-            rows = await self._database.fetch(query("list_jobs"), tenant_id, status, job_type, below, missing, depth)
+            rows = await self._database.fetch(
+                query("list_jobs"), tenant_id, status, job_type, below, missing, depth
+            )
             found += [row for row in rows if row["id"] is not None]
             below = rows[0]["reached"]
             if len(found) > limit or below is None:
@@ -175,4 +207,8 @@ def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
 
 def _find_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
     keyed = [job for job in jobs if job.idempotency_key is not None]
-    return [job.id for job in jobs], [job.tenant_id for job in keyed], [job.idempotency_key for job in keyed]
+    return (
+        [job.id for job in jobs],
+        [job.tenant_id for job in keyed],
+        [job.idempotency_key for job in keyed],
+    )

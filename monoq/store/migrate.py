@@ -1,4 +1,5 @@
-"""The schema: applies `migrations/` in order, under a lock, and says whether it is current. It must never change a row of a job."""
+"""The schema: applies `migrations/` in order, under a lock, and says whether it is current. It must
+never change a row of a job."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -15,19 +16,24 @@ from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, connection_erro
 
 log = logging.getLogger(__name__)
 
-LOCK = 0x6D6F6E6F71  # "monoq": whoever holds this advisory lock migrates, the others wait and find it done
+# "monoq": whoever holds this advisory lock migrates, the others wait and find it done
+LOCK = 0x6D6F6E6F71
 
 
 async def migrate(url: str, migrations: Path) -> list[str]:
-    """Brings the schema up to date; returns the names of what was applied. Any number of processes may call it at once."""
+    """Brings the schema up to date; returns the names of what was applied. Any number of processes
+    may call it at once."""
     async with _connection(url) as connection:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)  # given up with the connection
+        # given up with the connection
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
         missing = await _missing(connection, migrations)
         if missing:
             try:
                 await pogo_migrate.apply(connection, migrations, schema_name="public", logger=log)
             except pogo_error.BadMigrationError as error:
-                raise ConfigError(f"the schema could not be migrated: {error}: {error.__cause__}") from error
+                raise ConfigError(
+                    f"the schema could not be migrated: {error}: {error.__cause__}"
+                ) from error
         return missing
 
 

@@ -6,7 +6,8 @@ from monoq.store.database import Queryable, Row, query
 
 
 class WorkerStore:
-    """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its own."""
+    """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its
+    own."""
 
     def __init__(self, database: Queryable) -> None:
         self._database = database

@@ -1,1 +1,2 @@
-"""What runs in every process and forgives every loss: staging, rescue, counting. It must be safe to run any number of times at once."""
+"""What runs in every process and forgives every loss: staging, rescue, counting. It must be safe to
+run any number of times at once."""

@@ -1,5 +1,5 @@
-"""Folds appended count changes into the totals, so that reading a count stays cheap. Readers add both: it must never be needed
-for a right count."""
+"""Folds appended count changes into the totals, so that reading a count stays cheap. Readers add
+both: it must never be needed for a right count."""
 
 from monoq.store.counts import CountStore
 from monoq.upkeep.loop import UpkeepLoop

@@ -1,5 +1,5 @@
-"""Proves that a worker on this host is dead. It must never guess: a worker that is only cut off from
-PostgreSQL keeps its jobs until its lease ends."""
+"""Proves that a worker on this host is dead. It must never guess: a worker that is only cut off
+from PostgreSQL keeps its jobs until its lease ends."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
-"""Watches how far back the oldest open transaction of the server holds the point from which changes are read again: it makes every read
-longer. It must cost Postgres nothing while nobody holds it."""
+"""Watches how far back the oldest open transaction of the server holds the point from which changes
+are read again: it makes every read longer. It must cost Postgres nothing while nobody holds it."""
 
 import logging
 from bisect import bisect_right
@@ -13,17 +13,21 @@ from monoq.store.database import query
 log = logging.getLogger(__name__)
 
 ALARM_S = 30.0
-EXACT = 500  # a transaction seems younger than it is by one part in this at most; for one that is open for a day 3,000 looks are kept
+# a transaction seems younger than it is by one part in this at most; for one that is open for a day
+# 3,000 looks are kept
+EXACT = 500
 
 
 class HorizonAge:
     """How long ago the oldest transaction of a snapshot began, told from the snapshots alone."""
 
     def __init__(self) -> None:
-        self._looks: list[tuple[int, float]] = []  # (all transactions below this one had begun, at this time), both rising
+        # (all transactions below this one had begun, at this time), both rising
+        self._looks: list[tuple[int, float]] = []
 
     def of(self, snapshot: str, now: float) -> float:
-        """In seconds, too low by the time between two looks at most, or by one part in EXACT; 0 while none is open."""
+        """In seconds, too low by the time between two looks at most, or by one part in EXACT; 0
+        while none is open."""
         oldest, end = map(int, snapshot.split(":")[:2])
         while self._looks and self._looks[-1][0] > end:  # a crash took ids back
             self._looks.pop()
@@ -48,9 +52,16 @@ class HorizonWatch:
         if self._alarmed_at is None and age >= ALARM_S:
             self._alarmed_at = now - age
             holder = await self._holder(connection, int(snapshot.split(":")[0]))
-            log.warning("a transaction that has been open for %.0f s makes reads of changes longer: %s", age, holder)
+            log.warning(
+                "a transaction that has been open for %.0f s makes reads of changes longer: %s",
+                age,
+                holder,
+            )
         elif self._alarmed_at is not None and age < ALARM_S / 2:
-            log.warning("no old transaction makes reads of changes longer any more, after %.0f s", now - self._alarmed_at)
+            log.warning(
+                "no old transaction makes reads of changes longer any more, after %.0f s",
+                now - self._alarmed_at,
+            )
             self._alarmed_at = None
 
     def lose_sight(self) -> None:

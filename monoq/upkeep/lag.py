@@ -9,7 +9,8 @@ PERIOD_S = 0.5
 
 
 class LoopLag(Service):
-    """Sleeps, and looks how much too long that took: a handler or a query result that blocked the loop shows here."""
+    """Sleeps, and looks how much too long that took: a handler or a query result that blocked the
+    loop shows here."""
 
     name = "loop lag"
 

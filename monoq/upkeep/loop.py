@@ -1,5 +1,5 @@
-"""A loop that looks at something again and again. It must survive whatever PostgreSQL says, and never
-in silence."""
+"""A loop that looks at something again and again. It must survive whatever PostgreSQL says, and
+never in silence."""
 
 import asyncpg
 

@@ -1,4 +1,5 @@
-"""Lets delayed jobs wait with the others when their time comes. It must read only those that are due."""
+"""Lets delayed jobs wait with the others when their time comes. It must read only those that are
+due."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,5 @@
-"""Forgets which jobs changed long ago: who was away for longer reads the table. It must never remove a job."""
+"""Forgets which jobs changed long ago: who was away for longer reads the table. It must never
+remove a job."""
 
 from monoq.store.stream import StreamStore
 from monoq.upkeep.loop import UpkeepLoop

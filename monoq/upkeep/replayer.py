@@ -1,5 +1,6 @@
-"""Reads for viewers who come back with a cursor what they missed. All viewers of a tenant who wait share one read, and few reads run
-at once: thousands who come back together must not drown Postgres."""
+"""Reads for viewers who come back with a cursor what they missed. All viewers of a tenant who wait
+share one read, and few reads run at once: thousands who come back together must not drown Postgres.
+"""
 
 import asyncio
 import logging
@@ -16,7 +17,8 @@ from monoq.store.stream import StreamStore
 
 log = logging.getLogger(__name__)
 
-MOST_REPLAYED = 30_000  # changes, of which a job has three as a rule; who missed more is quicker to read the table
+# changes, of which a job has three as a rule; who missed more is quicker to read the table
+MOST_REPLAYED = 30_000
 PAGE = 1_000
 READS_AT_ONCE = 2
 REST_S = 0.1  # between two reads for the same tenant: those who come meanwhile share the next one
@@ -41,13 +43,15 @@ class Replayer(Service):
         super().__init__()
         self._store = store
         self._hub = hub
-        self._waiting: dict[str, list[Subscription]] = {}  # by tenant, in the order in which tenants came
+        # by tenant, in the order in which tenants came
+        self._waiting: dict[str, list[Subscription]] = {}
         self._busy: set[str] = set()  # tenants that are being read for, or rest from it
         self._asked = asyncio.Event()
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
 
     def ask(self, subscription: Subscription) -> None:
-        """Reads soon for one whom the hub already tells of what happens from now on: so nothing falls between."""
+        """Reads soon for one whom the hub already tells of what happens from now on: so nothing
+        falls between."""
         self._waiting.setdefault(subscription.tenant_id, []).append(subscription)
         self._asked.set()
 
@@ -67,7 +71,11 @@ class Replayer(Service):
     async def _serve(self, tenant_id: str) -> None:
         pause = REST_S
         async with self._turns:
-            returning = [subscription for subscription in self._waiting.pop(tenant_id, ()) if subscription.is_open]
+            returning = [
+                subscription
+                for subscription in self._waiting.pop(tenant_id, ())
+                if subscription.is_open
+            ]
             try:
                 if returning and not self.stopping.is_set():
                     await self._replay(tenant_id, returning)
@@ -81,10 +89,13 @@ class Replayer(Service):
 
     async def _replay(self, tenant_id: str, returning: list[Subscription]) -> None:
         """One read, from the oldest cursor that can be honoured."""
-        horizon = self._hub.horizon  # of before the read: a newer one may cover what only the hub tells, and has not told yet
+        # of before the read: a newer one may cover what only the hub tells, and has not told yet
+        horizon = self._hub.horizon
         if horizon is None:
             raise DatabaseUnavailable("no horizon is known")
-        end, too_far = await self._store.measure_replay(tenant_id, min(one.xid for one in returning), MOST_REPLAYED)
+        end, too_far = await self._store.measure_replay(
+            tenant_id, min(one.xid for one in returning), MOST_REPLAYED
+        )
         served = [one for one in returning if too_far < one.xid <= end]
         if served:
             missed = await self._read(tenant_id, min(one.xid for one in served), end, served)
@@ -100,7 +111,9 @@ class Replayer(Service):
             else:
                 one.reset()
 
-    async def _read(self, tenant_id: str, since: int, end: int, returning: list[Subscription]) -> _Missed:
+    async def _read(
+        self, tenant_id: str, since: int, end: int, returning: list[Subscription]
+    ) -> _Missed:
         """In pages, by transaction and job. What moves beyond the end meanwhile is told by the hub."""
         updates: list[Update] = []
         after, highest_floor = (since - 1, LAST_ID), 0

@@ -1,5 +1,5 @@
-"""Returns the jobs of lost workers. One guarded statement, run by every process; it must never decide
-in Python whom to free."""
+"""Returns the jobs of lost workers. One guarded statement, run by every process; it must never
+decide in Python whom to free."""
 
 import logging
 import time
@@ -16,10 +16,13 @@ from monoq.upkeep.troubles import Troubles
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.5
-TRUSTED_AFTER = 0.5  # leases of unbroken contact with Postgres: after an outage of its own everyone looks dead for a moment
+# leases of unbroken contact with Postgres: after an outage of its own everyone looks dead for a
+# moment
+TRUSTED_AFTER = 0.5
 BROKEN_S = 2.0  # a look that takes longer than this, or comes this late, breaks the contact
 BATCH = 1000
-MAX_DEATHS = 100  # a job that is there each time a worker dies may be what kills it, from a child process
+# a job that is there each time a worker dies may be what kills it, from a child process
+MAX_DEATHS = 100
 PRUNE_EVERY_S = 600.0
 
 

@@ -1,5 +1,6 @@
-"""Keeps the lists of what is next in order, fairly. One mechanism for delayed jobs, retries, plain SQL and a wiped Redis.
-It must never be needed for correctness: a duplicate id is a harmless miss, a missing one is selected again."""
+"""Keeps the lists of what is next in order, fairly. One mechanism for delayed jobs, retries, plain
+SQL and a wiped Redis. It must never be needed for correctness: a duplicate id is a harmless miss, a
+missing one is selected again."""
 
 import asyncio
 import random
@@ -16,10 +17,13 @@ from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
 
 PERIOD_S = 0.2  # how old the order of a list may be
-AHEAD_S = 0.5  # a list holds what is taken in this time; a part of it is being claimed when it is put in order
-BRIEF_ABOVE = 1000  # to put a longer list in order costs much: between, newcomers are put in front of it
+# a list holds what is taken in this time; a part of it is being claimed when it is put in order
+AHEAD_S = 0.5
+# to put a longer list in order costs much: between, newcomers are put in front of it
+BRIEF_ABOVE = 1000
 BRIEF = 200  # jobs, at most, that are put in front
-TOGETHER_S = 0.5  # what is taken in this time may stand in any order: newcomers and urgent jobs are put in front
+# what is taken in this time may stand in any order: newcomers and urgent jobs are put in front
+TOGETHER_S = 0.5
 MAX_CAPACITY = 20_000
 WORKERS_EVERY_S = 1.0
 
@@ -36,11 +40,14 @@ class _Staging:
 
 
 class Stager(UpkeepLoop):
-    """Every process stages, one at a time for each list: whoever sees it short or out of date first."""
+    """Every process stages, one at a time for each list: whoever sees it short or out of date
+    first."""
 
     name = "stager"
 
-    def __init__(self, *, jobs: JobStore, workers: WorkerStore, ready: Ready, troubles: Troubles) -> None:
+    def __init__(
+        self, *, jobs: JobStore, workers: WorkerStore, ready: Ready, troubles: Troubles
+    ) -> None:
         super().__init__(troubles)
         self._jobs = jobs
         self._workers = workers
@@ -80,7 +87,9 @@ class Stager(UpkeepLoop):
         self._ready.lists.update(await self._workers.list_workers())
         self._workers_at = time.monotonic()
         known = self._stagings
-        self._stagings = {one: known.get(one) or _Staging(one, self._jobs) for one in self._ready.lists.all}
+        self._stagings = {
+            one: known.get(one) or _Staging(one, self._jobs) for one in self._ready.lists.all
+        }
 
     async def _top_up(self, staging: _Staging) -> None:
         name = staging.list.name
@@ -95,15 +104,23 @@ class Stager(UpkeepLoop):
             await self._let_newcomers_in(staging)
             return
         found = await staging.due.select(capacity, int(TOGETHER_S * per_s), staging.after)
-        # With more tenants than the list has room for, each look goes on behind the last tenant: to begin anew would pass over those
-        # whose turn it is.
+        # With more tenants than the list has room for, each look goes on behind the last tenant: to
+        # begin anew would pass over those whose turn it is.
         crowded = found.last_tenant is not None or staging.after != ""
         staging.after = found.last_tenant or ""
-        await self._ready.place(name, found.ids, Placing.BEHIND if crowded else Placing.INSTEAD, more=found.more, rest_s=PERIOD_S)
+        await self._ready.place(
+            name,
+            found.ids,
+            Placing.BEHIND if crowded else Placing.INSTEAD,
+            more=found.more,
+            rest_s=PERIOD_S,
+        )
         if staging.due.falls_short:
             self._woken.set()
 
     async def _let_newcomers_in(self, staging: _Staging) -> None:
         found = await staging.due.select_others(BRIEF, staging.brief_after)
         staging.brief_after = found.last_tenant or ""
-        await self._ready.place(staging.list.name, found.ids, Placing.IN_FRONT, more=True, rest_s=PERIOD_S)
+        await self._ready.place(
+            staging.list.name, found.ids, Placing.IN_FRONT, more=True, rest_s=PERIOD_S
+        )

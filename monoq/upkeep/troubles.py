@@ -1,4 +1,5 @@
-"""What upkeep loops failed at: a metric for each failure, a log line when it begins, goes on and ends."""
+"""What upkeep loops failed at: a metric for each failure, a log line when it begins, goes on and
+ends."""
 
 import logging
 import time

@@ -1,4 +1,5 @@
-"""Compares what this worker holds with what Postgres says it runs, and settles the difference. It must act on Postgres' word only."""
+"""Compares what this worker holds with what Postgres says it runs, and settles the difference. It
+must act on Postgres' word only."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -17,13 +18,18 @@ PERIOD_S = 2.0
 
 
 class Auditor(Service):
-    """Finds claims whose answer was lost (Postgres says RUNNING, nobody here knows) and releases them; finds runs whose job was
-    cancelled or rescued meanwhile, and stops them."""
+    """Finds claims whose answer was lost (Postgres says RUNNING, nobody here knows) and releases
+    them; finds runs whose job was cancelled or rescued meanwhile, and stops them."""
 
     name = "auditor"
 
     def __init__(
-        self, *, jobs: JobStore, heartbeat: Heartbeat, in_hand: Callable[[], Iterable[Run]], abandon: Callable[[Run], object]
+        self,
+        *,
+        jobs: JobStore,
+        heartbeat: Heartbeat,
+        in_hand: Callable[[], Iterable[Run]],
+        abandon: Callable[[Run], object],
     ) -> None:
         super().__init__()
         self._jobs = jobs
@@ -59,5 +65,14 @@ class Auditor(Service):
         log.warning("%d claims whose answer was lost are given back", len(lost))
         n = len(lost)
         ids, claims = zip(*lost, strict=True)
-        columns = (ids, claims, [Status.PENDING.value] * n, [0] * n, [1] * n, [0] * n, [0] * n, [None] * n)
+        columns = (
+            ids,
+            claims,
+            [Status.PENDING.value] * n,
+            [0] * n,
+            [1] * n,
+            [0] * n,
+            [0] * n,
+            [None] * n,
+        )
         await self._jobs.end_runs(columns, worker_id)

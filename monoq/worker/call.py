@@ -1,4 +1,5 @@
-"""Calls a handler and turns whatever happens into an Ending. It must do no IO of its own and let nothing escape."""
+"""Calls a handler and turns whatever happens into an Ending. It must do no IO of its own and let
+nothing escape."""
 
 import asyncio
 import logging
@@ -30,15 +31,32 @@ async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
     try:
         args: list[Any] = []
         if handler.takes_payload:
-            text, run.payload = run.payload, ""  # it may be large, and the handler has its own form of it
+            # it may be large, and the handler has its own form of it
+            text, run.payload = run.payload, ""
             try:
                 args.append(handler.parse(text))
-            except ValidationError as error:  # the same one from inside the handler is a failed attempt
+            except (
+                ValidationError
+            ) as error:  # the same one from inside the handler is a failed attempt
                 return _failed(f"the payload does not fit its handler: {error}")
             del text
         if handler.takes_context:
-            args.append(JobContext(run.id, run.tenant_id, run.type, run.attempt, run.max_attempts, run.claim, run.deadline))
-        outcome = await (handler.function(*args) if handler.is_async else in_thread(_called, handler.function, *args))
+            args.append(
+                JobContext(
+                    run.id,
+                    run.tenant_id,
+                    run.type,
+                    run.attempt,
+                    run.max_attempts,
+                    run.claim,
+                    run.deadline,
+                )
+            )
+        outcome = await (
+            handler.function(*args)
+            if handler.is_async
+            else in_thread(_called, handler.function, *args)
+        )
         if outcome is None:
             return COMPLETED
         if isinstance(outcome, Outcome):
@@ -53,13 +71,16 @@ async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
         # cancelled. To release that would be to run it for ever; how often its task was cancelled
         # tells nothing, since handlers can do that, too.
         return RELEASED if run.released else failed_attempt(run, _described(error))
-    except BaseException as error:  # a handler may raise anything; signals do not arrive as exceptions here
+    except (
+        BaseException
+    ) as error:  # a handler may raise anything; signals do not arrive as exceptions here
         log.debug("a handler failed", exc_info=error)
         return failed_attempt(run, _described(error))
 
 
 def still_cancelled(task: "asyncio.Task[Any]") -> bool:
-    """Whether a cancellation of this task is still on its way: it would hit what the task awaits next."""
+    """Whether a cancellation of this task is still on its way: it would hit what the task awaits
+    next."""
     # Up to Python 3.12 a cancel() that was taken back by uncancel() comes nevertheless.
     return task.cancelling() > 0 or bool(getattr(task, "_must_cancel", False))
 
@@ -86,7 +107,9 @@ def _completed(value: Any, max_result: int) -> Ending:
         return _failed(f"the result is not JSON: {error}")
     # Not encoded once more unless it may be too long: a character has at most four bytes.
     if 4 * len(text) > max_result and (size := len(text.encode())) > max_result:
-        return _failed(f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)")
+        return _failed(
+            f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)"
+        )
     return Ending(Status.COMPLETED, result=text)
 
 
@@ -95,7 +118,8 @@ def _failed(error: str) -> Ending:
 
 
 def _called(function: Callable[..., Any], *args: Any) -> Any:
-    """In a thread. These two mean something else to whoever awaits a future: its end would never be seen."""
+    """In a thread. These two mean something else to whoever awaits a future: its end would never be
+    seen."""
     try:
         return function(*args)
     except (StopIteration, GeneratorExit) as error:
@@ -108,7 +132,9 @@ def _asked_ending(run: Run, outcome: Outcome) -> Ending:
             case Snooze(delay=delay):
                 return Ending(Status.PENDING, delay_ms=_milliseconds(delay), attempts_back=1)
             case Retry(delay=delay):
-                return failed_attempt(run, str(outcome), None if delay is None else _milliseconds(delay) / 1000)
+                return failed_attempt(
+                    run, str(outcome), None if delay is None else _milliseconds(delay) / 1000
+                )
             case Cancel():
                 return Ending(Status.CANCELLED, error=codec.clean_text(str(outcome)))
             case _:  # Fail, and whatever a subclass may mean

@@ -1,5 +1,5 @@
-"""Writes down how runs ended, in batches, and frees their slots. A slot is freed only when Postgres has answered; until then the
-run is in hand, and nothing may forget it."""
+"""Writes down how runs ended, in batches, and frees their slots. A slot is freed only when Postgres
+has answered; until then the run is in hand, and nothing may forget it."""
 
 import asyncio
 import logging
@@ -105,11 +105,14 @@ class Completer(Service):
             self._settled([run for run, _ in part])
 
     async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
-        """Returns when it is written. An outage is waited out; as the write may have got through before it, it counts no stale rows."""
+        """Returns when it is written. An outage is waited out; as the write may have got through
+        before it, it counts no stale rows."""
         down_since: float | None = None
         while True:
             try:
-                rows = await (self._complete(worker_id, part) if completed else self._end(worker_id, part))
+                rows = await (
+                    self._complete(worker_id, part) if completed else self._end(worker_id, part)
+                )
             except DatabaseUnavailable as error:
                 if error.timed_out and down_since is not None and len(part) > 1:
                     # It may be too large for its time limit, and would be for ever.
@@ -120,32 +123,50 @@ class Completer(Service):
                     log.warning("%d results wait for PostgreSQL: %s", len(part), error)
                 await asyncio.sleep(RETRY_S)
                 continue
-            except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError, OverflowError) as error:
+            except (
+                asyncpg.DataError,
+                asyncpg.ProgramLimitExceededError,
+                ValueError,
+                OverflowError,
+            ) as error:
                 await self._finish_by_halves(worker_id, completed, part, error)
                 return
             if down_since is not None:
                 log.warning("results are written again after %.1f s", time.monotonic() - down_since)
             elif missing := len(part) - len(rows):
                 self._metrics.stale.inc(missing)
-                log.warning("%d results came too late: their jobs were rescued or cancelled meanwhile", missing)
+                log.warning(
+                    "%d results came too late: their jobs were rescued or cancelled meanwhile",
+                    missing,
+                )
             self._metrics.runs_ended(part, rows, completed=completed, now=time.monotonic())
             failpoint.hit("after_finish")
             self._publish(part, rows)
             return
 
-    async def _finish_by_halves(self, worker_id: int, completed: bool, part: Part, error: Exception) -> None:
-        """One row that Postgres refuses must not block the others; alone, it fails with a message that can be stored."""
+    async def _finish_by_halves(
+        self, worker_id: int, completed: bool, part: Part, error: Exception
+    ) -> None:
+        """One row that Postgres refuses must not block the others; alone, it fails with a message
+        that can be stored."""
         if len(part) > 1:
             middle = len(part) // 2
             await self._finish(worker_id, completed, part[:middle])
             await self._finish(worker_id, completed, part[middle:])
             return
         log.error("PostgreSQL refuses how job %s ended: %s", part[0][0].id, error)
-        await self._finish(worker_id, False, [(part[0][0], Ending(Status.FAILED, error="how it ended could not be stored"))])
+        await self._finish(
+            worker_id,
+            False,
+            [(part[0][0], Ending(Status.FAILED, error="how it ended could not be stored"))],
+        )
 
     async def _complete(self, worker_id: int, part: Part) -> Sequence[Row]:
         return await self._jobs.complete_jobs(
-            [run.id for run, _ in part], [run.claim for run, _ in part], [ending.result for _, ending in part], worker_id
+            [run.id for run, _ in part],
+            [run.claim for run, _ in part],
+            [ending.result for _, ending in part],
+            worker_id,
         )
 
     async def _end(self, worker_id: int, part: Part) -> Sequence[Row]:
@@ -165,10 +186,14 @@ class Completer(Service):
         if not rows:
             return
         versions = {job_id: version for job_id, version, _ in rows}
-        told: defaultdict[Status, defaultdict[str, list[Told]]] = defaultdict(lambda: defaultdict(list))
+        told: defaultdict[Status, defaultdict[str, list[Told]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
         for run, ending in part:
             if version := versions.get(run.id):
                 attempts = run.attempt - ending.attempts_back
-                told[ending.status][run.tenant_id].append((str(run.id), version, run.type, attempts, ending.error))
+                told[ending.status][run.tenant_id].append(
+                    (str(run.id), version, run.type, attempts, ending.error)
+                )
         for status, jobs in told.items():
             self._publisher.publish_batch(status, jobs, rows[0]["at"])

@@ -1,5 +1,5 @@
-"""Gives jobs to the pool they run in, and keeps their deadlines. It must never do IO of its own, and
-never wait for a handler that will not stop."""
+"""Gives jobs to the pool they run in, and keeps their deadlines. It must never do IO of its own,
+and never wait for a handler that will not stop."""
 
 import asyncio
 import logging
@@ -25,7 +25,8 @@ BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warn
 UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
 START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
 MAX_STUBBORN = 100  # async handlers that ignore their cancellation, at most
-MAX_HUNG = 2  # times the threads: plain functions that are past their deadline and do not return, at most
+# times the threads: plain functions that are past their deadline and do not return, at most
+MAX_HUNG = 2
 MAX_STUCK_LOOPS = 4  # event loops that were given up and still do not turn, at most
 
 Ended = tuple[Run, Ending]
@@ -130,7 +131,8 @@ class Executor(Service):
         self._loop.stop()
 
     def abandon(self, run: Run) -> bool:
-        """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether it was running."""
+        """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether
+        it was running."""
         if run not in self._running:  # it has ended, and its job may be running here once more
             return False
         self._running.discard(run)
@@ -202,7 +204,9 @@ class Executor(Service):
 
     def _new_loop(self) -> HandlerLoop:
         changed: Mailbox[None] = Mailbox(self._main, lambda _: self._changed())
-        return HandlerLoop(self._max_result, self._running.add, self._finish, lambda: changed.put(None))
+        return HandlerLoop(
+            self._max_result, self._running.add, self._finish, lambda: changed.put(None)
+        )
 
     def _look_at_loop(self, now: float, elapsed: float) -> None:
         """A handler that computes, or blocks, holds up the others on its event loop: that is told,
@@ -246,7 +250,11 @@ class Executor(Service):
     def _bound(self) -> None:
         self._stuck_loops = [loop for loop in self._stuck_loops if loop.alive]
         bounds = (
-            (self._threads.hung, MAX_HUNG * self._threads.size, "threads whose function does not return"),
+            (
+                self._threads.hung,
+                MAX_HUNG * self._threads.size,
+                "threads whose function does not return",
+            ),
             (len(self._stuck_loops), MAX_STUCK_LOOPS, "event loops that are stuck"),
             (self._stubborn, MAX_STUBBORN, "async handlers that ignore their cancellation"),
         )

@@ -1,4 +1,5 @@
-"""Pops ids, claims them, hands the jobs to the executor. A pop means nothing until Postgres says "claimed"."""
+"""Pops ids, claims them, hands the jobs to the executor. A pop means nothing until Postgres says
+"claimed"."""
 
 import asyncio
 import logging
@@ -64,7 +65,11 @@ class Fetcher(Service):
         self._takes = takes
         self._handlers = {handler.name: handler for handler in app}
         self._timeouts_ms = {
-            suspect: {handler.name: int(handler.timeout_s * 1000) for handler in app if (suspect, handler.name) in takes}
+            suspect: {
+                handler.name: int(handler.timeout_s * 1000)
+                for handler in app
+                if (suspect, handler.name) in takes
+            }
             for suspect in (False, True)
         }
         self._jobs = jobs
@@ -120,8 +125,10 @@ class Fetcher(Service):
             await popper.close()
 
     async def _next_ids(self, popper: Popper, most: int) -> Sequence[str]:
-        """From the list; from Postgres itself when the list is out of reach, takes no ids, or has been empty for a while."""
-        if not self._ready.away:  # each pop would wait out its time limit; the stager looks whether Redis is back
+        """From the list; from Postgres itself when the list is out of reach, takes no ids, or has
+        been empty for a while."""
+        # each pop would wait out its time limit; the stager looks whether Redis is back
+        if not self._ready.away:
             name = self._ready.lists.listed(self._pool, self._takes).name
             try:
                 ids, left = await popper.pop(name, most)
@@ -144,14 +151,19 @@ class Fetcher(Service):
     async def _claim(self, ids: Sequence[str]) -> Sequence[Run]:
         runs: list[Run] = []
         for suspects, timeouts_ms in self._timeouts_ms.items():
-            # A list has suspects only for children, where a second statement is nothing beside a fork.
+            # A list has suspects only for children, where a second statement is nothing beside a
+            # fork.
             if timeouts_ms:
                 runs += await self._claim_some(ids, timeouts_ms, suspects)
         return runs
 
-    async def _claim_some(self, ids: Sequence[str], timeouts_ms: dict[str, int], suspects: bool) -> Sequence[Run]:
+    async def _claim_some(
+        self, ids: Sequence[str], timeouts_ms: dict[str, int], suspects: bool
+    ) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
-        rows = await self._jobs.claim_jobs(ids, worker_id, timeouts_ms, suspects=suspects, inline_bytes=INLINE_BYTES)
+        rows = await self._jobs.claim_jobs(
+            ids, worker_id, timeouts_ms, suspects=suspects, inline_bytes=INLINE_BYTES
+        )
         claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []

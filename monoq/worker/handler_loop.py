@@ -1,6 +1,6 @@
-"""The event loop of async handlers, in a thread of its own: a handler that computes, or blocks, holds
-up this loop and nothing else. It must keep no promise to anybody: claims, ends and leases are kept by
-the other threads."""
+"""The event loop of async handlers, in a thread of its own: a handler that computes, or blocks,
+holds up this loop and nothing else. It must keep no promise to anybody: claims, ends and leases are
+kept by the other threads."""
 
 import asyncio
 import threading
@@ -159,8 +159,8 @@ class HandlerLoop:
             self._begun(run)
             ending = await end_of(run, _never, self._max_result)
             run.ended_at = now = time.monotonic()
-            # A task and its run that know one another would stay, with the payload, until the garbage
-            # collector looks, which is seldom.
+            # A task and its run that know one another would stay, with the payload, until the
+            # garbage collector looks, which is seldom.
             me.run = run.task = None
             self._ended(run, ending)
             if run.timed_out or run.released or still_cancelled(me):

@@ -1,5 +1,6 @@
-"""Keeps this worker's lease alive from a thread of its own, so that a handler which blocks the event loop does not look dead.
-It must share nothing with the loop it vouches for: own thread, own loop, own connection."""
+"""Keeps this worker's lease alive from a thread of its own, so that a handler which blocks the
+event loop does not look dead. It must share nothing with the loop it vouches for: own thread, own
+loop, own connection."""
 
 import asyncio
 import faulthandler
@@ -20,17 +21,23 @@ from monoq.upkeep import deaths
 
 log = logging.getLogger(__name__)
 
-PROVED = 0.7  # share of the lease after a good beat in which new work may start: a claim made then is surely within it
-STUCK_S = 10.0  # how long the main loop may be stuck before the process is ended: no handler runs in it
+# share of the lease after a good beat in which new work may start: a claim made then is surely
+# within it
+PROVED = 0.7
+# how long the main loop may be stuck before the process is ended: no handler runs in it
+STUCK_S = 10.0
 
 
 class Heartbeat(Service):
-    """The worker's row: registered at `register`, renewed every `beat_s` seconds, removed at `stop`.
+    """The worker's row: registered at `register`, renewed every `beat_s` seconds, removed at
+    `stop`.
 
-    `worker_id` is new for every start of a process, and whenever its jobs were taken from it: an id is never used again.
+    `worker_id` is new for every start of a process, and whenever its jobs were taken from it: an id
+    is never used again.
 
-    The thread also ends a process that cannot be saved: one whose main loop is stuck, and, by a timer in C, one in which C code
-    keeps the interpreter so long (`watchdog_s`; 0: never) that even this thread cannot run.
+    The thread also ends a process that cannot be saved: one whose main loop is stuck, and, by a
+    timer in C, one in which C code keeps the interpreter so long (`watchdog_s`; 0: never) that even
+    this thread cannot run.
     """
 
     name = "heartbeat"
@@ -45,7 +52,8 @@ class Heartbeat(Service):
         beat_s: float,
         watchdog_s: float,
     ) -> None:
-        """`sizes`: slots, threads, children. `types`: those that run on the loop, in threads and in children."""
+        """`sizes`: slots, threads, children. `types`: those that run on the loop, in threads and in
+        children."""
         super().__init__()
         self.worker_id = 0
         self._database_url = database_url
@@ -69,7 +77,8 @@ class Heartbeat(Service):
         return time.monotonic() - self._last_beat < PROVED * self._lease_s
 
     def watch(self, *, last_tick: Callable[[], float], hung: Callable[[], int]) -> None:
-        """Tells the thread how to see when the main loop last turned, and how many handlers cannot be stopped."""
+        """Tells the thread how to see when the main loop last turned, and how many handlers cannot
+        be stopped."""
         self._hung = hung
         self._last_tick = last_tick
 
@@ -78,7 +87,9 @@ class Heartbeat(Service):
         self._thread.start()
         await asyncio.to_thread(self._registered.wait, 2 * CONNECT_TIMEOUT_S)
         if not self.worker_id:
-            raise DatabaseUnavailable(f"the worker could not be registered: {self._failure or 'no answer'}")
+            raise DatabaseUnavailable(
+                f"the worker could not be registered: {self._failure or 'no answer'}"
+            )
 
     async def run(self) -> None:
         """Watches the thread until `stop`; raises what it died of."""
@@ -125,35 +136,48 @@ class Heartbeat(Service):
             await connection.close(timeout=1)
 
     async def _connect(self) -> asyncpg.Connection:
-        # A lost beat is made good by the next one, so it need not wait for the disk.
-        # A beat is never to be undone for the sake of others, whatever isolation is the database's default.
+        # A lost beat is made good by the next one, so it need not wait for the disk. A beat is
+        # never to be undone for the sake of others, whatever isolation is the database's default.
         isolation = {"default_transaction_isolation": "read committed"}
         settings = {"application_name": "monoq heartbeat", "synchronous_commit": "off"} | isolation
         return await asyncpg.connect(
-            self._database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=max(self._beat_s, 1.0), server_settings=settings
+            self._database_url,
+            timeout=CONNECT_TIMEOUT_S,
+            command_timeout=max(self._beat_s, 1.0),
+            server_settings=settings,
         )
 
     async def _beat(self, connection: asyncpg.Connection) -> None:
-        sent = time.monotonic()  # the lease runs from a moment after this one: counting from here errs on the safe side
-        if self.worker_id and await connection.fetchval(query("beat_worker"), self.worker_id, self._lease_s, self._hung()):
+        # the lease runs from a moment after this one: counting from here errs on the safe side
+        sent = time.monotonic()
+        if self.worker_id and await connection.fetchval(
+            query("beat_worker"), self.worker_id, self._lease_s, self._hung()
+        ):
             self._last_beat = sent
             return
         if self.worker_id:
-            log.warning("the lease of worker %d ran out and its jobs were taken; starting anew", self.worker_id)
+            log.warning(
+                "the lease of worker %d ran out and its jobs were taken; starting anew",
+                self.worker_id,
+            )
         pid = os.getpid()
         host = deaths.host_key()
         who = (f"{socket.gethostname()}:{pid}", host, pid, deaths.started_at(pid) if host else None)
-        self.worker_id = await connection.fetchval(query("register_worker"), *who, *self._sizes, *self._types, self._lease_s)
+        self.worker_id = await connection.fetchval(
+            query("register_worker"), *who, *self._sizes, *self._types, self._lease_s
+        )
         self._last_beat = sent
         self._registered.set()
 
     def _end_a_hung_process(self) -> None:
         if not self._watchdog_s:
             return
-        faulthandler.dump_traceback_later(self._watchdog_s, exit=True)  # armed anew at each pass: it fires only if none comes
+        # armed anew at each pass: it fires only if none comes
+        faulthandler.dump_traceback_later(self._watchdog_s, exit=True)
         if self._last_tick is None:
             return
-        # In beats of this thread, not by a clock: after a freeze of the whole process both are late, and well.
+        # In beats of this thread, not by a clock: after a freeze of the whole process both are
+        # late, and well.
         if (tick := self._last_tick()) != self._same_tick:
             self._same_tick, self._beats_since_tick = tick, 0
         self._beats_since_tick += 1

@@ -1,5 +1,5 @@
-"""Hands things from any thread to an event loop, many at a time: to wake a loop costs more than most
-of what is handed over."""
+"""Hands things from any thread to an event loop, many at a time: to wake a loop costs more than
+most of what is handed over."""
 
 import asyncio
 from collections import deque

@@ -1,5 +1,5 @@
-"""Large payloads: read after the claim, within a budget of memory. Hundreds of megabytes may wait; a
-worker must hold only a few of them."""
+"""Large payloads: read after the claim, within a budget of memory. Hundreds of megabytes may wait;
+a worker must hold only a few of them."""
 
 import asyncio
 import logging
@@ -58,7 +58,9 @@ class Payloads(Service):
         """Returns those that may start; the others start once their payload has been read."""
         if not runs:
             return runs
-        self._mean_bytes = max(sum(run.payload_bytes for run in runs) / len(runs), self._mean_bytes / 2)
+        self._mean_bytes = max(
+            sum(run.payload_bytes for run in runs) / len(runs), self._mean_bytes / 2
+        )
         large = [run for run in runs if not run.payload]
         if not large:
             return runs

@@ -1,4 +1,5 @@
-"""Picks jobs in Postgres while the list in Redis is no help. It must never be the usual way: all workers would want the same rows."""
+"""Picks jobs in Postgres while the list in Redis is no help. It must never be the usual way: all
+workers would want the same rows."""
 
 import asyncio
 import random
@@ -8,7 +9,8 @@ from monoq.queue.ready import split
 from monoq.store.due import Due
 
 SPREAD = 4  # chooses among this many times what is wanted, so that workers seldom want the same
-FRESH_S = 0.3  # what was chosen longer ago is chosen anew: others have taken it, or it is nobody's turn any more
+# what was chosen longer ago is chosen anew: others have taken it, or it is nobody's turn any more
+FRESH_S = 0.3
 
 
 class Picker:
@@ -29,7 +31,8 @@ class Picker:
                 found = await self._due.select(SPREAD * most, after=self._after)
                 self._after = found.last_tenant or ""
                 self._ids = split(found.ids)
-                # The fairest are chosen, but in no order: a claim skips rows that another worker is claiming.
+                # The fairest are chosen, but in no order: a claim skips rows that another worker is
+                # claiming.
                 random.shuffle(self._ids)
             picked, self._ids = self._ids[:most], self._ids[most:]
         return picked

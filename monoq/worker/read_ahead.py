@@ -1,5 +1,5 @@
-"""How many jobs may be claimed before they can start. A claim is a promise to start now, so the limit
-is a time: what starts within AHEAD_S, at the pace at which jobs have started lately. Pure."""
+"""How many jobs may be claimed before they can start. A claim is a promise to start now, so the
+limit is a time: what starts within AHEAD_S, at the pace at which jobs have started lately. Pure."""
 
 AHEAD_S = 0.05
 SAMPLE_S = 0.005  # a shorter stretch tells little
@@ -33,8 +33,8 @@ class ReadAhead:
 
 
 class RunTimes:
-    """The mean time that runs take lately, for a pool of a fixed number of places. There the pace of
-    starts tells little: many jobs that began together end together."""
+    """The mean time that runs take lately, for a pool of a fixed number of places. There the pace
+    of starts tells little: many jobs that began together end together."""
 
     def __init__(self) -> None:
         self._mean_s: float | None = None

@@ -1,4 +1,5 @@
-"""One run of one job in this process, and how it ended. Pure values; writing them down is the completer's."""
+"""One run of one job in this process, and how it ended. Pure values; writing them down is the
+completer's."""
 
 import asyncio
 from dataclasses import dataclass
@@ -58,9 +59,11 @@ class Run:
 
 
 class Ending(NamedTuple):
-    """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`; `error` goes into the history.
+    """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`;
+    `error` goes into the history.
 
-    `lost` is 1 if the run took its own process with it, `deaths` if something else ended that process.
+    `lost` is 1 if the run took its own process with it, `deaths` if something else ended that
+    process.
     """
 
     status: Status

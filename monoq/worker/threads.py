@@ -1,5 +1,6 @@
-"""Threads for plain functions. A thread cannot be stopped: one whose function is past its deadline is
-replaced by another, and ends when the function returns. It must never hold up the end of the process."""
+"""Threads for plain functions. A thread cannot be stopped: one whose function is past its deadline
+is replaced by another, and ends when the function returns. It must never hold up the end of the
+process."""
 
 import threading
 import time

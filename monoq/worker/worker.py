@@ -1,4 +1,5 @@
-"""One worker: fetchers → executor → completer around the jobs in hand, and their orderly end. It must never drop a job it holds."""
+"""One worker: fetchers → executor → completer around the jobs in hand, and their orderly end. It
+must never drop a job it holds."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from monoq.worker.picker import Picker
 from monoq.worker.run import RELEASED, Run
 from monoq.worker.slots import Slots
 
-RELEASE_AFTER = 0.7  # share of the shutdown time that running jobs get; the rest is for writing down what became of them
+# share of the shutdown time that running jobs get; the rest is for writing down what became of them
+RELEASE_AFTER = 0.7
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class Worker(Service):
             give_back=lambda runs: self._completer.add([(run, RELEASED) for run in runs]),
             result_bytes=lambda: self._completer.pending_bytes,
         )
-        self._auditor = Auditor(jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon)
+        self._auditor = Auditor(
+            jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon
+        )
         menus = menus_of(*(app.types_of(pool) for pool in Pool))
         self._fetchers = [
             Fetcher(
@@ -107,7 +111,9 @@ class Worker(Service):
             for pool, takes in menus.items()
             if takes
         ]
-        heartbeat.watch(last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.hung)
+        heartbeat.watch(
+            last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.hung
+        )
         metrics.slots.set(sizes.slots)
         metrics.slots_used.set_function(lambda: len(self._slots))
         metrics.hung.set_function(lambda: self._executor.hung)
@@ -120,7 +126,9 @@ class Worker(Service):
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as parts:
-                fetching = [parts.create_task(fetcher.run(), name="fetcher") for fetcher in self._fetchers]
+                fetching = [
+                    parts.create_task(fetcher.run(), name="fetcher") for fetcher in self._fetchers
+                ]
                 for part in (self._executor, self._payloads, self._completer, self._auditor):
                     parts.create_task(part.run(), name=part.name)
                 await self._until_stopped()
@@ -139,8 +147,11 @@ class Worker(Service):
             raise RuntimeError(self._executor.exhausted_by)
 
     async def _until_stopped(self) -> None:
-        """Returns at a stop, or when too many handlers cannot be stopped: then what can be finished is."""
-        waits = [asyncio.create_task(event.wait()) for event in (self.stopping, self._executor.exhausted)]
+        """Returns at a stop, or when too many handlers cannot be stopped: then what can be finished
+        is."""
+        waits = [
+            asyncio.create_task(event.wait()) for event in (self.stopping, self._executor.exhausted)
+        ]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -162,7 +173,8 @@ class Worker(Service):
         self._slots.settle(runs)
 
     def _abandon(self, run: Run) -> None:
-        """Its job was cancelled, or rescued and given to another: its slot is free as soon as the run is stopped."""
+        """Its job was cancelled, or rescued and given to another: its slot is free as soon as the
+        run is stopped."""
         if self._executor.abandon(run):
             self._settle([run])
 

@@ -1,4 +1,5 @@
-"""A browser, and the dashboard in it. Any console error, page error or violation of the CSP that a test does not expect fails it."""
+"""A browser, and the dashboard in it. Any console error, page error or violation of the CSP that a
+test does not expect fails it."""
 
 import os
 import shutil
@@ -10,7 +11,9 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from browser.page import Dashboard
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGS += ["--disable-background-networking", "--disable-component-update"]
 FACT_TIMEOUT_MS = 20_000
@@ -23,7 +26,8 @@ async def browser() -> AsyncIterator[Browser]:
             pytest.fail("no Chromium: in CI the dashboard must be tested")
         pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)  # a fresh profile each time
+        # a fresh profile each time
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield browser
         await browser.close()
 

@@ -28,7 +28,8 @@ class Dashboard:
     page: Page
     url: str
     errors: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)  # patterns of console errors that belong to the test
+    # patterns of console errors that belong to the test
+    expected: list[str] = field(default_factory=list)
 
     async def open(self, **query: str) -> None:
         await self.page.goto(f"{self.url}/?{urlencode(query)}" if query else self.url)
@@ -54,7 +55,9 @@ class Dashboard:
 
     def listen(self) -> None:
         def console(message: ConsoleMessage) -> None:
-            if message.type == "error" and not any(re.search(pattern, message.text) for pattern in self.expected):
+            if message.type == "error" and not any(
+                re.search(pattern, message.text) for pattern in self.expected
+            ):
                 self.errors.append(message.text)
 
         self.page.on("console", console)
@@ -63,8 +66,14 @@ class Dashboard:
 
 
 def sleeps(*delays_ms: int, **more: Any) -> list[dict[str, Any]]:
-    return [{"tenantId": TENANT, "type": "sleep", "payload": {"delayMs": delay_ms}, **more} for delay_ms in delays_ms]
+    return [
+        {"tenantId": TENANT, "type": "sleep", "payload": {"delayMs": delay_ms}, **more}
+        for delay_ms in delays_ms
+    ]
 
 
 def echoes(number: int) -> list[dict[str, Any]]:
-    return [{"tenantId": TENANT, "type": "echo", "payload": {"number": index}} for index in range(number)]
+    return [
+        {"tenantId": TENANT, "type": "echo", "payload": {"number": index}}
+        for index in range(number)
+    ]

@@ -9,10 +9,14 @@ from playwright.async_api import expect
 
 from browser.page import TENANT, WATCH_STATUSES, Dashboard, echoes, sleeps
 
-HOSTILE = "<img src=x onerror=\"window.hacked = 1; alert('hacked')\"><script>window.hacked = 1</script>"
+HOSTILE = (
+    "<img src=x onerror=\"window.hacked = 1; alert('hacked')\"><script>window.hacked = 1</script>"
+)
 
 
-async def test_a_job_created_by_clicking_is_seen_pending_running_and_completed_without_a_reload(dashboard: Dashboard) -> None:
+async def test_a_job_created_by_clicking_is_seen_pending_running_and_completed_without_a_reload(
+    dashboard: Dashboard,
+) -> None:
     await dashboard.open_live(tenant=TENANT)
     await dashboard.page.evaluate(WATCH_STATUSES)
     await expect(dashboard.part("new-type")).to_have_value("sleep")
@@ -23,14 +27,20 @@ async def test_a_job_created_by_clicking_is_seen_pending_running_and_completed_w
     row = dashboard.part("job-row")
     await expect(row).to_have_attribute("data-status", "COMPLETED")
     job_id = await row.get_attribute("data-job-id")
-    assert await dashboard.page.evaluate("id => window.seen[id]", job_id) == ["PENDING", "RUNNING", "COMPLETED"]
+    assert await dashboard.page.evaluate("id => window.seen[id]", job_id) == [
+        "PENDING",
+        "RUNNING",
+        "COMPLETED",
+    ]
     assert await dashboard.page.evaluate("window.firstDocument")
     await dashboard.count_is("COMPLETED", 1)
     await dashboard.count_is("RUNNING", 0)
     await expect(dashboard.part("throughput-completed")).to_have_text("1")
 
 
-async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(dashboard: Dashboard, server: Server) -> None:
+async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(
+    dashboard: Dashboard, server: Server
+) -> None:
     (job_id,) = await server.submit(sleeps(0, delayMs=3_600_000))
     await dashboard.open_live(tenant=TENANT)
     await dashboard.row(job_id).click()
@@ -48,7 +58,9 @@ async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(dashboard
     await expect(dashboard.part("details-timeline")).to_contain_text("Completed")
 
 
-async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(dashboard: Dashboard, db: asyncpg.Connection) -> None:
+async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(
+    dashboard: Dashboard, db: asyncpg.Connection
+) -> None:
     waits = "INSERT INTO jobs (tenant_id, type, run_at) VALUES ($1, 'nobody-runs-this', now() - $2 * interval '1 s')"
     for tenant_id, due_for_s in ((TENANT, 7_300), (TENANT, 5), ("another", 90_000)):
         await db.execute(waits, tenant_id, due_for_s)
@@ -58,14 +70,21 @@ async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(dashboard
     await expect(dashboard.part("oldest-waiting")).to_have_text("1 d")
     await db.execute("UPDATE jobs SET run_at = now() WHERE tenant_id = $1", TENANT)
     await dashboard.open_live(tenant=TENANT)
-    await expect(dashboard.part("oldest-waiting")).to_have_text(re.compile(r"^([3-9]|[1-5]\d) s$"))  # it ages without being asked for
-    await db.execute("UPDATE jobs SET status = 'CANCELLED', finished_at = now(), changed_xid = pg_current_xact_id(), version = version + 1")
+    # it ages without being asked for
+    await expect(dashboard.part("oldest-waiting")).to_have_text(re.compile(r"^([3-9]|[1-5]\d) s$"))
+    await db.execute(
+        "UPDATE jobs SET status = 'CANCELLED', finished_at = now(), changed_xid = pg_current_xact_id(), version = version + 1"
+    )
     await expect(dashboard.part("oldest-waiting")).to_have_text("\N{EN DASH}")
 
 
-async def test_a_failed_job_tells_of_each_attempt_while_its_details_are_open(dashboard: Dashboard, server: Server) -> None:
+async def test_a_failed_job_tells_of_each_attempt_while_its_details_are_open(
+    dashboard: Dashboard, server: Server
+) -> None:
     payload = {"do": "raise", "value": "no such mailbox"}
-    (job_id,) = await server.submit([{"tenantId": TENANT, "type": "act", "payload": payload, "delayMs": 3_600_000}])
+    (job_id,) = await server.submit(
+        [{"tenantId": TENANT, "type": "act", "payload": payload, "delayMs": 3_600_000}]
+    )
     await dashboard.open_live(tenant=TENANT, job=job_id)
     await expect(dashboard.part("details-status")).to_have_text("PENDING")
     for action in ("cancel", "retry"):  # a retried job is due at once
@@ -73,7 +92,9 @@ async def test_a_failed_job_tells_of_each_attempt_while_its_details_are_open(das
         assert answer.status_code == 200
     await expect(dashboard.part("details-status")).to_have_text("FAILED")
     moments = dashboard.part("details-timeline").locator("li")
-    await expect(moments).to_contain_text(["Created", "Attempt 1 failed", "Attempt 2 failed", "Attempt 3 failed", "Failed"])
+    await expect(moments).to_contain_text(
+        ["Created", "Attempt 1 failed", "Attempt 2 failed", "Attempt 3 failed", "Failed"]
+    )
     await expect(moments.nth(2).locator("pre")).to_contain_text("no such mailbox")
     await expect(dashboard.part("details-attempts")).to_have_text("3 of 3")
     await expect(dashboard.row(job_id)).to_contain_text("no such mailbox")
@@ -84,7 +105,12 @@ async def test_hostile_text_is_shown_as_text(dashboard: Dashboard, server: Serve
     echoed, failed = await server.submit(
         [
             {"tenantId": TENANT, "type": "echo", "payload": {HOSTILE: HOSTILE}},
-            {"tenantId": TENANT, "type": "act", "payload": {"do": "raise", "value": HOSTILE}, "maxAttempts": 1},
+            {
+                "tenantId": TENANT,
+                "type": "act",
+                "payload": {"do": "raise", "value": HOSTILE},
+                "maxAttempts": 1,
+            },
         ]
     )
     for job_id in (echoed, failed):
@@ -113,7 +139,9 @@ async def test_hostile_text_is_shown_as_text(dashboard: Dashboard, server: Serve
     await expect(dashboard.page.locator("img[onerror], img[src=x]")).to_have_count(0)
 
 
-async def test_counts_filter_the_list_and_the_url_keeps_the_filter(dashboard: Dashboard, server: Server) -> None:
+async def test_counts_filter_the_list_and_the_url_keeps_the_filter(
+    dashboard: Dashboard, server: Server
+) -> None:
     done = await server.submit(echoes(3))
     (waiting,) = await server.submit(sleeps(0, delayMs=3_600_000))
     for job_id in done:
@@ -135,7 +163,9 @@ async def test_counts_filter_the_list_and_the_url_keeps_the_filter(dashboard: Da
     await expect(dashboard.part("job-row")).to_have_count(1)
 
 
-async def test_a_job_whose_status_no_longer_matches_leaves_the_list(dashboard: Dashboard, server: Server) -> None:
+async def test_a_job_whose_status_no_longer_matches_leaves_the_list(
+    dashboard: Dashboard, server: Server
+) -> None:
     (job_id,) = await server.submit(sleeps(0, delayMs=3_600_000))
     await dashboard.open_live(tenant=TENANT, status="PENDING")
     await dashboard.has_status(job_id, "PENDING")
@@ -149,7 +179,9 @@ async def test_a_job_whose_status_no_longer_matches_leaves_the_list(dashboard: D
 async def test_what_the_server_refuses_is_shown_at_the_field_it_names(dashboard: Dashboard) -> None:
     dashboard.expected.append("status of 422")
     sent: list[str] = []
-    dashboard.page.on("request", lambda request: sent.append(request.method) if request.method == "POST" else None)
+    dashboard.page.on(
+        "request", lambda request: sent.append(request.method) if request.method == "POST" else None
+    )
     await dashboard.open_live(tenant=TENANT)
     await dashboard.part("new-payload").fill('{"delayMs": ')
     await dashboard.part("new-submit").click()
@@ -178,7 +210,8 @@ async def test_numbers_are_sent_and_shown_as_they_were_written(dashboard: Dashbo
     dashboard.expected.append("status of 400")
     await dashboard.open_live(tenant=TENANT)
     await dashboard.part("new-type").fill("echo")
-    await dashboard.part("new-payload").fill('{"big": 9007199254740993}')  # a browser would round it, and then it could be stored
+    # a browser would round it, and then it could be stored
+    await dashboard.part("new-payload").fill('{"big": 9007199254740993}')
     await dashboard.part("new-submit").click()
     await expect(dashboard.part("error-form")).to_contain_text("2^53")
     await dashboard.part("new-payload").fill('{"whole": 1.0}')
@@ -196,11 +229,15 @@ async def test_older_jobs_come_with_load_more(dashboard: Dashboard, server: Serv
         await dashboard.part("load-more").click()
     await expect(dashboard.part("job-row")).to_have_count(450)
     await expect(dashboard.part("load-more")).to_be_hidden()
-    listed = await dashboard.part("job-row").evaluate_all("rows => rows.map((row) => row.dataset.jobId)")
+    listed = await dashboard.part("job-row").evaluate_all(
+        "rows => rows.map((row) => row.dataset.jobId)"
+    )
     assert listed == sorted(ids, reverse=True)
 
 
-async def test_a_first_visit_shows_the_first_tenant_known(dashboard: Dashboard, server: Server) -> None:
+async def test_a_first_visit_shows_the_first_tenant_known(
+    dashboard: Dashboard, server: Server
+) -> None:
     await dashboard.open_live()
     await expect(dashboard.page).to_have_url(re.compile(r"[?&]tenant=tenant-1$"))
     (job_id,) = await server.submit([{"tenantId": "acme", "type": "echo", "payload": 1}])
@@ -222,13 +259,17 @@ async def test_another_tenant_is_shown_live_and_alone(dashboard: Dashboard, serv
     await expect(dashboard.part("new-tenant")).to_have_value("acme")
     await expect(dashboard.row(ours)).to_have_count(0)
     await dashboard.is_live()
-    theirs, ours = await server.submit([{"tenantId": tenant, "type": "echo", "payload": 1} for tenant in ("acme", TENANT)])
+    theirs, ours = await server.submit(
+        [{"tenantId": tenant, "type": "echo", "payload": 1} for tenant in ("acme", TENANT)]
+    )
     await dashboard.has_status(theirs, "COMPLETED")
     await server.job_when(ours, "COMPLETED")
     await expect(dashboard.part("job-row")).to_have_count(1)
 
 
-async def test_the_keyboard_opens_and_closes_details_and_a_slash_in_a_field_stays_a_slash(dashboard: Dashboard, server: Server) -> None:
+async def test_the_keyboard_opens_and_closes_details_and_a_slash_in_a_field_stays_a_slash(
+    dashboard: Dashboard, server: Server
+) -> None:
     (job_id,) = await server.submit(echoes(1))
     await dashboard.open_live(tenant=TENANT)
     link = dashboard.row(job_id).get_by_role("link")

@@ -1,4 +1,5 @@
-"""A browser reads what Python wrote, and the other way round: each value that is let in means the same to both."""
+"""A browser reads what Python wrote, and the other way round: each value that is let in means the
+same to both."""
 
 import json
 from typing import Any

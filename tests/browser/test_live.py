@@ -1,10 +1,11 @@
-"""What the dashboard makes of the stream: lost connections, versions that come late, a thousand changes a second."""
+"""What the dashboard makes of the stream: lost connections, versions that come late, a thousand
+changes a second."""
 
 import asyncio
 import json
 import re
 import statistics
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,8 +58,12 @@ class Line:
         self.sockets.clear()
 
 
-@pytest.mark.parametrize("code", [1012, 4000], ids=["a server that restarts", "a connection that breaks"])
-async def test_the_page_heals_after_a_lost_connection(dashboard: Dashboard, server: Server, code: int) -> None:
+@pytest.mark.parametrize(
+    "code", [1012, 4000], ids=["a server that restarts", "a connection that breaks"]
+)
+async def test_the_page_heals_after_a_lost_connection(
+    dashboard: Dashboard, server: Server, code: int
+) -> None:
     line = Line(dashboard.page)
     await line.install()
     await dashboard.page.add_init_script(NO_SWEEP)
@@ -70,8 +75,11 @@ async def test_the_page_heals_after_a_lost_connection(dashboard: Dashboard, serv
     await line.drop(code)
     await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
     lists: list[str] = []
-    dashboard.page.on("request", lambda request: lists.append(request.url) if "/jobs?" in request.url else None)
-    answer = await server.http.post(f"/jobs/{cancelled}/cancel", json={})  # while nobody can tell the page
+    dashboard.page.on(
+        "request", lambda request: lists.append(request.url) if "/jobs?" in request.url else None
+    )
+    # while nobody can tell the page
+    answer = await server.http.post(f"/jobs/{cancelled}/cancel", json={})
     assert answer.status_code == 200
     (missed,) = await server.submit(echoes(1))
     await server.job_when(missed, "COMPLETED")
@@ -88,7 +96,9 @@ async def test_the_page_heals_after_a_lost_connection(dashboard: Dashboard, serv
     assert await dashboard.page.evaluate("window.firstDocument")
 
 
-async def test_a_page_whose_cursor_is_refused_reads_the_list_anew(dashboard: Dashboard, server: Server, db: asyncpg.Connection) -> None:
+async def test_a_page_whose_cursor_is_refused_reads_the_list_anew(
+    dashboard: Dashboard, server: Server, db: asyncpg.Connection
+) -> None:
     line = Line(dashboard.page)
     await line.install()
     await dashboard.page.add_init_script(NO_SWEEP)
@@ -100,8 +110,12 @@ async def test_a_page_whose_cursor_is_refused_reads_the_list_anew(dashboard: Das
     line.cut = True
     await line.drop(4000)
     await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
-    await db.execute("DELETE FROM jobs WHERE id::text = $1", gone)  # as in a database put back to what it was before
-    await db.execute("UPDATE jobs SET status = 'PENDING', version = 1, finished_at = NULL WHERE id::text = $1", changed)
+    # as in a database put back to what it was before
+    await db.execute("DELETE FROM jobs WHERE id::text = $1", gone)
+    await db.execute(
+        "UPDATE jobs SET status = 'PENDING', version = 1, finished_at = NULL WHERE id::text = $1",
+        changed,
+    )
     await db.execute("UPDATE stream SET floor = pg_current_xact_id()")
     line.cut = False
     await dashboard.is_live()
@@ -110,7 +124,9 @@ async def test_a_page_whose_cursor_is_refused_reads_the_list_anew(dashboard: Das
     await expect(dashboard.row(gone)).to_have_count(0)
 
 
-async def test_a_page_that_is_offline_says_so_and_heals(dashboard: Dashboard, server: Server) -> None:
+async def test_a_page_that_is_offline_says_so_and_heals(
+    dashboard: Dashboard, server: Server
+) -> None:
     line = Line(dashboard.page)
     await line.install()
     dashboard.expected += ["ERR_INTERNET_DISCONNECTED", "WebSocket connection"]
@@ -146,13 +162,33 @@ class FakeServer:
         await page.unroute_all(behavior="ignoreErrors")
 
     def change(self, number: int, version: int, status: str) -> dict[str, Any]:
-        """The change that brings job `number` to this version; versions that are not newer change nothing here either."""
+        """The change that brings job `number` to this version; versions that are not newer change
+        nothing here either."""
         job_id = f"01900000-{number:04x}-7000-8000-{number:012x}"
-        update = {"tenantId": TENANT, "type": "echo", "status": status, "attempts": min(version - 1, 1), "version": version, "error": None}
+        update = {
+            "tenantId": TENANT,
+            "type": "echo",
+            "status": status,
+            "attempts": min(version - 1, 1),
+            "version": version,
+            "error": None,
+        }
         update |= {"workerId": None, "updatedAt": "2026-01-01T00:00:00.000000Z"}
         if version > self._jobs.get(job_id, {"version": 0})["version"]:
-            more = {"maxAttempts": 1, "priority": 0, "progress": None, "createdAt": update["updatedAt"]}
-            self._jobs[job_id] = {"id": job_id, **update, **more, "runAt": None, "startedAt": None, "finishedAt": None}
+            more = {
+                "maxAttempts": 1,
+                "priority": 0,
+                "progress": None,
+                "createdAt": update["updatedAt"],
+            }
+            self._jobs[job_id] = {
+                "id": job_id,
+                **update,
+                **more,
+                "runAt": None,
+                "startedAt": None,
+                "finishedAt": None,
+            }
         return {"jobId": job_id, **update}
 
     def send(self, updates: list[dict[str, Any]]) -> None:
@@ -169,8 +205,13 @@ class FakeServer:
 
     async def _list(self, route: Route) -> None:
         asked = parse_qs(urlsplit(route.request.url).query)
-        wanted: Callable[[dict[str, Any]], bool] = lambda job: "status" not in asked or job["status"] in asked["status"]  # noqa: E731
-        found = [job for job in reversed(self._jobs.values()) if wanted(job)][: int(asked["limit"][0])]
+
+        def wanted(job: dict[str, Any]) -> bool:
+            return "status" not in asked or job["status"] in asked["status"]
+
+        found = [job for job in reversed(self._jobs.values()) if wanted(job)][
+            : int(asked["limit"][0])
+        ]
         more = found[-1]["id"] if len(found) == int(asked["limit"][0]) else None
         await route.fulfill(json={"jobs": found, "nextCursor": more})
 
@@ -183,11 +224,16 @@ async def test_an_older_version_that_comes_late_is_not_shown(dashboard: Dashboar
         fake.send([fake.change(1, 3, "COMPLETED")])
         await dashboard.has_status(running["jobId"], "COMPLETED")
         fake.send([running, fake.change(2, 1, "PENDING")])
-        await dashboard.has_status(fake.change(2, 1, "PENDING")["jobId"], "PENDING")  # so the late one was heard too
-        assert await dashboard.page.evaluate("id => window.seen[id]", running["jobId"]) == ["COMPLETED"]
+        # so the late one was heard too
+        await dashboard.has_status(fake.change(2, 1, "PENDING")["jobId"], "PENDING")
+        assert await dashboard.page.evaluate("id => window.seen[id]", running["jobId"]) == [
+            "COMPLETED"
+        ]
 
 
-async def test_while_little_happens_no_status_is_skipped_however_fast_the_job(dashboard: Dashboard) -> None:
+async def test_while_little_happens_no_status_is_skipped_however_fast_the_job(
+    dashboard: Dashboard,
+) -> None:
     async with FakeServer.behind(dashboard.page) as fake:
         await dashboard.open_live(tenant=TENANT)
         await dashboard.page.evaluate(WATCH_STATUSES)
@@ -196,12 +242,15 @@ async def test_while_little_happens_no_status_is_skipped_however_fast_the_job(da
         fake.send(changes[:1])
         fake.send(changes[1:])
         await dashboard.has_status(changes[0]["jobId"], "COMPLETED")
-        assert await dashboard.page.evaluate("id => window.seen[id]", changes[0]["jobId"]) == statuses
+        assert (
+            await dashboard.page.evaluate("id => window.seen[id]", changes[0]["jobId"]) == statuses
+        )
 
 
 @pytest.mark.alone
 async def test_a_thousand_changes_a_second_leave_the_page_responsive(dashboard: Dashboard) -> None:
-    frames_per_s, jobs_per_frame, least_frames = 50, 7, 200  # each job changes three times: 1,050 changes a second, for 4 s at least
+    # each job changes three times: 1,050 changes a second, for 4 s at least
+    frames_per_s, jobs_per_frame, least_frames = 50, 7, 200
     async with FakeServer.behind(dashboard.page) as fake:
         await dashboard.open_live(tenant=TENANT)
         await dashboard.page.evaluate(COUNT_FRAMES)
@@ -215,24 +264,35 @@ async def test_a_thousand_changes_a_second_leave_the_page_responsive(dashboard: 
                 updates = []
                 for version, status in ages.items():
                     first = (frames - version + 1) * jobs_per_frame
-                    updates += [fake.change(number, version, status) for number in range(first, first + jobs_per_frame) if number >= 0]
+                    updates += [
+                        fake.change(number, version, status)
+                        for number in range(first, first + jobs_per_frame)
+                        if number >= 0
+                    ]
                 fake.send(updates)
                 frames += 1
                 if clicked.is_set() and frames >= least_frames:
                     ages.pop(min(ages))  # no more new jobs; those under way are completed
-                await asyncio.sleep(began + frames / frames_per_s - asyncio.get_running_loop().time())  # the load's pace
+                # the load's pace
+                await asyncio.sleep(
+                    began + frames / frames_per_s - asyncio.get_running_loop().time()
+                )
             return str(updates[-1]["jobId"])
 
         storming = asyncio.create_task(storm())
         await expect(dashboard.part("job-row").nth(150)).to_be_visible()
         for status in ("COMPLETED", "RUNNING", "ALL"):
             await dashboard.part(f"count-{status}").click()
-            await expect(dashboard.part(f"count-{status}")).to_have_attribute("aria-pressed", "true")
+            await expect(dashboard.part(f"count-{status}")).to_have_attribute(
+                "aria-pressed", "true"
+            )
         clicked.set()
         last = await storming
         await dashboard.has_status(last, "COMPLETED")
         await expect(dashboard.part("job-row")).to_have_count(200)
-        await expect(dashboard.page.locator("[data-testid=job-row]:not([data-status=COMPLETED])")).to_have_count(0)
+        await expect(
+            dashboard.page.locator("[data-testid=job-row]:not([data-status=COMPLETED])")
+        ).to_have_count(0)
         gaps = sorted(await dashboard.page.evaluate("window.gaps"))
         clicks = await dashboard.page.evaluate("window.clicks")
     figures = f"clicks {[round(ms) for ms in clicks]} ms; frames: median {statistics.median(gaps):.0f} ms, longest {gaps[-1]:.0f} ms"

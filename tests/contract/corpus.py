@@ -1,6 +1,8 @@
-"""The hostile corpus: values that some reader of JSON chokes on, times the places where they can stand, times encodings.
+"""The hostile corpus: values that some reader of JSON chokes on, times the places where they can
+stand, times encodings.
 
-Whether a text may be accepted is decided here by Python's own parser under strict rules, not by the codec under test.
+Whether a text may be accepted is decided here by Python's own parser under strict rules, not by the
+codec under test.
 """
 
 import json
@@ -41,7 +43,15 @@ NUMBERS = [
         "1" + "0" * 400,
         "9" * 5000,
     ),
-    *("1e309", "-1e309", "1e999", "1e5000", "123456789012345678901234567890.5", "0.30000000000000004", "100000000000000000000.0"),
+    *(
+        "1e309",
+        "-1e309",
+        "1e999",
+        "1e5000",
+        "123456789012345678901234567890.5",
+        "0.30000000000000004",
+        "100000000000000000000.0",
+    ),
     *("NaN", "Infinity", "-Infinity", "01", "+1", ".5", "1.", "0x10", "1_000", "1e", "--1", "٣"),
 ]
 STRINGS = [
@@ -57,7 +67,15 @@ STRINGS = [
         '"\u202eevil"',
         '"e\u0301"',
     ),
-    *(r'"\uffff\ufffe"', '"\U0010ffff"', r'"\\u0000"', r'"%00"', '"<script>alert(1)</script>"', '"\'; DROP TABLE jobs; --"', '"__proto__"'),
+    *(
+        r'"\uffff\ufffe"',
+        '"\U0010ffff"',
+        r'"\\u0000"',
+        r'"%00"',
+        '"<script>alert(1)</script>"',
+        '"\'; DROP TABLE jobs; --"',
+        '"__proto__"',
+    ),
     *(
         r'"\/\b\f\n\r\t\""',
         '"' + "x" * 100_000 + '"',
@@ -93,10 +111,22 @@ SHAPES = [
         '{"__proto__": {"x": 1}}',
         '{"constructor": null, "toString": 1}',
     ),
-    *("[" + ",".join(map(str, range(2000))) + "]", "{" + ",".join(f'"k{n}": {n}' for n in range(1000)) + "}", " [ 1 ,\n\t2 ]\r\n"),
+    *(
+        "[" + ",".join(map(str, range(2000))) + "]",
+        "{" + ",".join(f'"k{n}": {n}' for n in range(1000)) + "}",
+        " [ 1 ,\n\t2 ]\r\n",
+    ),
     *("[" * depth + "]" * depth for depth in (55, 60, 61, 62, 63, 64, 65, 200, 2000)),
     *('{"a":' * depth + "1" + "}" * depth for depth in (55, 62, 63, 64, 65, 300)),
-    *("[" * 100_000, '{"a":' * 5000, '{"a": 1, "a": 2}', '{"a": 1, "\\u0061": 2}', '{"a": 1, "A": 2}', r'{"\u0000": 1}', r'{"\ud800": 1}'),
+    *(
+        "[" * 100_000,
+        '{"a":' * 5000,
+        '{"a": 1, "a": 2}',
+        '{"a": 1, "\\u0061": 2}',
+        '{"a": 1, "A": 2}',
+        r'{"\u0000": 1}',
+        r'{"\ud800": 1}',
+    ),
     *(
         "",
         "nul",
@@ -154,7 +184,11 @@ class Case:
 
 def cases() -> list[Case]:
     """All of them; some thousand."""
-    found = [_case(f"{place}: {_short(value)}", shape % value, place) for place, shape in PLACES.items() for value in VALUES]
+    found = [
+        _case(f"{place}: {_short(value)}", shape % value, place)
+        for place, shape in PLACES.items()
+        for value in VALUES
+    ]
     for text in (*NUMBERS[:6], *STRINGS[:16], *SHAPES[:10]):
         body = (PLACES["payload"] % text.encode()).decode()
         for encoding in ENCODINGS:
@@ -174,12 +208,17 @@ def _case(name: str, body: bytes, place: str) -> Case:
     value = _strict(body)
     accepted = isinstance(value, dict)
     if accepted and place == "tenantId":
-        accepted = isinstance(value["tenantId"], str) and re.search(TENANT_PATTERN, value["tenantId"]) is not None
+        accepted = (
+            isinstance(value["tenantId"], str)
+            and re.search(TENANT_PATTERN, value["tenantId"]) is not None
+        )
     elif accepted and place == "type":
         accepted = False  # there is no handler of that name
     elif accepted and place == "idempotencyKey":
         key = value["idempotencyKey"]
-        accepted = key is None or (isinstance(key, str) and re.fullmatch(r"[\x21-\x7e]{1,200}", key) is not None)
+        accepted = key is None or (
+            isinstance(key, str) and re.fullmatch(r"[\x21-\x7e]{1,200}", key) is not None
+        )
     return Case(name, body, accepted, value.get("payload", {}) if accepted else None)
 
 
@@ -189,7 +228,9 @@ _REFUSED = object()
 def _strict(text: bytes) -> Any:
     """The value, or _REFUSED: for what is no JSON, and for what not every reader reads alike."""
     try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        value = json.loads(
+            text.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant
+        )
     except (ValueError, RecursionError):
         return _REFUSED
     return value if _readable(value, MAX_DEPTH) else _REFUSED
@@ -218,7 +259,9 @@ def _readable(value: Any, depth: int) -> bool:
         case list():
             return depth > 0 and all(_readable(item, depth - 1) for item in value)
         case _:
-            return depth > 0 and all(_readable(key, depth) and _readable(item, depth - 1) for key, item in value.items())
+            return depth > 0 and all(
+                _readable(key, depth) and _readable(item, depth - 1) for key, item in value.items()
+            )
 
 
 def _short(value: bytes) -> str:

@@ -1,4 +1,5 @@
-"""Handlers that return and raise what no handler should: by name, since most of it could not be sent as a payload."""
+"""Handlers that return and raise what no handler should: by name, since most of it could not be
+sent as a payload."""
 
 import asyncio
 import datetime
@@ -101,7 +102,8 @@ RESULTS: dict[str, tuple[Callable[[], Any], Any]] = {
     "a circle": (_circle, REFUSED),
     "a model of something bad": (lambda: Model(x=object()), REFUSED),
 }
-AROUND: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {  # where it stands: what is returned, what is stored
+# where it stands: what is returned, what is stored
+AROUND: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "alone": (lambda value: value, lambda value: value),
     "in a list": (lambda value: [0, value], lambda value: [0, value]),
     "in a dict": (lambda value: {"a": {"b": value}}, lambda value: {"a": {"b": value}}),
@@ -137,7 +139,9 @@ class WordlessFail(Fail):
 
 # name → what is raised; FAILED or CANCELLED is what becomes of the job
 RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
-    **{f"an error, {name}": (partial(RuntimeError, text), "FAILED") for name, text in TEXTS.items()},
+    **{
+        f"an error, {name}": (partial(RuntimeError, text), "FAILED") for name, text in TEXTS.items()
+    },
     **{f"fail, {name}": (partial(Fail, text), "FAILED") for name, text in TEXTS.items()},
     **{f"cancel, {name}": (partial(Cancel, text), "CANCELLED") for name, text in TEXTS.items()},
     **{f"retry, {name}": (partial(Retry, text, delay=0), "FAILED") for name, text in TEXTS.items()},
@@ -146,7 +150,10 @@ RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
     "an error without words": (Wordless, "FAILED"),
     "an error with wrong words": (Wrong, "FAILED"),
     "a fail without words": (lambda: WordlessFail("x"), "FAILED"),
-    "a group": (lambda: ExceptionGroup("many", [ValueError("\0"), RuntimeError("\ud800")]), "FAILED"),
+    "a group": (
+        lambda: ExceptionGroup("many", [ValueError("\0"), RuntimeError("\ud800")]),
+        "FAILED",
+    ),
     "a retry that has no number": (lambda: Retry("x", delay="soon"), "FAILED"),  # type: ignore[arg-type] # on purpose
     "a retry never": (lambda: Retry("x", delay=float("nan")), "FAILED"),
     "a snooze for nan": (lambda: Snooze(float("nan")), "FAILED"),

@@ -25,7 +25,14 @@ def environment(**settings: str) -> dict[str, str]:
 @contextmanager
 def running(*arguments: str, cwd: Path, **settings: str) -> Iterator["subprocess.Popen[str]"]:
     with (cwd / f"log-{time.monotonic_ns()}").open("w+") as out:
-        process = subprocess.Popen([*MONOQ, *arguments], cwd=cwd, env=environment(**settings), stdout=out, stderr=out, text=True)
+        process = subprocess.Popen(
+            [*MONOQ, *arguments],
+            cwd=cwd,
+            env=environment(**settings),
+            stdout=out,
+            stderr=out,
+            text=True,
+        )
         try:
             yield process
         finally:
@@ -58,7 +65,12 @@ async def healthy(port: int) -> None:
 async def call(*arguments: str, cwd: Path, settings: dict[str, str], code: int = 0) -> str:
     """What a command says, its errors last; fails if it does not end with this code."""
     process = await asyncio.create_subprocess_exec(
-        *MONOQ, *arguments, cwd=cwd, env=environment(**settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        *MONOQ,
+        *arguments,
+        cwd=cwd,
+        env=environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(120):

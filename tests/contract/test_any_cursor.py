@@ -1,4 +1,5 @@
-"""Whatever a client says its cursor is, it gets an answer: what it missed, or RESET. Real statements, examples by hypothesis."""
+"""Whatever a client says its cursor is, it gets an answer: what it missed, or RESET. Real
+statements, examples by hypothesis."""
 
 import asyncio
 import json
@@ -21,9 +22,19 @@ EXAMPLES = 300
 CHANGES = 30  # transactions, of one job each
 MOST = 10  # replayed
 
-TEXT = st.text() | st.integers() | st.lists(st.integers()) | st.booleans() | st.dictionaries(st.text(), st.none())
-XIDS = st.integers(-CHANGES // 2, 3).map(lambda n: ("near", n)) | st.integers(1, MAX_XID).map(lambda n: ("any", n))
-CURSORS = st.tuples(st.sampled_from(["ours"] * 4 + ["0" * 16]), XIDS, st.sampled_from(["acme"] * 4 + ["other"]))
+TEXT = (
+    st.text()
+    | st.integers()
+    | st.lists(st.integers())
+    | st.booleans()
+    | st.dictionaries(st.text(), st.none())
+)
+XIDS = st.integers(-CHANGES // 2, 3).map(lambda n: ("near", n)) | st.integers(1, MAX_XID).map(
+    lambda n: ("any", n)
+)
+CURSORS = st.tuples(
+    st.sampled_from(["ours"] * 4 + ["0" * 16]), XIDS, st.sampled_from(["acme"] * 4 + ["other"])
+)
 SAID = st.booleans().flatmap(lambda well_formed: CURSORS if well_formed else TEXT)
 
 
@@ -53,7 +64,8 @@ class Told:
 
 
 async def test_every_cursor_is_honoured_or_answered_with_a_reset(database_url: str) -> None:
-    answers = await asyncio.to_thread(check, database_url)  # hypothesis calls ordinary functions, which need a loop of their own
+    # hypothesis calls ordinary functions, which need a loop of their own
+    answers = await asyncio.to_thread(check, database_url)
     print(answers)
     assert min(answers.values()) >= EXAMPLES // 20, "some fates were hardly met"
 
@@ -68,7 +80,12 @@ def check(database_url: str) -> dict[str, int]:
         with asyncio.Runner() as runner:
             hub, xids = runner.run(_prepare(database_url))
 
-            @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(
+                max_examples=EXAMPLES,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            )
             @given(st.lists(SAID, min_size=1, max_size=4))
             def examples(said: list[Any]) -> None:
                 runner.run(one(said))
@@ -82,7 +99,9 @@ def check(database_url: str) -> dict[str, int]:
                     if isinstance(each, tuple):
                         stream, (kind, n), tenant = each
                         xid = end + n if kind == "near" else n
-                        each = str(Cursor(hub.horizon.stream if stream == "ours" else stream, xid, tenant))
+                        each = str(
+                            Cursor(hub.horizon.stream if stream == "ours" else stream, xid, tenant)
+                        )
                     cursors.append(each)
                 heard = await ask(database, cursors)
                 ends = end, await _end(database)  # they differ if autovacuum came in between
@@ -110,25 +129,41 @@ def check(database_url: str) -> dict[str, int]:
                 await running
                 return told
 
-            def judge(said: Any, heard: list[dict[str, Any]], end_before: int, end_after: int) -> None:
+            def judge(
+                said: Any, heard: list[dict[str, Any]], end_before: int, end_after: int
+            ) -> None:
                 assert hub.horizon
                 cursor = Cursor.parse(said)
                 missed = [xid for xid in xids if cursor and xid >= cursor.xid]
-                ours = cursor is not None and (cursor.stream, cursor.tenant_id) == (hub.horizon.stream, "acme")
+                ours = cursor is not None and (cursor.stream, cursor.tenant_id) == (
+                    hub.horizon.stream,
+                    "acme",
+                )
                 in_reach = cursor is not None and ours and len(missed) <= MOST
                 if cursor and in_reach and end_before < cursor.xid <= end_after:
-                    return  # there was no such transaction yet, or there was, by the time it was looked for
+                    # there was no such transaction yet, or there was, by the time it was looked for
+                    return
                 if cursor and in_reach and cursor.xid <= end_before:
                     answers["honoured"] += 1
                     assert heard[0] == {"type": "SUBSCRIBED", "tenantId": "acme", "cursor": said}
-                    assert [update["version"] for frame in heard[1:] for update in frame["updates"]] == missed
+                    assert [
+                        update["version"] for frame in heard[1:] for update in frame["updates"]
+                    ] == missed
                     newest = Cursor.parse(heard[-1]["cursor"])
                     assert newest
                     assert newest.xid == max(cursor.xid, hub.horizon.xid)
                 else:
                     answers["refused"] += 1
-                    resets = [frame for frame in heard if frame["type"] not in {"SUBSCRIBED", "UPDATES"}]
-                    assert resets == [{"type": "RESET", "tenantId": "acme", "cursor": str(Cursor(*hub.horizon, "acme"))}]
+                    resets = [
+                        frame for frame in heard if frame["type"] not in {"SUBSCRIBED", "UPDATES"}
+                    ]
+                    assert resets == [
+                        {
+                            "type": "RESET",
+                            "tenantId": "acme",
+                            "cursor": str(Cursor(*hub.horizon, "acme")),
+                        }
+                    ]
 
             examples()
     finally:
@@ -137,7 +172,8 @@ def check(database_url: str) -> dict[str, int]:
 
 
 async def _prepare(database_url: str) -> tuple[Hub, list[int]]:
-    """A hub whose horizon is known, and the transactions that changed a job each, whose version tells which."""
+    """A hub whose horizon is known, and the transactions that changed a job each, whose version
+    tells which."""
     connection = await asyncpg.connect(database_url)
     for _ in range(CHANGES):
         sql = "INSERT INTO jobs (tenant_id, type, version) VALUES ('acme', 'x', (pg_current_xact_id()::text)::int)"

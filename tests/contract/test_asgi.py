@@ -1,4 +1,5 @@
-"""`monoq.asgi:app` in a server of somebody else's: it must start, serve, and end like `monoq serve --role=api`."""
+"""`monoq.asgi:app` in a server of somebody else's: it must start, serve, and end like `monoq serve
+--role=api`."""
 
 import asyncio
 import os
@@ -19,7 +20,10 @@ from conftest import eventually
 from monoq.asgi import Application
 from monoq.upkeep.counter import Counter
 
-COMMANDS = {"hypercorn": ["--bind", "127.0.0.1:{port}"], "uvicorn": ["--port", "{port}", "--lifespan", "on"]}
+COMMANDS = {
+    "hypercorn": ["--bind", "127.0.0.1:{port}"],
+    "uvicorn": ["--port", "{port}", "--lifespan", "on"],
+}
 
 
 def free_port() -> int:
@@ -30,12 +34,23 @@ def free_port() -> int:
 
 def start(by: str, port: int, database_url: str, redis_url: str) -> "subprocess.Popen[str]":
     flags = [flag.format(port=port) for flag in COMMANDS[by]]
-    environment = os.environ | {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_START_TIMEOUT": "0"}
-    return subprocess.Popen([sys.executable, "-m", by, *flags, "monoq.asgi:app"], env=environment, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_START_TIMEOUT": "0",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", by, *flags, "monoq.asgi:app"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @asynccontextmanager
-async def served(by: str, database_url: str, redis_url: str) -> AsyncIterator[tuple["subprocess.Popen[str]", httpx.AsyncClient]]:
+async def served(
+    by: str, database_url: str, redis_url: str
+) -> AsyncIterator[tuple["subprocess.Popen[str]", httpx.AsyncClient]]:
     port = free_port()
     process = start(by, port, database_url, redis_url)
     try:
@@ -54,7 +69,9 @@ async def is_up(http: httpx.AsyncClient) -> bool:
 
 
 @pytest.mark.parametrize("by", COMMANDS)
-async def test_any_asgi_server_can_serve_the_api(by: str, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+async def test_any_asgi_server_can_serve_the_api(
+    by: str, database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
     async with served(by, database_url, redis_url) as (process, http):
         await eventually(lambda: is_up(http))
         answer = await http.post("/jobs", json={"tenantId": "acme", "type": "echo"})
@@ -78,7 +95,9 @@ async def test_a_start_that_cannot_be_says_why(redis_url: str) -> None:
         assert "Traceback" not in said
 
 
-async def test_a_part_that_dies_ends_the_server(database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_part_that_dies_ends_the_server(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def die(_: Counter) -> None:
         raise RuntimeError("broken")
 

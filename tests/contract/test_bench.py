@@ -8,7 +8,9 @@ from pathlib import Path
 import redis
 
 
-def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: str, redis_url: str) -> None:
+def test_the_benchmark_runs_and_keeps_its_result(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
     saved = tmp_path / "result.json"
     command = [
         sys.executable,
@@ -37,13 +39,30 @@ def test_the_benchmark_runs_and_keeps_its_result(tmp_path: Path, database_url: s
     } <= set(result["figures"])
     medians = {name: figure["median"] for name, figure in result["figures"].items()}
     # CPU comes in hundredths of a second, and 200 jobs may use less.
-    assert all(median >= 0 if "CPU" in name else median > 0 for name, median in medians.items()), medians
+    assert all(median >= 0 if "CPU" in name else median > 0 for name, median in medians.items()), (
+        medians
+    )
     assert "postgres" in result["conditions"]
-    result["figures"]["drain, CPU of Redis, µs/job"]["median"] = 0.0  # as it is when those hundredths fall so
+    # as it is when those hundredths fall so
+    result["figures"]["drain, CPU of Redis, µs/job"]["median"] = 0.0
     saved.write_text(json.dumps(result))
     on_these = ["--database-url", database_url, "--redis-url", redis_url]
     again = subprocess.run(
-        [sys.executable, "-m", "monoq", "bench", "drain", "submit", "--jobs", "500", "--rounds", "1", "--compare", str(saved), *on_these],
+        [
+            sys.executable,
+            "-m",
+            "monoq",
+            "bench",
+            "drain",
+            "submit",
+            "--jobs",
+            "500",
+            "--rounds",
+            "1",
+            "--compare",
+            str(saved),
+            *on_these,
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

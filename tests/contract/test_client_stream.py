@@ -15,7 +15,9 @@ from monoq.errors import CursorRefused, RequestRefused
 LATER = {"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}
 
 
-async def take(updates: AsyncIterator[dict[str, Any]], ids: list[str], status: str) -> list[dict[str, Any]]:
+async def take(
+    updates: AsyncIterator[dict[str, Any]], ids: list[str], status: str
+) -> list[dict[str, Any]]:
     """Up to when all of these jobs have this status; fails at a version that does not grow."""
     missing, taken = set(ids), []
     versions: dict[str, int] = {}
@@ -31,7 +33,9 @@ async def take(updates: AsyncIterator[dict[str, Any]], ids: list[str], status: s
 
 
 @asynccontextmanager
-async def streaming(server: Server, tenant: str = "acme", **options: Any) -> AsyncIterator[tuple[Any, AsyncIterator[dict[str, Any]]]]:
+async def streaming(
+    server: Server, tenant: str = "acme", **options: Any
+) -> AsyncIterator[tuple[Any, AsyncIterator[dict[str, Any]]]]:
     async with monoq.Client(server.url) as client:
         stream = client.stream(tenant, **options)
         async with aclosing(aiter(stream)) as updates:
@@ -43,7 +47,19 @@ async def test_a_stream_begins_with_all_jobs_and_goes_on_from_its_cursor(server:
     async with streaming(server) as (stream, updates):
         assert stream.cursor is None
         taken = await take(updates, before, "PENDING")
-        assert set(taken[0]) == {"jobId", *["tenantId", "type", "status", "attempts", "version", "error", "workerId", "updatedAt"]}
+        assert set(taken[0]) == {
+            "jobId",
+            *[
+                "tenantId",
+                "type",
+                "status",
+                "attempts",
+                "version",
+                "error",
+                "workerId",
+                "updatedAt",
+            ],
+        }
         assert stream.cursor is None, "before all jobs are taken, no cursor covers them"
         ids = await server.submit([{"tenantId": "acme", "type": "nothing"}] * 5)
         await take(updates, ids, "COMPLETED")
@@ -54,7 +70,9 @@ async def test_a_stream_begins_with_all_jobs_and_goes_on_from_its_cursor(server:
         assert missed in {update["jobId"] for update in await take(updates, [missed], "PENDING")}
 
 
-async def test_a_stream_survives_servers_that_stop_and_start(database_url: str, redis_url: str) -> None:
+async def test_a_stream_survives_servers_that_stop_and_start(
+    database_url: str, redis_url: str
+) -> None:
     async with serving(database_url, redis_url) as server:
         port = server.port
         client = monoq.Client(server.url)
@@ -71,7 +89,9 @@ async def test_a_stream_survives_servers_that_stop_and_start(database_url: str, 
         await client.__aexit__()
 
 
-async def test_a_cursor_that_is_refused_means_reading_anew(server: Server, db: asyncpg.Connection) -> None:
+async def test_a_cursor_that_is_refused_means_reading_anew(
+    server: Server, db: asyncpg.Connection
+) -> None:
     (first,) = await server.submit([LATER])
     async with streaming(server) as (stream, updates):
         await take(updates, [first], "PENDING")

@@ -1,4 +1,5 @@
-"""The tables beside `jobs`: what waits, what runs, what changed. They follow whoever writes, and make no change of a job dearer."""
+"""The tables beside `jobs`: what waits, what runs, what changed. They follow whoever writes, and
+make no change of a job dearer."""
 
 import json
 from typing import Any
@@ -19,8 +20,12 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, priority) SELECT 't' || n % 3, 'x' || n % 2, n % 5 FROM generate_series(1, 30) AS n"
     )
-    await db.execute("INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at) VALUES ('a', 'x', 'RUNNING', 7, now())")
-    await db.execute("INSERT INTO jobs (tenant_id, type, status, finished_at) VALUES ('a', 'x', 'FAILED', now())")
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at) VALUES ('a', 'x', 'RUNNING', 7, now())"
+    )
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, status, finished_at) VALUES ('a', 'x', 'FAILED', now())"
+    )
     assert await db.fetch(DIFFER) == []
     for change in (
         f"{runs} WHERE priority = 0 AND status = 'PENDING'",
@@ -41,7 +46,15 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
     await db.execute("DELETE FROM jobs WHERE tenant_id = 't0'")
     assert await db.fetch(DIFFER) == []
     assert await db.fetchval("SELECT count(*) FROM waiting_jobs") > 5
-    tables = ("waiting_jobs", "delayed_jobs", "claims", "job_changes", "job_counts", "job_totals", "job_count_changes")
+    tables = (
+        "waiting_jobs",
+        "delayed_jobs",
+        "claims",
+        "job_changes",
+        "job_counts",
+        "job_totals",
+        "job_count_changes",
+    )
     await db.fetch(query("fold_counts"), 1000)
     assert await db.fetch(DIFFER) == []
     assert await db.fetchval("SELECT sum(jobs) > 0 FROM job_totals")
@@ -50,28 +63,45 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
         assert await db.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
-async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(db: asyncpg.Connection) -> None:
-    """They are heap-only (HOT): an index of a column that they change, or with the status in its condition, would cost every job."""
+async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(
+    db: asyncpg.Connection,
+) -> None:
+    """They are heap-only (HOT): an index of a column that they change, or with the status in its
+    condition, would cost every job."""
     worker = await register(db, "b")
-    await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' FROM generate_series(1, 200) AS n")
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' FROM generate_series(1, 200) AS n"
+    )
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
     back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [0] * 100, [None] * 100]
     assert len(await claim(db, ids, worker, "b")) == 200
-    assert len(await db.fetch(query("complete_jobs"), ids[:100], [1] * 100, [None] * 100, worker)) == 100
+    assert (
+        len(await db.fetch(query("complete_jobs"), ids[:100], [1] * 100, [None] * 100, worker))
+        == 100
+    )
     assert len(await db.fetch(query("end_runs"), ids[100:], [1] * 100, *back, worker)) == 100
     await db.execute("SELECT pg_stat_force_next_flush()")
-    updated = await db.fetchrow("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'jobs'")
+    updated = await db.fetchrow(
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'jobs'"
+    )
     assert tuple(updated) == (400, 400)
 
 
-async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_removed(db: asyncpg.Connection) -> None:
+async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_removed(
+    db: asyncpg.Connection,
+) -> None:
     live, dead = [await register(db, "b") for _ in range(2)]
-    await db.execute("INSERT INTO jobs (tenant_id, type) SELECT 't', 'b' FROM generate_series(1, 60)")
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type) SELECT 't', 'b' FROM generate_series(1, 60)"
+    )
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
 
     async def complete(first: int, end: int, worker: int) -> None:
         n = end - first
-        assert len(await db.fetch(query("complete_jobs"), ids[first:end], [1] * n, [None] * n, worker)) == n
+        assert (
+            len(await db.fetch(query("complete_jobs"), ids[first:end], [1] * n, [None] * n, worker))
+            == n
+        )
 
     async def claims() -> int:
         return int(await db.fetchval("SELECT count(*) FROM claims"))
@@ -81,7 +111,9 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
     assert await claims() == 6
     await complete(0, 25, live)
     assert sorted(row["id"] for row in await db.fetch(query("fold_claims"), live)) == ids[25:30]
-    assert sorted(await db.fetchval("SELECT ids FROM claims WHERE worker_id = $1", live)) == ids[25:30]
+    assert (
+        sorted(await db.fetchval("SELECT ids FROM claims WHERE worker_id = $1", live)) == ids[25:30]
+    )
     await complete(25, 30, live)
     await db.execute(query("prune_claims"))
     assert await claims() == 4, "a worker with a lease folds its own"
@@ -101,7 +133,9 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
     assert await db.fetchval("SELECT count(*) FROM workers WHERE id = $1", dead) == 0
 
 
-async def test_changes_are_kept_for_an_hour_and_then_pruned(db: asyncpg.Connection, database_url: str) -> None:
+async def test_changes_are_kept_for_an_hour_and_then_pruned(
+    db: asyncpg.Connection, database_url: str
+) -> None:
     change = "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'b' FROM generate_series(1, 6) AS n"
 
     async def time_passes(hours: float) -> bool:
@@ -135,15 +169,24 @@ async def test_changes_are_kept_for_an_hour_and_then_pruned(db: asyncpg.Connecti
     await other.close()
 
 
-async def test_in_a_restored_database_changes_are_kept_though_the_dump_says_otherwise(db: asyncpg.Connection) -> None:
+async def test_in_a_restored_database_changes_are_kept_though_the_dump_says_otherwise(
+    db: asyncpg.Connection,
+) -> None:
     await db.execute("INSERT INTO jobs (tenant_id, type) VALUES ('t', 'b')")
-    await db.execute("UPDATE stream SET floor = '1000000000', kept_from = '1000000000', mark = '1000000001'")  # of a long life elsewhere
-    await db.execute("INSERT INTO job_changes (changed_xid, tenant_id, ids) VALUES ('999999999', 't', '{}'), ('1000000009', 't', '{}')")
+    # of a long life elsewhere
+    await db.execute(
+        "UPDATE stream SET floor = '1000000000', kept_from = '1000000000', mark = '1000000001'"
+    )
+    await db.execute(
+        "INSERT INTO job_changes (changed_xid, tenant_id, ids) VALUES ('999999999', 't', '{}'), ('1000000009', 't', '{}')"
+    )
     assert await db.fetchval(query("prune_changes"), 100) == 0
     await db.execute(query("begin_stream"))
     begun = await db.fetchrow("SELECT floor, kept_from, mark FROM stream")
     assert max(begun) <= await db.fetchval("SELECT pg_snapshot_xmax(pg_current_snapshot())")
-    assert await db.fetchval(query("prune_changes"), 100) == 3, "what is from before, too: it is another stream"
+    assert await db.fetchval(query("prune_changes"), 100) == 3, (
+        "what is from before, too: it is another stream"
+    )
     await db.execute("INSERT INTO jobs (tenant_id, type) VALUES ('t', 'b')")
     assert await db.fetchval(query("prune_changes"), 100) == 0
     await db.execute(query("begin_stream"))
@@ -151,7 +194,9 @@ async def test_in_a_restored_database_changes_are_kept_though_the_dump_says_othe
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", None])
-async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asyncpg.Connection, status: str | None) -> None:
+async def test_jobs_are_listed_by_status_page_by_page(
+    database_url: str, db: asyncpg.Connection, status: str | None
+) -> None:
     await db.execute("""
         INSERT INTO jobs (id, tenant_id, type, status, run_at, deaths, worker_id, deadline_at, finished_at)
         SELECT gen_random_uuid(), 't' || n % 2, 'x' || n % 3, status,
@@ -173,7 +218,9 @@ async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asy
         listed: list[UUID] = []
         below = None
         while True:
-            page, below = await store.list_jobs("t1", Status(status) if status else None, job_type, below, 7)
+            page, below = await store.list_jobs(
+                "t1", Status(status) if status else None, job_type, below, 7
+            )
             assert len(page) == 7 or below is None
             listed += [row["id"] for row in page]
             if below is None:
@@ -184,12 +231,20 @@ async def test_jobs_are_listed_by_status_page_by_page(database_url: str, db: asy
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "FAILED"])
-async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(db: asyncpg.Connection, status: str) -> None:
+async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(
+    db: asyncpg.Connection, status: str
+) -> None:
     ended = "INSERT INTO jobs (tenant_id, type, status, finished_at) SELECT 't', 'x', 'COMPLETED', now() FROM generate_series(1, 20000)"
     await db.execute(ended)
     await db.execute("ANALYZE jobs, waiting_jobs, delayed_jobs, claims")
     await db.execute("SET plan_cache_mode = force_custom_plan")
-    name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(status, "list_bad_jobs")
+    name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(
+        status, "list_bad_jobs"
+    )
     arguments: list[Any] = ["t", *([status] if name == "list_bad_jobs" else []), None, None, 50]
-    shown = json.loads(await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query(name), *arguments))
-    assert sum(node.get("Rows Removed by Filter", 0) for node in nodes_of(shown[0]["Plan"])) < 100, shown
+    shown = json.loads(
+        await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query(name), *arguments)
+    )
+    assert (
+        sum(node.get("Rows Removed by Filter", 0) for node in nodes_of(shown[0]["Plan"])) < 100
+    ), shown

@@ -1,4 +1,5 @@
-"""Coming back with a cursor, as a viewer sees it: nothing is missed, or the viewer is told to read the table."""
+"""Coming back with a cursor, as a viewer sees it: nothing is missed, or the viewer is told to read
+the table."""
 
 import asyncio
 import json
@@ -57,7 +58,9 @@ async def until_cursor(socket: Socket) -> tuple[list[dict[str, Any]], str]:
 
 
 @pytest.mark.parametrize("batch", [True, False])
-async def test_who_comes_back_with_a_cursor_is_told_what_was_missed(server: Server, batch: bool) -> None:
+async def test_who_comes_back_with_a_cursor_is_told_what_was_missed(
+    server: Server, batch: bool
+) -> None:
     await server.submit([{"tenantId": "acme", "type": "nothing"}] * 3)
     before = await fresh_cursor(server)
     async with subscribed(server, cursor=before, batch=batch) as socket:
@@ -67,14 +70,18 @@ async def test_who_comes_back_with_a_cursor_is_told_what_was_missed(server: Serv
         cursor = before
         while any(versions.get(job_id, 0) < 3 for job_id in ids):
             message = await hear(socket)
-            assert batch or not message.get("updates"), "who did not ask for packed updates gets none"
+            assert batch or not message.get("updates"), (
+                "who did not ask for packed updates gets none"
+            )
             for update in message.get("updates", [message]):
                 assert update["version"] >= versions.get(update["jobId"], 0)
                 versions[update["jobId"]] = update["version"]
             if "cursor" in message:
                 assert xid(message["cursor"]) >= xid(cursor)
                 cursor = message["cursor"]
-    missed = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 700)
+    missed = await server.submit(
+        [{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 700
+    )
     await server.submit([{"tenantId": "other", "type": "nothing"}])
     async with subscribed(server, cursor=cursor, batch=batch) as socket:
         assert await hear(socket) == {"type": "SUBSCRIBED", "tenantId": "acme", "cursor": cursor}
@@ -84,19 +91,32 @@ async def test_who_comes_back_with_a_cursor_is_told_what_was_missed(server: Serv
         assert xid(newest) >= xid(cursor)
 
 
-async def test_a_cursor_grows_while_nothing_happens(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cursor_grows_while_nothing_happens(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(subscription, "SILENT_CURSOR_S", 0.1)
-    async with subscribed(server, cursor=None) as following, subscribed(server, batch=True) as packed, subscribed(server) as plain:
+    async with (
+        subscribed(server, cursor=None) as following,
+        subscribed(server, batch=True) as packed,
+        subscribed(server) as plain,
+    ):
         first = (await hear(following))["cursor"]
         assert await hear(packed) == {"type": "SUBSCRIBED", "tenantId": "acme"}
         for _ in range(2):
             message = await hear(following)
-            assert message == {"type": "UPDATES", "tenantId": "acme", "updates": [], "cursor": message["cursor"]}
+            assert message == {
+                "type": "UPDATES",
+                "tenantId": "acme",
+                "updates": [],
+                "cursor": message["cursor"],
+            }
             assert xid(message["cursor"]) > xid(first)
             first = message["cursor"]
         await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}])
         message = await hear(packed)
-        assert set(message) == {"type", "tenantId", "updates"}, "who did not ask for cursors gets none"
+        assert set(message) == {"type", "tenantId", "updates"}, (
+            "who did not ask for cursors gets none"
+        )
         message = await hear(plain)
         assert message["version"] == 1
         assert "cursor" not in message
@@ -131,8 +151,12 @@ async def test_a_cursor_that_cannot_be_honoured_is_answered_with_a_reset(
             usable = Cursor.parse(answer["cursor"])
             assert usable, why
             assert usable.xid >= good.xid, why
-            (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}])
-            assert (await hear(socket))["jobId"] == job_id, "and it is told what happens from now on"
+            (job_id,) = await server.submit(
+                [{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}]
+            )
+            assert (await hear(socket))["jobId"] == job_id, (
+                "and it is told what happens from now on"
+            )
 
     for why, said in unusable.items():
         await is_reset(said, why)
@@ -152,13 +176,21 @@ async def test_who_is_away_for_longer_than_changes_are_kept_reads_anew_and_who_s
         old = await fresh_cursor(server)
         async with subscribed(server, cursor=old, batch=True) as socket:
             assert (await hear(socket))["type"] == "SUBSCRIBED"
-            first = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 3)
+            first = await server.submit(
+                [{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 3
+            )
             told, _ = await until_cursor(socket)
             await eventually(lambda: db.fetchval("SELECT count(*) = 0 FROM job_changes"))
             async with subscribed(server, cursor=old) as other:
-                assert await hear(other) == {"type": "SUBSCRIBED", "tenantId": "acme", "cursor": old}
+                assert await hear(other) == {
+                    "type": "SUBSCRIBED",
+                    "tenantId": "acme",
+                    "cursor": old,
+                }
                 assert (await hear(other))["type"] == "RESET"
-            (second,) = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}])
+            (second,) = await server.submit(
+                [{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}]
+            )
             while {update["jobId"] for update in told} != {*first, second}:
                 message = await hear(socket)
                 assert message["type"] == "UPDATES"
@@ -173,16 +205,28 @@ async def test_an_older_message_that_comes_after_a_replay_is_not_told(
         start = await fresh_cursor(server)
         (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing"}])
         assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).status_code == 200
-        async with subscribed(server, cursor=start, batch=True) as socket, subscribed(server) as other:
+        async with (
+            subscribed(server, cursor=start, batch=True) as socket,
+            subscribed(server) as other,
+        ):
             assert (await hear(socket))["type"] == "SUBSCRIBED"
             replayed, _ = await until_cursor(socket)
             assert {update["jobId"] for update in replayed} == {job_id}
             versions = [update["version"] for update in replayed]
             assert versions[-1] == 2
-            assert versions == sorted(versions), "its own messages may come late, but not after the replay"
-            told = {"tenantId": "acme", "status": "PENDING", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
+            assert versions == sorted(versions), (
+                "its own messages may come late, but not after the replay"
+            )
+            told = {
+                "tenantId": "acme",
+                "status": "PENDING",
+                "updatedAt": "2026-01-01T00:00:00Z",
+                "workerId": None,
+            }
             for version in (1, 2, 3):
-                await cache.publish(UPDATES, json.dumps(told | {"jobs": [[job_id, version, "nothing", 1, None]]}))
+                await cache.publish(
+                    UPDATES, json.dumps(told | {"jobs": [[job_id, version, "nothing", 1, None]]})
+                )
             assert [update["version"] for update in (await hear(socket))["updates"]] == [3]
             heard = [(await hear(other))["version"]]
             while heard[-1] != 3:
@@ -193,7 +237,9 @@ async def test_an_older_message_that_comes_after_a_replay_is_not_told(
 async def test_a_second_subscribe_goes_on_from_its_cursor(server: Server) -> None:
     async with subscribed(server, cursor=None, batch=True) as socket:
         cursor = (await hear(socket))["cursor"]
-        (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}])
+        (job_id,) = await server.submit(
+            [{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}]
+        )
         assert [update["jobId"] for update in (await hear(socket))["updates"]] == [job_id]
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme", "cursor": cursor}))
         assert await hear(socket) == {"type": "SUBSCRIBED", "tenantId": "acme", "cursor": cursor}

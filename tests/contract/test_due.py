@@ -1,4 +1,5 @@
-"""Which jobs are next: how deep the looks into the tenants go, whose turn it is, and what a look reads."""
+"""Which jobs are next: how deep the looks into the tenants go, whose turn it is, and what a look
+reads."""
 
 import asyncio
 import json
@@ -41,11 +42,15 @@ async def count(due: Due, most: int) -> int:
 
 async def tenants(db: asyncpg.Connection, ids: str) -> list[str]:
     """Whose jobs these are, in their order."""
-    names = {str(row["id"]): row["tenant_id"] for row in await db.fetch("SELECT id, tenant_id FROM jobs")}
+    names = {
+        str(row["id"]): row["tenant_id"] for row in await db.fetch("SELECT id, tenant_id FROM jobs")
+    }
     return [names[job_id] for job_id in split(ids)]
 
 
-async def test_looks_go_deeper_until_they_bring_enough_and_come_back(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_looks_go_deeper_until_they_bring_enough_and_come_back(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     """One tenant has nearly all there is: an even share of each would not fill the list."""
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small' || n, 'b' FROM generate_series(1, 99) AS n")
@@ -64,7 +69,9 @@ async def test_looks_go_deeper_until_they_bring_enough_and_come_back(store: JobS
     assert await count(due, 1000) == found[0]
 
 
-async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_tenants(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_tenants(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     due = Due(store, [(False, "x")])
 
     async def next_of(most: int, soon: int = 10_000) -> list[str]:
@@ -88,7 +95,9 @@ async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_te
     assert len(firsts) > 1, "no tenant is always the first"
 
 
-async def test_a_small_tenant_is_chosen_beside_a_large_one(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_a_small_tenant_is_chosen_beside_a_large_one(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small', 'b' FROM generate_series(1, 10)")
     due = Due(store, TAKES)
@@ -99,7 +108,9 @@ async def test_a_small_tenant_is_chosen_beside_a_large_one(store: JobStore, db: 
     assert found.more
 
 
-async def test_priorities_count_within_a_tenant_and_age_between_those_alike(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_priorities_count_within_a_tenant_and_age_between_those_alike(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     for n, priority in enumerate((5, 0, -5, 0)):
         await db.execute(
             "INSERT INTO jobs (tenant_id, type, priority, run_at, payload)"
@@ -108,14 +119,20 @@ async def test_priorities_count_within_a_tenant_and_age_between_those_alike(stor
             n,
         )
     ids = split((await Due(store, TAKES).select(10)).ids)
-    order = {str(row["id"]): row["payload"] for row in await db.fetch("SELECT id, payload FROM jobs")}
+    order = {
+        str(row["id"]): row["payload"] for row in await db.fetch("SELECT id, payload FROM jobs")
+    }
     assert [order[job_id] for job_id in ids] == ["2", "1", "3", "0"]
 
 
-async def test_only_the_types_and_suspects_that_are_asked_for_are_found(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_only_the_types_and_suspects_that_are_asked_for_are_found(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     for job_type in "abc":
         for deaths in 0, 1:
-            await db.execute("INSERT INTO jobs (tenant_id, type, deaths) VALUES ('t', $1, $2)", job_type, deaths)
+            await db.execute(
+                "INSERT INTO jobs (tenant_id, type, deaths) VALUES ('t', $1, $2)", job_type, deaths
+            )
 
     async def found(*takes: tuple[bool, str]) -> set[tuple[bool, str]]:
         ids = split((await Due(store, takes).select(10)).ids)
@@ -123,11 +140,18 @@ async def test_only_the_types_and_suspects_that_are_asked_for_are_found(store: J
         assert len(rows) == len(ids)
         return set(map(tuple, rows))
 
-    for takes in [(False, "a")], [(True, "a"), (True, "b")], [(False, "c"), (True, "b")], [(False, "z")]:
+    for takes in (
+        [(False, "a")],
+        [(True, "a"), (True, "b")],
+        [(False, "c"), (True, "b")],
+        [(False, "z")],
+    ):
         assert await found(*takes) == set(takes) - {(False, "z")}
 
 
-async def test_with_more_tenants_than_wanted_each_has_its_turn_as_looks_go_on(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_with_more_tenants_than_wanted_each_has_its_turn_as_looks_go_on(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     await db.execute(f"{JOBS} 't' || n % 230, 'b' FROM generate_series(1, 460) AS n")
     due, after, seen = Due(store, TAKES), "", Counter[str]()
     looks = 0
@@ -143,20 +167,30 @@ async def test_with_more_tenants_than_wanted_each_has_its_turn_as_looks_go_on(st
     assert set(seen.values()) == {1}
 
 
-async def test_a_brief_look_finds_newcomers_and_what_is_urgent_and_nothing_of_the_busy(store: JobStore, db: asyncpg.Connection) -> None:
-    await db.execute("INSERT INTO jobs (tenant_id, type, priority) SELECT 'busy', 'b', 5 FROM generate_series(1, 3000)")
+async def test_a_brief_look_finds_newcomers_and_what_is_urgent_and_nothing_of_the_busy(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, priority) SELECT 'busy', 'b', 5 FROM generate_series(1, 3000)"
+    )
     due = Due(store, TAKES)
     for _ in range(3):  # deep enough to know who is busy
         await due.select(1000)
     assert (await due.select_others(200)).ids == ""
     await db.execute(f"{JOBS} 'newcomer' || n, 'b' FROM generate_series(1, 3) AS n")
-    await db.execute("INSERT INTO jobs (tenant_id, type, priority) VALUES ('busy', 'b', -100), ('busy', 'b', 6)")
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, priority) VALUES ('busy', 'b', -100), ('busy', 'b', 6)"
+    )
     found = await tenants(db, (await due.select_others(200)).ids)
     assert Counter(found) == {"newcomer1": 1, "newcomer2": 1, "newcomer3": 1, "busy": 1}
-    assert Counter(await tenants(db, (await due.select(1000)).ids))["busy"] > 200, "the next look knows them all"
+    assert Counter(await tenants(db, (await due.select(1000)).ids))["busy"] > 200, (
+        "the next look knows them all"
+    )
 
 
-async def test_a_look_that_took_too_long_is_followed_by_a_light_one(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_a_look_that_took_too_long_is_followed_by_a_light_one(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     """A deep look may have been what took so long."""
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small' || n, 'b' FROM generate_series(1, 99) AS n")
@@ -178,15 +212,21 @@ async def rows_read(db: asyncpg.Connection, table: str, name: str, *arguments: A
     scans = [node for node in nodes if node.get("Relation Name") == table]
     assert scans
     assert not [node for node in scans if node["Node Type"] == "Seq Scan"], shown
-    return sum(round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]) for node in scans)
+    return sum(
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in scans
+    )
 
 
 def places(job_type: str) -> list[list[Any]]:
     return [[False], [job_type], [""], [None]]
 
 
-async def test_a_look_reads_what_it_finds_and_nothing_of_what_cannot_run(db: asyncpg.Connection) -> None:
-    """50,000 jobs of a type without a worker, and 50,000 that are not due: each look would walk over them."""
+async def test_a_look_reads_what_it_finds_and_nothing_of_what_cannot_run(
+    db: asyncpg.Connection,
+) -> None:
+    """50,000 jobs of a type without a worker, and 50,000 that are not due: each look would walk
+    over them."""
     await db.execute(f"{JOBS} 't' || n % 7, 'unheard-of' FROM generate_series(1, 50000) AS n")
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, run_at) SELECT 't' || n % 7, 'b', now() + interval '1 hour' FROM generate_series(1, 50000) AS n"
@@ -200,7 +240,9 @@ async def test_a_look_reads_what_it_finds_and_nothing_of_what_cannot_run(db: asy
     assert await rows_read(db, "delayed_jobs", "promote_delayed_jobs", 1000, NEVER_TIME) < 5
 
 
-async def test_choosing_costs_what_is_chosen_however_many_tenants_wait(db: asyncpg.Connection) -> None:
+async def test_choosing_costs_what_is_chosen_however_many_tenants_wait(
+    db: asyncpg.Connection,
+) -> None:
     await db.execute(f"{JOBS} 't' || n, 'b' FROM generate_series(1, 30000) AS n")
     await db.execute("ANALYZE waiting_jobs")
     nothing: list[list[Any]] = [[], [], [], [], []]
@@ -210,10 +252,14 @@ async def test_choosing_costs_what_is_chosen_however_many_tenants_wait(db: async
         assert await rows_read(db, "waiting_jobs", "select_waiting_jobs", *arguments) <= 3 * 200
 
 
-async def rows_met(db: asyncpg.Connection, busy: Sequence[Sequence[Any]], own_places: Sequence[Sequence[Any]]) -> int:
+async def rows_met(
+    db: asyncpg.Connection, busy: Sequence[Sequence[Any]], own_places: Sequence[Sequence[Any]]
+) -> int:
     """How many rows a look had to ask the table for, gone or not."""
     arguments = (100, *own_places, *busy, 1, 0)
-    shown = await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("select_waiting_jobs"), *arguments)
+    shown = await db.fetchval(
+        "EXPLAIN (ANALYZE, FORMAT JSON) " + query("select_waiting_jobs"), *arguments
+    )
     return sum(node.get("Heap Fetches", 0) for node in nodes_of(json.loads(shown)[0]["Plan"]))
 
 
@@ -230,13 +276,22 @@ async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldo
     held = holder.transaction(isolation="repeatable_read")
     await held.start()
     await holder.fetch("SELECT count(*) FROM jobs")
-    ids = [row["id"] for row in await db.fetch("SELECT id FROM waiting_jobs ORDER BY run_at LIMIT 15000")]
+    ids = [
+        row["id"]
+        for row in await db.fetch("SELECT id FROM waiting_jobs ORDER BY run_at LIMIT 15000")
+    ]
     assert len(await claim(db, ids, worker, "b")) == 15000
     due = Due(store, TAKES)
     for _ in range(3):
         assert await count(due, 1000) == 1000
     (known,) = due._busy
-    columns: list[list[Any]] = [[known.suspect], [known.type], [known.tenant_id], [known.priority], [known.run_at]]
+    columns: list[list[Any]] = [
+        [known.suspect],
+        [known.type],
+        [known.tenant_id],
+        [known.priority],
+        [known.run_at],
+    ]
     hops: list[list[Any]] = [[False, False], ["b", "b"], ["", "busy"], ["busy", None]]
     nothing: list[list[Any]] = [[], [], [], [], []]
     whole, brief = await rows_met(db, nothing, places("b")), await rows_met(db, columns, hops)
@@ -246,7 +301,9 @@ async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldo
     assert brief < 1000
 
 
-async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(db: asyncpg.Connection, database_url: str) -> None:
+async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(
+    db: asyncpg.Connection, database_url: str
+) -> None:
     """Its rows are gone, and stand in the index as long as somebody holds a snapshot."""
     database = await Database.connect(database_url, connections=1, plans="fresh", name="test")
     worker = await register(db, "b")
@@ -268,7 +325,10 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(db: asyn
     await held.start()
     await holder.fetch("SELECT count(*) FROM jobs")
     while ids := [
-        row["id"] for row in await db.fetch("SELECT id FROM waiting_jobs WHERE tenant_id = 'drained' ORDER BY run_at LIMIT 4000")
+        row["id"]
+        for row in await db.fetch(
+            "SELECT id FROM waiting_jobs WHERE tenant_id = 'drained' ORDER BY run_at LIMIT 4000"
+        )
     ]:
         for _ in range(4):
             await due.select(1000)
@@ -280,7 +340,10 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(db: asyn
         looks.append(await entries_read() - before)
     before = await entries_read()
     await db.execute(f"{JOBS} 'drained', 'b' FROM generate_series(1, 3)")
-    assert Counter(await tenants(db, (await due.select_others(200)).ids)) == {"drained": 3, "other": 10}
+    assert Counter(await tenants(db, (await due.select_others(200)).ids)) == {
+        "drained": 3,
+        "other": 10,
+    }
     brief = await entries_read() - before
     await held.rollback()
     await holder.close()
@@ -289,14 +352,22 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(db: asyn
     assert brief < 10_000
 
 
-async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     await db.execute(f"{JOBS} 'a', 'b' FROM generate_series(1, 400)")
     picker = Picker(Due(store, TAKES))
-    picked = [job_id for ids in await asyncio.gather(*[picker.pick(100) for _ in range(4)]) for job_id in ids]
+    picked = [
+        job_id
+        for ids in await asyncio.gather(*[picker.pick(100) for _ in range(4)])
+        for job_id in ids
+    ]
     assert len(set(picked)) == len(picked) == 400
 
 
-async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(store: JobStore, db: asyncpg.Connection) -> None:
+async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
     delayed = "INSERT INTO jobs (tenant_id, type, run_at) SELECT 't', 'b', now() + $1 * interval '1 s' FROM generate_series(1, $2)"
     await db.execute(delayed, 0.5, 12)
     await db.execute(delayed, 3600, 5)
@@ -308,7 +379,11 @@ async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(store: Jo
         return await count(due, 100) == number
 
     await eventually(lambda: found(12))
-    assert 0 <= await db.fetchval("SELECT date_part('epoch', now() - max(run_at)) FROM waiting_jobs") < 1
+    assert (
+        0
+        <= await db.fetchval("SELECT date_part('epoch', now() - max(run_at)) FROM waiting_jobs")
+        < 1
+    )
     await db.execute("UPDATE jobs SET run_at = now() + interval '0.2 s' WHERE run_at > now()")
     await eventually(lambda: found(17))
     promoter.stop()

@@ -117,7 +117,8 @@ async def test_a_handler_that_blocks_the_loop_is_cut_off_in_time_and_the_engines
         await healthy(port)
         await submit_running(tmp_path, settings, "act", '{"do": "block", "value": 3600}')
         process.send_signal(signal.SIGTERM)
-        assert await ended(process, 1 + 1 + 8) in (0, 1)  # whether a second is enough for all is not what is asked
+        # whether a second is enough for all is not what is asked
+        assert await ended(process, 1 + 1 + 8) in (0, 1)
         assert not processes_in(tmp_path)
 
 

@@ -34,24 +34,48 @@ async def test_requests_of_our_own_page_pass(server: Server) -> None:
     assert (await server.http.post("/jobs", json=JOB, headers=headers)).status_code == 201
 
 
-FORWARDED = {"X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.1.2.3", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "queue.example"}
+FORWARDED = {
+    "X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.1.2.3",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "queue.example",
+}
 
 
 async def test_what_a_trusted_proxy_forwards_is_believed(database_url: str, redis_url: str) -> None:
-    settings = {"role": "api", "allowed_hosts": "queue.example", "trusted_proxies": "10.0.0.0/8, 127.0.0.1"}
+    settings = {
+        "role": "api",
+        "allowed_hosts": "queue.example",
+        "trusted_proxies": "10.0.0.0/8, 127.0.0.1",
+    }
     async with serving(database_url, redis_url, **settings) as server:
-        for origin, status in (("https://queue.example", 201), ("http://queue.example", 403), (server.url, 403)):
-            answer = await server.http.post("/jobs", json=JOB, headers=FORWARDED | {"Host": "inside:80", "Origin": origin})
+        for origin, status in (
+            ("https://queue.example", 201),
+            ("http://queue.example", 403),
+            (server.url, 403),
+        ):
+            answer = await server.http.post(
+                "/jobs", json=JOB, headers=FORWARDED | {"Host": "inside:80", "Origin": origin}
+            )
             assert answer.status_code == status, origin
-        answer = await server.http.post("/jobs", json=JOB, headers=FORWARDED | {"X-Forwarded-Host": "evil.example"})
+        answer = await server.http.post(
+            "/jobs", json=JOB, headers=FORWARDED | {"X-Forwarded-Host": "evil.example"}
+        )
         assert answer.status_code == 421
 
 
 async def test_what_anyone_else_forwards_is_not(database_url: str, redis_url: str) -> None:
-    async with serving(database_url, redis_url, role="api", allowed_hosts="queue.example", trusted_proxies="10.0.0.0/8") as server:
+    async with serving(
+        database_url,
+        redis_url,
+        role="api",
+        allowed_hosts="queue.example",
+        trusted_proxies="10.0.0.0/8",
+    ) as server:
         answer = await server.http.get("/health", headers=FORWARDED | {"Host": "evil.example"})
         assert answer.status_code == 421
-        answer = await server.http.post("/jobs", json=JOB, headers=FORWARDED | {"Origin": server.url})
+        answer = await server.http.post(
+            "/jobs", json=JOB, headers=FORWARDED | {"Origin": server.url}
+        )
         assert answer.status_code == 201
 
 
@@ -59,7 +83,12 @@ def test_the_client_is_the_nearest_hop_that_is_no_trusted_proxy() -> None:
     proxies = TrustedProxies([ip_network("10.0.0.0/8"), ip_network("::1")])
 
     def client_of(peer: str, *lines: str) -> str:
-        scope = {"type": "http", "scheme": "http", "client": (peer, 1), "headers": [(b"x-forwarded-for", line.encode()) for line in lines]}
+        scope = {
+            "type": "http",
+            "scheme": "http",
+            "client": (peer, 1),
+            "headers": [(b"x-forwarded-for", line.encode()) for line in lines],
+        }
         resolved = proxies.resolve(scope)
         assert resolved["headers"] == []
         return str(resolved["client"][0])
@@ -74,9 +103,15 @@ def test_the_client_is_the_nearest_hop_that_is_no_trusted_proxy() -> None:
 
 
 async def test_allowed_hosts_are_served(database_url: str, redis_url: str) -> None:
-    async with serving(database_url, redis_url, role="api", allowed_hosts="queue.example, other.example") as server:
-        assert (await server.http.get("/health", headers={"Host": "queue.example:443"})).status_code == 200
-        assert (await server.http.get("/health", headers={"Host": "evil.example"})).status_code == 421
+    async with serving(
+        database_url, redis_url, role="api", allowed_hosts="queue.example, other.example"
+    ) as server:
+        assert (
+            await server.http.get("/health", headers={"Host": "queue.example:443"})
+        ).status_code == 200
+        assert (
+            await server.http.get("/health", headers={"Host": "evil.example"})
+        ).status_code == 421
 
 
 async def test_every_answer_carries_the_security_headers(server: Server) -> None:

@@ -21,7 +21,9 @@ def job(**fields: Any) -> dict[str, Any]:
 
 
 async def test_a_job_is_stored_run_and_shown_with_its_result(server: Server) -> None:
-    answer = await server.http.post("/jobs", json=job(type="echo", payload={"n": 1, "text": "häß 🎉"}))
+    answer = await server.http.post(
+        "/jobs", json=job(type="echo", payload={"n": 1, "text": "häß 🎉"})
+    )
     assert answer.status_code == 201
     job_id = answer.json()["jobId"]
     assert answer.headers["location"] == f"/jobs/{job_id}"
@@ -38,7 +40,10 @@ async def test_a_batch_answers_ids_in_order_and_all_run(server: Server) -> None:
 
     async def all_done() -> bool:
         answer = await server.http.get("/stats", params={"tenantId": "acme"})
-        return bool(answer.json()["counts"] == {"PENDING": 0, "RUNNING": 0, "COMPLETED": 2500, "FAILED": 0, "CANCELLED": 0})
+        return bool(
+            answer.json()["counts"]
+            == {"PENDING": 0, "RUNNING": 0, "COMPLETED": 2500, "FAILED": 0, "CANCELLED": 0}
+        )
 
     await eventually(all_done)
     for n in (0, 1234, 2499):
@@ -46,12 +51,16 @@ async def test_a_batch_answers_ids_in_order_and_all_run(server: Server) -> None:
 
 
 async def test_many_single_posts_at_once_are_all_stored(server: Server) -> None:
-    answers = await asyncio.gather(*[server.http.post("/jobs", json=job(payload={"n": n})) for n in range(100)])
+    answers = await asyncio.gather(
+        *[server.http.post("/jobs", json=job(payload={"n": n})) for n in range(100)]
+    )
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["jobId"] for answer in answers}) == 100
 
 
-async def test_a_payload_that_is_no_json_is_refused_by_every_door_before_it_is_sent(server: Server, db: asyncpg.Connection) -> None:
+async def test_a_payload_that_is_no_json_is_refused_by_every_door_before_it_is_sent(
+    server: Server, db: asyncpg.Connection
+) -> None:
     async with monoq.Client(server.url) as client:
         for no_json in (math.nan, {"a": [math.inf]}, object()):
             with pytest.raises(InvalidJson):
@@ -110,20 +119,39 @@ async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Serv
 async def test_a_body_that_is_no_json_is_refused(server: Server) -> None:
     for body in (b"", b"{", b"nope", b"\xff\xfe"):
         for path in ("/jobs", "/jobs/batch"):
-            answer = await server.http.post(path, content=body, headers={"content-type": "application/json"})
+            answer = await server.http.post(
+                path, content=body, headers={"content-type": "application/json"}
+            )
             assert answer.status_code == 400, answer.text
             assert answer.headers["content-type"] == "application/problem+json"
 
 
-UNREADABLE = [b"NaN", rb'"\u0000"', rb'"\ud800"', b"1e999", b"9007199254740993", b"[" * 65 + b"]" * 65, b'{"a":1,"a":2}', b"{"]
+UNREADABLE = [
+    b"NaN",
+    rb'"\u0000"',
+    rb'"\ud800"',
+    b"1e999",
+    b"9007199254740993",
+    b"[" * 65 + b"]" * 65,
+    b'{"a":1,"a":2}',
+    b"{",
+]
 
 
-async def test_one_job_that_could_not_be_read_again_refuses_its_whole_batch(server: Server, db: asyncpg.Connection) -> None:
-    """All that could not be, and what comes back of the rest, is in tests/contract/test_hostile_json.py."""
+async def test_one_job_that_could_not_be_read_again_refuses_its_whole_batch(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    """All that could not be, and what comes back of the rest, is in
+    tests/contract/test_hostile_json.py."""
     for unreadable in UNREADABLE:
-        good, bad = (b'{"tenantId":"acme","type":"nothing","payload":%s}' % payload for payload in (b"1", unreadable))
+        good, bad = (
+            b'{"tenantId":"acme","type":"nothing","payload":%s}' % payload
+            for payload in (b"1", unreadable)
+        )
         body = b'{"jobs":[%s,%s]}' % (good, bad)
-        answer = await server.http.post("/jobs/batch", content=body, headers={"content-type": "application/json"})
+        answer = await server.http.post(
+            "/jobs/batch", content=body, headers={"content-type": "application/json"}
+        )
         assert answer.status_code in (400, 422), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
     assert await db.fetchval("SELECT count(*) FROM jobs") == 0
@@ -146,43 +174,64 @@ async def test_a_body_too_large_is_refused(server: Server) -> None:
         yield b"x" * 300_000
         yield b'"}'
 
-    answer = await server.http.post("/jobs", content=in_chunks(), headers={"content-type": "application/json"})
+    answer = await server.http.post(
+        "/jobs", content=in_chunks(), headers={"content-type": "application/json"}
+    )
     assert answer.status_code == 413
-    assert (await server.http.post("/jobs/batch", json={"jobs": [job()] * 10_001})).status_code == 422
+    assert (
+        await server.http.post("/jobs/batch", json={"jobs": [job()] * 10_001})
+    ).status_code == 422
 
 
 async def test_a_repeated_idempotency_key_brings_back_the_first_job(server: Server) -> None:
-    first = await server.http.post("/jobs", json=job(payload={"a": 1, "b": 2}), headers={"Idempotency-Key": "order-7"})
-    again = await server.http.post("/jobs", json=job(payload={"b": 2, "a": 1}, idempotencyKey="order-7"))
+    first = await server.http.post(
+        "/jobs", json=job(payload={"a": 1, "b": 2}), headers={"Idempotency-Key": "order-7"}
+    )
+    again = await server.http.post(
+        "/jobs", json=job(payload={"b": 2, "a": 1}, idempotencyKey="order-7")
+    )
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
     other = await server.http.post("/jobs", json=job(payload={"a": 2}, idempotencyKey="order-7"))
     assert other.status_code == 409
     assert other.json()["errors"][0]["field"] == "idempotencyKey"
-    elsewhere = await server.http.post("/jobs", json=job(tenantId="other", payload={"a": 2}, idempotencyKey="order-7"))
+    elsewhere = await server.http.post(
+        "/jobs", json=job(tenantId="other", payload={"a": 2}, idempotencyKey="order-7")
+    )
     assert elsewhere.status_code == 201
 
 
-async def test_the_same_key_many_times_at_once_makes_one_job(server: Server, db: asyncpg.Connection) -> None:
-    answers = await asyncio.gather(*[server.http.post("/jobs", json=job(idempotencyKey="once")) for _ in range(50)])
+async def test_the_same_key_many_times_at_once_makes_one_job(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    answers = await asyncio.gather(
+        *[server.http.post("/jobs", json=job(idempotencyKey="once")) for _ in range(50)]
+    )
     assert sorted({answer.status_code for answer in answers}) == [200, 201]
     assert len({answer.json()["jobId"] for answer in answers}) == 1
     assert await db.fetchval("SELECT count(*) FROM jobs") == 1
 
 
-async def test_a_batch_with_keys_is_repeated_whole_or_refused_whole(server: Server, db: asyncpg.Connection) -> None:
+async def test_a_batch_with_keys_is_repeated_whole_or_refused_whole(
+    server: Server, db: asyncpg.Connection
+) -> None:
     jobs = [job(payload={"n": n}, idempotencyKey=f"k{n}") for n in range(5)]
     first = await server.http.post("/jobs/batch", json={"jobs": jobs})
     again = await server.http.post("/jobs/batch", json={"jobs": [*jobs, job(idempotencyKey="k5")]})
     assert again.status_code == 201
     assert again.json()["jobIds"][:5] == first.json()["jobIds"]
-    conflict = await server.http.post("/jobs/batch", json={"jobs": [job(idempotencyKey="new"), job(payload=1, idempotencyKey="k0")]})
+    conflict = await server.http.post(
+        "/jobs/batch",
+        json={"jobs": [job(idempotencyKey="new"), job(payload=1, idempotencyKey="k0")]},
+    )
     assert conflict.status_code == 409
     assert await db.fetchval("SELECT count(*) FROM jobs") == 6
 
 
 async def test_lists_are_paged_newest_first_and_filtered(server: Server) -> None:
-    ids = await server.submit([job(type="echo" if n % 2 else "nothing", payload=n) for n in range(25)])
+    ids = await server.submit(
+        [job(type="echo" if n % 2 else "nothing", payload=n) for n in range(25)]
+    )
     await server.submit([job(tenantId="other")])
     seen, cursor, pages = [], None, 0
     while True:
@@ -196,9 +245,13 @@ async def test_lists_are_paged_newest_first_and_filtered(server: Server) -> None
     assert seen == ids[::-1]
     assert pages == 3
     await server.job_when(ids[-1], "COMPLETED")
-    echoes = (await server.http.get("/jobs", params={"tenantId": "acme", "type": "echo", "limit": 500})).json()["jobs"]
+    echoes = (
+        await server.http.get("/jobs", params={"tenantId": "acme", "type": "echo", "limit": 500})
+    ).json()["jobs"]
     assert [one["id"] for one in echoes] == ids[1::2][::-1]
-    assert (await server.http.get("/jobs", params={"tenantId": "acme", "status": "FAILED"})).json() == {"jobs": [], "nextCursor": None}
+    assert (
+        await server.http.get("/jobs", params={"tenantId": "acme", "status": "FAILED"})
+    ).json() == {"jobs": [], "nextCursor": None}
 
 
 WRONG_QUERIES: list[tuple[dict[str, str], str]] = [
@@ -243,9 +296,12 @@ async def test_a_waiting_job_is_cancelled_and_retried(server: Server) -> None:
 async def test_a_running_job_that_is_cancelled_stays_cancelled(server: Server) -> None:
     (job_id,) = await server.submit([job(type="sleep", payload={"delayMs": 300})])
     await server.job_when(job_id, "RUNNING")
-    assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).json()["status"] == "CANCELLED"
+    assert (await server.http.post(f"/jobs/{job_id}/cancel", json={})).json()[
+        "status"
+    ] == "CANCELLED"
     (later,) = await server.submit([job(type="sleep", payload={"delayMs": 400})])
-    await server.job_when(later, "COMPLETED")  # by then the cancelled run has ended, too, and its result came to nothing
+    # by then the cancelled run has ended, too, and its result came to nothing
+    await server.job_when(later, "COMPLETED")
     assert (await server.job(job_id))["status"] == "CANCELLED"
 
 
@@ -257,7 +313,9 @@ async def test_a_delayed_job_waits_for_its_time(server: Server) -> None:
     assert done["startedAt"] >= done["runAt"] > done["createdAt"]
 
 
-async def test_lower_priorities_run_first(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+async def test_lower_priorities_run_first(
+    database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
     from conftest import serving
 
     async with serving(database_url, redis_url, role="api") as api:
@@ -269,7 +327,9 @@ async def test_lower_priorities_run_first(database_url: str, redis_url: str, db:
 async def test_jobs_inserted_by_sql_run(server: Server, db: asyncpg.Connection) -> None:
     job_id = await db.fetchval("""SELECT monoq_submit('acme', 'echo', '{"by": "sql"}')""")
     assert (await server.job_when(str(job_id), "COMPLETED"))["result"] == {"by": "sql"}
-    plain = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('acme', 'nothing') RETURNING id")
+    plain = await db.fetchval(
+        "INSERT INTO jobs (tenant_id, type) VALUES ('acme', 'nothing') RETURNING id"
+    )
     await server.job_when(str(plain), "COMPLETED")
     with pytest.raises(asyncpg.CheckViolationError):
         await db.execute("SELECT monoq_submit('no spaces please', 'echo')")
@@ -277,11 +337,16 @@ async def test_jobs_inserted_by_sql_run(server: Server, db: asyncpg.Connection) 
 
 async def test_health_says_what_it_found(server: Server) -> None:
     answer = await server.http.get("/health")
-    assert (answer.status_code, json.loads(answer.text)) == (200, {"status": "ok", "database": "ok", "queue": "ok"})
+    assert (answer.status_code, json.loads(answer.text)) == (
+        200,
+        {"status": "ok", "database": "ok", "queue": "ok"},
+    )
 
 
 async def test_tenants_are_counted_apart(server: Server) -> None:
-    await server.submit([job(delayMs=3_600_000), job(delayMs=3_600_000), job(tenantId="b", delayMs=3_600_000)])
+    await server.submit(
+        [job(delayMs=3_600_000), job(delayMs=3_600_000), job(tenantId="b", delayMs=3_600_000)]
+    )
     tenants = (await server.http.get("/tenants")).json()["tenants"]
     assert {tenant["id"]: tenant["counts"]["PENDING"] for tenant in tenants} == {"acme": 2, "b": 1}
 
@@ -299,9 +364,17 @@ async def test_tenants_come_in_pages(server: Server) -> None:
     assert (await server.http.get("/tenants", params={"limit": 0})).status_code == 422
 
 
-async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(server: Server, db: asyncpg.Connection) -> None:
+async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(
+    server: Server, db: asyncpg.Connection
+) -> None:
     jobs = "INSERT INTO jobs (tenant_id, type, priority, run_at) VALUES ($1, 'nobody-runs-this', $2, now() - $3 * interval '1 s')"
-    for tenant_id, priority, due_for_s in (("a", 0, 60), ("a", 7, 3600), ("a", -7, 1), ("b", 0, 10), ("later", 0, -3600)):
+    for tenant_id, priority, due_for_s in (
+        ("a", 0, 60),
+        ("a", 7, 3600),
+        ("a", -7, 1),
+        ("b", 0, 10),
+        ("later", 0, -3600),
+    ):
         await db.execute(jobs, tenant_id, priority, due_for_s)
 
     async def told(**query: str) -> Any:
@@ -313,5 +386,12 @@ async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(serve
     assert await told(tenantId="later") == (1, None)
     assert await told(tenantId="nobody") == (0, None)
     assert await told() == (5, pytest.approx(3600, abs=20))
-    tenants = {tenant["id"]: tenant["oldestWaitingSeconds"] for tenant in (await server.http.get("/tenants")).json()["tenants"]}
-    assert tenants == {"a": pytest.approx(3600, abs=20), "b": pytest.approx(10, abs=20), "later": None}
+    tenants = {
+        tenant["id"]: tenant["oldestWaitingSeconds"]
+        for tenant in (await server.http.get("/tenants")).json()["tenants"]
+    }
+    assert tenants == {
+        "a": pytest.approx(3600, abs=20),
+        "b": pytest.approx(10, abs=20),
+        "later": None,
+    }

@@ -23,10 +23,15 @@ MB = 1024 * 1024
 
 
 def batch(jobs: int, payload: Any) -> bytes:
-    return json.dumps({"jobs": [{"tenantId": "acme", "type": "echo", "payload": payload}] * jobs}).encode()
+    return json.dumps(
+        {"jobs": [{"tenantId": "acme", "type": "echo", "payload": payload}] * jobs}
+    ).encode()
 
 
-BATCHES = {"ten thousand jobs": batch(9_900, {"text": "x" * 1540}), "one job": batch(1, "x" * (16 * MB - 100))}
+BATCHES = {
+    "ten thousand jobs": batch(9_900, {"text": "x" * 1540}),
+    "one job": batch(1, "x" * (16 * MB - 100)),
+}
 
 
 @pytest.mark.alone
@@ -38,13 +43,22 @@ async def test_twenty_four_batches_of_16_mb_at_once_take_an_api_to_300_mb_at_mos
     port = free_port()
     body = BATCHES[kind]
     assert 15 * MB < len(body) <= 16 * MB
-    settings = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_PORT": str(port)}
+    settings = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_PORT": str(port),
+    }
     with running("serve", "--role=api", cwd=tmp_path, **settings) as process:
         await healthy(port)
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False, headers={"Content-Type": "application/json"}
+            base_url=f"http://127.0.0.1:{port}",
+            timeout=60,
+            trust_env=False,
+            headers={"Content-Type": "application/json"},
         ) as http:
-            batches = [asyncio.create_task(http.post("/jobs/batch", content=body)) for _ in range(24)]
+            batches = [
+                asyncio.create_task(http.post("/jobs/batch", content=body)) for _ in range(24)
+            ]
             slowest = 0.0
             while not all(task.done() for task in batches):
                 began = time.monotonic()
@@ -52,18 +66,27 @@ async def test_twenty_four_batches_of_16_mb_at_once_take_an_api_to_300_mb_at_mos
                 slowest = max(slowest, time.monotonic() - began)
                 assert answer.status_code == 201, answer.text
             answers = await asyncio.gather(*batches)
-            assert all(answer.headers["retry-after"] for answer in answers if answer.status_code == 503)
+            assert all(
+                answer.headers["retry-after"] for answer in answers if answer.status_code == 503
+            )
             statuses = Counter(answer.status_code for answer in answers)
             assert set(statuses) <= {201, 503}
             assert statuses[201] >= 2
-            most = max(_most_memory(child) for child in [process.pid, *(c.pid for c in psutil.Process(process.pid).children())])
-            print(f"{kind}: {most} MB at most, {dict(statuses)}, a small one waited {slowest:.2f} s at most")
+            most = max(
+                _most_memory(child)
+                for child in [process.pid, *(c.pid for c in psutil.Process(process.pid).children())]
+            )
+            print(
+                f"{kind}: {most} MB at most, {dict(statuses)}, a small one waited {slowest:.2f} s at most"
+            )
             assert most <= 300
 
 
 def _most_memory(pid: int) -> int:
     """Megabytes, over its life."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    lines = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
     return int(lines["VmHWM"].split()[0]) // 1024
 
 
@@ -87,14 +110,21 @@ async def test_a_body_that_comes_too_slowly_is_given_up_long_before_its_time(
             writer.transport.abort()
 
 
-async def test_what_waits_for_postgres_is_bounded(server: Server, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waits_for_postgres_is_bounded(
+    server: Server, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(submitting, "WAITING_BYTES", MB)
     body = batch(100, "x" * 1000)
     transaction = db.transaction()
     await transaction.start()
     await db.execute("LOCK TABLE jobs")
     posts = [
-        asyncio.create_task(server.http.post("/jobs/batch", content=body, headers={"Content-Type": "application/json"})) for _ in range(20)
+        asyncio.create_task(
+            server.http.post(
+                "/jobs/batch", content=body, headers={"Content-Type": "application/json"}
+            )
+        )
+        for _ in range(20)
     ]
     done, waiting = await asyncio.wait(posts, timeout=2)
     assert len(waiting) == 6, "160 KB each"
@@ -117,12 +147,15 @@ async def test_an_insert_is_bounded_in_bytes(
         for size in (1000, 1000, *[10_000] * 12, 200_000):
             job = {"tenantId": "acme", "type": "echo", "payload": "x" * size}
             posts.append(asyncio.create_task(server.http.post("/jobs", json=job)))
-        # Only pg_locks: what else tells of sessions stays as it was for the length of a transaction.
+        # Only pg_locks: what else tells of sessions stays as it was for the length of a
+        # transaction.
         blocked = """SELECT count(*) >= 2 FROM pg_locks
                      WHERE NOT granted AND relation = 'jobs'::regclass AND mode = 'RowExclusiveLock'"""
         await eventually(lambda: db.fetchval(blocked))
         await transaction.rollback()
         assert {(await post).status_code for post in posts} == {201}
-    inserts = await db.fetch("SELECT sum(length(payload::text)) AS bytes, count(*) AS jobs FROM jobs GROUP BY xmin")
+    inserts = await db.fetch(
+        "SELECT sum(length(payload::text)) AS bytes, count(*) AS jobs FROM jobs GROUP BY xmin"
+    )
     assert len(inserts) >= 4
     assert all(row["bytes"] <= 50_000 or row["jobs"] == 1 for row in inserts), inserts

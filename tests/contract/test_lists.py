@@ -18,7 +18,9 @@ MANY = """
 
 
 @pytest.mark.parametrize("with_statistics", [False, True])
-async def test_a_list_reads_what_it_shows_whatever_is_asked(db: asyncpg.Connection, with_statistics: bool) -> None:
+async def test_a_list_reads_what_it_shows_whatever_is_asked(
+    db: asyncpg.Connection, with_statistics: bool
+) -> None:
     if not with_statistics:
         await db.execute("ALTER TABLE jobs SET (autovacuum_enabled = off)")
     await db.execute(MANY, "acme", "rare", "COMPLETED", 5)
@@ -34,10 +36,16 @@ async def test_a_list_reads_what_it_shows_whatever_is_asked(db: asyncpg.Connecti
     for job_type in (None, "rare", "frequent-2", "unheard-of"):
         arguments = ("acme", None, job_type, None, 50, 50)
         rows = await db.fetch(query("list_jobs"), *arguments)
-        assert [row["id"] for row in rows if row["id"]] == [row["id"] for row in await db.fetch(newest, job_type)]
-        shown = json.loads(await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("list_jobs"), *arguments))
+        assert [row["id"] for row in rows if row["id"]] == [
+            row["id"] for row in await db.fetch(newest, job_type)
+        ]
+        shown = json.loads(
+            await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query("list_jobs"), *arguments)
+        )
         nodes = list(nodes_of(shown[0]["Plan"]))
-        read = sum(node["Actual Rows"] * node["Actual Loops"] for node in nodes if "Index Name" in node)
+        read = sum(
+            node["Actual Rows"] * node["Actual Loops"] for node in nodes if "Index Name" in node
+        )
         assert read < 400, shown
         assert not [node for node in nodes if node["Node Type"] == "Seq Scan"], shown
         assert sum(node.get("Rows Removed by Filter", 0) for node in nodes) < 10, shown
@@ -57,7 +65,9 @@ async def test_few_that_ended_well_among_many_that_wait_are_found_page_by_page(
         ids: list[UUID] = []
         pages, cursor = 0, None
         while pages == 0 or cursor:
-            query = {"tenantId": "acme", "status": "COMPLETED", "limit": "10"} | ({"cursor": cursor} if cursor else {})
+            query = {"tenantId": "acme", "status": "COMPLETED", "limit": "10"} | (
+                {"cursor": cursor} if cursor else {}
+            )
             page = (await server.http.get("/jobs", params=query)).json()
             ids += [UUID(job["id"]) for job in page["jobs"]]
             pages, cursor = pages + 1, page["nextCursor"]

@@ -25,11 +25,17 @@ ALWAYS = {"timestamp", "level", "logger", "event"}
 @contextmanager
 def talking(folder: Path, database_url: str, redis_url: str, **settings: str) -> Iterator[Path]:
     """A worker with the handlers that log; its output."""
-    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_APP": "handlers_for_logs:app"}
+    urls = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_APP": "handlers_for_logs:app",
+    }
     output = folder / "output"
     with output.open("w") as out:
         command = [*MONOQ, "serve", "--role=worker"]
-        process = subprocess.Popen(command, cwd=folder, env=environment(**urls, **settings), stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(**urls, **settings), stdout=out, stderr=out
+        )
         try:
             yield output
         finally:
@@ -40,8 +46,13 @@ def talking(folder: Path, database_url: str, redis_url: str, **settings: str) ->
 
 async def run(db: asyncpg.Connection, *jobs: tuple[str, dict[str, Any]]) -> list[str]:
     """Submits jobs and waits for their ends; their ids."""
-    ids = [str(await db.fetchval("SELECT monoq_submit('acme', $1, $2)", job_type, json.dumps(payload))) for job_type, payload in jobs]
-    await eventually(lambda: db.fetchval("SELECT bool_and(status IN ('COMPLETED', 'FAILED')) FROM jobs"))
+    ids = [
+        str(await db.fetchval("SELECT monoq_submit('acme', $1, $2)", job_type, json.dumps(payload)))
+        for job_type, payload in jobs
+    ]
+    await eventually(
+        lambda: db.fetchval("SELECT bool_and(status IN ('COMPLETED', 'FAILED')) FROM jobs")
+    )
     return ids
 
 
@@ -68,12 +79,18 @@ async def test_every_line_is_a_json_object_and_a_run_is_named_wherever_its_handl
         whose = {"tenant": "acme", "type": job_type, "attempt": 1, "worker": worker_id}
         (hello,) = [record for record in told if record["event"] == f"hello from {job_type}"]
         assert hello.items() >= ({"level": "info", "logger": "shop", "job": said} | whose).items()
-        (failure,) = [record for record in told if record.get("job") == failed and "exception" in record]
-        assert failure.items() >= ({"level": "debug", "logger": "monoq.worker.call"} | whose).items()
+        (failure,) = [
+            record for record in told if record.get("job") == failed and "exception" in record
+        ]
+        assert (
+            failure.items() >= ({"level": "debug", "logger": "monoq.worker.call"} | whose).items()
+        )
         assert failure["exception"].startswith("Traceback (most recent call last):\n")
         assert f"in {job_type}" in failure["exception"].splitlines()[-1]
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", failure["exception"])
-    assert any(record["event"].startswith("metrics are at") and "job" not in record for record in told)
+    assert any(
+        record["event"].startswith("metrics are at") and "job" not in record for record in told
+    )
 
 
 async def test_a_record_is_short_one_line_and_without_secrets(
@@ -97,7 +114,13 @@ async def test_a_record_is_short_one_line_and_without_secrets(
     with talking(tmp_path, database_url, redis_url, MONOQ_LOG="json") as output:
         (job_id, *_) = await run(
             db,
-            ("say", {"message": "login with password=p6 at https://u:p7@host/?token=p8&n=1", "extra": extra}),
+            (
+                "say",
+                {
+                    "message": "login with password=p6 at https://u:p7@host/?token=p8&n=1",
+                    "extra": extra,
+                },
+            ),
             ("say", {"message": HOSTILE}),
             ("say", {"message": "x" * 100_000}),
             ("say", {"message": "half of a pair: %c and NUL: %c", "args": [0xD800, 0]}),
@@ -106,7 +129,13 @@ async def test_a_record_is_short_one_line_and_without_secrets(
     told = {record["event"]: record for record in records(output) if record["logger"] == "shop"}
     assert not re.search(r"p[1-8]\b", output.read_text())
     secret = told["login with password=*** at https://u:***@host/?token=***&n=1"]
-    assert (secret["job"], secret["level"], secret["tokens"], secret["nothing"], secret["ratio"]) == (job_id, "none", 3, None, 0.5)
+    assert (
+        secret["job"],
+        secret["level"],
+        secret["tokens"],
+        secret["nothing"],
+        secret["ratio"],
+    ) == (job_id, "none", 3, None, 0.5)
     assert secret["big"] == "1" + "0" * 30
     assert len(secret["long"]) == 1000
     assert r'one\ntwo\r\x1b[31mred\x07\x85\u2028{"level": "critical"}' in told
@@ -133,15 +162,30 @@ async def test_people_read_one_line_a_record_without_colour_in_a_file(
 def test_there_is_colour_on_a_terminal() -> None:
     code = "import logging; from monoq.log import configure; configure('info'); logging.getLogger('x').warning('look')"
     ours, theirs = os.openpty()
-    subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True, env=environment(TERM="xterm"), cwd=HERE.parent)
+    subprocess.run(
+        [sys.executable, "-c", code],
+        stderr=theirs,
+        check=True,
+        env=environment(TERM="xterm"),
+        cwd=HERE.parent,
+    )
     assert b"\x1b[" in os.read(ours, 4096)
     os.close(ours)
     os.close(theirs)
 
 
-@pytest.mark.parametrize("settings", [{"MONOQ_APP": "nowhere:app"}, {"MONOQ_DATABASE_URL": "postgresql://u:sesame@127.0.0.1:1/x"}])
-async def test_why_a_start_failed_is_a_record_too(tmp_path: Path, database_url: str, redis_url: str, settings: dict[str, str]) -> None:
-    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_START_TIMEOUT": "0"}
+@pytest.mark.parametrize(
+    "settings",
+    [{"MONOQ_APP": "nowhere:app"}, {"MONOQ_DATABASE_URL": "postgresql://u:sesame@127.0.0.1:1/x"}],
+)
+async def test_why_a_start_failed_is_a_record_too(
+    tmp_path: Path, database_url: str, redis_url: str, settings: dict[str, str]
+) -> None:
+    urls = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_START_TIMEOUT": "0",
+    }
     ended = await asyncio.to_thread(
         subprocess.run,
         [*MONOQ, "serve", "--log", "json"],
@@ -168,10 +212,14 @@ class Stubborn:
 del (stubborn := [Stubborn()])[0]
 raise RuntimeError("the end")
 """
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=HERE.parent)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=HERE.parent
+    )
     told = [json.loads(line) for line in ended.stderr.splitlines()]
     assert ended.returncode == 1
-    assert sorted(record["exception"].splitlines()[-1] for record in told if "exception" in record) == [
+    assert sorted(
+        record["exception"].splitlines()[-1] for record in told if "exception" in record
+    ) == [
         "RuntimeError: the end",
         "ValueError: in del",
         "ZeroDivisionError: division by zero",

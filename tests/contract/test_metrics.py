@@ -12,7 +12,9 @@ import httpx
 import pytest
 import websockets
 from conftest import Server, eventually, serving
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from tables import register
 
@@ -23,7 +25,8 @@ Samples = dict[str, float]
 
 def read(text: str) -> Samples:
     return {
-        sample.name + "".join(f"[{value}]" for _, value in sorted(sample.labels.items())): sample.value
+        sample.name
+        + "".join(f"[{value}]" for _, value in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -41,7 +44,11 @@ async def when(server: Server, **facts: float) -> Samples:
 
     async def so() -> Samples | None:
         samples = await scrape(server.http)
-        return samples if all(samples[f"monoq_{name}"] == value for name, value in facts.items()) else None
+        return (
+            samples
+            if all(samples[f"monoq_{name}"] == value for name, value in facts.items())
+            else None
+        )
 
     return dict(await eventually(so))
 
@@ -56,8 +63,15 @@ async def test_counters_move_by_exactly_what_happened(server: Server) -> None:
         (5, {"do": "cancel"}),
         (6, {"do": "snooze", "times": 0}),
     ]
-    jobs = [{"tenantId": "acme", "type": "act", "payload": act} for times, act in acts for _ in range(times)]
-    jobs += [{"tenantId": "umbrella", "type": "act-in-thread", "payload": {"do": "return"}} for _ in range(7)]
+    jobs = [
+        {"tenantId": "acme", "type": "act", "payload": act}
+        for times, act in acts
+        for _ in range(times)
+    ]
+    jobs += [
+        {"tenantId": "umbrella", "type": "act-in-thread", "payload": {"do": "return"}}
+        for _ in range(7)
+    ]
     later = {"tenantId": "acme", "type": "sleep", "payload": {"delayMs": 1}, "delayMs": 3_600_000}
     *ids, waiting = await server.submit([*jobs, later])
     for job_id in ids:
@@ -67,8 +81,14 @@ async def test_counters_move_by_exactly_what_happened(server: Server) -> None:
     assert (await server.http.post(f"/jobs/{failed}/retry", json={})).status_code == 200
     await server.job_when(failed, "FAILED")
     after = await when(server, jobs_waiting=0, jobs_running=0)
-    moved = {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
-    jobs_moved = {name: value for name, value in moved.items() if re.match(r"monoq_jobs_\w+_total", name)}
+    moved = {
+        name: value - before.get(name, 0)
+        for name, value in after.items()
+        if value != before.get(name, 0)
+    }
+    jobs_moved = {
+        name: value for name, value in moved.items() if re.match(r"monoq_jobs_\w+_total", name)
+    }
     assert jobs_moved == {
         "monoq_jobs_submitted_total[act]": 40,
         "monoq_jobs_submitted_total[act-in-thread]": 7,
@@ -82,7 +102,11 @@ async def test_counters_move_by_exactly_what_happened(server: Server) -> None:
         "monoq_jobs_revived_total[act]": 1,
     }
     runs = 20 + 3 * 3 + 4 * 2 + 2 + 1 + 5 + 6
-    assert moved["monoq_job_run_seconds_count[act]"] == moved["monoq_job_run_seconds_bucket[+Inf][act]"] == runs
+    assert (
+        moved["monoq_job_run_seconds_count[act]"]
+        == moved["monoq_job_run_seconds_bucket[+Inf][act]"]
+        == runs
+    )
     assert moved["monoq_job_run_seconds_count[act-in-thread]"] == 7
     assert moved["monoq_job_wait_seconds_count"] == runs + 7
     assert moved["monoq_insert_jobs_sum"] == 48
@@ -90,7 +114,9 @@ async def test_counters_move_by_exactly_what_happened(server: Server) -> None:
 
 
 async def test_a_snooze_is_returned_and_not_retried(server: Server) -> None:
-    (job_id,) = await server.submit([{"tenantId": "acme", "type": "act", "payload": {"do": "snooze"}}])
+    (job_id,) = await server.submit(
+        [{"tenantId": "acme", "type": "act", "payload": {"do": "snooze"}}]
+    )
     await eventually(lambda: has_version(server, job_id, 5))
     await server.http.post(f"/jobs/{job_id}/cancel", json={})
     samples = await scrape(server.http)
@@ -103,14 +129,20 @@ async def has_version(server: Server, job_id: str, version: int) -> bool:
 
 
 async def test_run_times_and_waits_are_seconds(server: Server) -> None:
-    ids = await server.submit([{"tenantId": "acme", "type": "sleep", "payload": {"delayMs": 300}, "delayMs": 200} for _ in range(10)])
+    ids = await server.submit(
+        [
+            {"tenantId": "acme", "type": "sleep", "payload": {"delayMs": 300}, "delayMs": 200}
+            for _ in range(10)
+        ]
+    )
     for job_id in ids:
         await server.job_when(job_id, "COMPLETED")
     samples = await scrape(server.http)
     assert samples["monoq_job_run_seconds_bucket[0.25][sleep]"] == 0
     assert samples["monoq_job_run_seconds_bucket[5.0][sleep]"] == 10
     assert 3 <= samples["monoq_job_run_seconds_sum[sleep]"] < 20
-    assert samples["monoq_job_wait_seconds_sum"] < 10 * 5  # from the moment it is due, not from its creation
+    # from the moment it is due, not from its creation
+    assert samples["monoq_job_wait_seconds_sum"] < 10 * 5
 
 
 async def test_a_result_that_comes_too_late_is_a_stale_write(server: Server) -> None:
@@ -118,7 +150,8 @@ async def test_a_result_that_comes_too_late_is_a_stale_write(server: Server) -> 
         (job_id,) = await server.submit([{"tenantId": "acme", "type": "block", "payload": 0.2}])
         await server.job_when(job_id, "RUNNING")
         await server.http.post(f"/jobs/{job_id}/cancel", json={})
-        return (await when(server, worker_slots_used=0))["monoq_stale_writes_total"]  # unless the auditor came first and stopped it
+        # unless the auditor came first and stopped it
+        return (await when(server, worker_slots_used=0))["monoq_stale_writes_total"]
 
     assert await eventually(one_more) == 1
 
@@ -131,8 +164,12 @@ async def test_types_without_a_handler_are_one_series(database_url: str, redis_u
         assert not [name for name in samples if "made-up" in name or "[t1]" in name]
 
 
-async def test_waiting_running_the_oldest_and_the_runway_are_told(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
-    await db.execute("SELECT monoq_submit('a', 'echo', delay => n * '-1 hour'::interval) FROM generate_series(-3, 2) AS n")
+async def test_waiting_running_the_oldest_and_the_runway_are_told(
+    database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    await db.execute(
+        "SELECT monoq_submit('a', 'echo', delay => n * '-1 hour'::interval) FROM generate_series(-3, 2) AS n"
+    )
     await db.execute("UPDATE jobs SET priority = 5 WHERE run_at < now() - interval '90 minutes'")
     await register(db, "echo")  # what nobody listens for stands in no list
     async with serving(database_url, redis_url, role="api") as server:
@@ -144,13 +181,21 @@ async def test_waiting_running_the_oldest_and_the_runway_are_told(database_url: 
             assert (await when(server, jobs_waiting=3))["monoq_oldest_waiting_seconds"] == 0
 
 
-async def test_rescues_are_counted_by_fate(database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+async def test_rescues_are_counted_by_fate(
+    database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
     await db.execute("SELECT monoq_submit('a', 'echo') FROM generate_series(1, 5)")
-    await db.execute("UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() + interval '1 hour'")
+    await db.execute(
+        "UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() + interval '1 hour'"
+    )
     await db.execute("UPDATE jobs SET deaths = 99 WHERE id IN (SELECT id FROM jobs LIMIT 2)")
     async with serving(database_url, redis_url, role="api", lease=1.5, beat=0.5) as server:
         samples = await when(server, **{"jobs_rescued_total[waiting]": 3})
-        assert samples["monoq_jobs_rescued_total[failed]"] == samples["monoq_jobs_failed_total[echo]"] == 2
+        assert (
+            samples["monoq_jobs_rescued_total[failed]"]
+            == samples["monoq_jobs_failed_total[echo]"]
+            == 2
+        )
 
 
 async def test_a_scrape_without_redis_tells_what_it_knows(database_url: str) -> None:
@@ -172,8 +217,15 @@ async def test_the_format_is_the_one_the_scraper_asks_for(server: Server) -> Non
     families = {family.name: family for family in openmetrics_families(answer.text)}
     assert families["monoq_build"].samples[0].labels["version"]
     assert {"process_resident_memory_bytes", "process_open_fds"} <= families.keys()
-    for accept in ("", "*/*", "application/openmetrics-text;version=none", "text/plain;version=x;escaping=\N{SNOWMAN}"):
-        assert read((await server.http.get("/metrics", headers=[(b"Accept", accept.encode())])).text)
+    for accept in (
+        "",
+        "*/*",
+        "application/openmetrics-text;version=none",
+        "text/plain;version=x;escaping=\N{SNOWMAN}",
+    ):
+        assert read(
+            (await server.http.get("/metrics", headers=[(b"Accept", accept.encode())])).text
+        )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -197,7 +249,9 @@ async def test_a_worker_has_a_port_for_metrics_alone(
             assert (await http.get("/jobs")).status_code == (await http.get("/")).status_code == 404
             assert (await http.post("/metrics")).status_code == 405
             assert (await http.get("/metrics", headers={"Host": "evil.example"})).status_code == 421
-            assert (await http.get("/metrics", headers={"Host": "worker-1:9100"})).status_code == 200
+            assert (
+                await http.get("/metrics", headers={"Host": "worker-1:9100"})
+            ).status_code == 200
         worker.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(worker.wait, 10) == 0
 

@@ -19,26 +19,44 @@ from faults.member import free_port
 from contract.processes import HERE, call, healthy, running, said
 
 
-async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds_the_data(tmp_path: Path) -> None:
+async def test_two_terminals_share_the_embedded_engines_and_a_second_start_finds_the_data(
+    tmp_path: Path,
+) -> None:
     port = str(free_port())
     settings = {"MONOQ_PORT": port, "MONOQ_APP": "handlers_for_tests:app"}
     with running("serve", "--role=api", cwd=tmp_path, **settings):
         await healthy(int(port))
         with running("serve", "--role=worker", cwd=tmp_path, **settings):
-            shown = await call("submit", "acme", "act", '{"do": "context"}', "--wait", cwd=tmp_path, settings=settings)
+            shown = await call(
+                "submit",
+                "acme",
+                "act",
+                '{"do": "context"}',
+                "--wait",
+                cwd=tmp_path,
+                settings=settings,
+            )
         job_id = shown.split()[0]
         assert json.loads(shown[len(job_id) :])["status"] == "COMPLETED"
-        assert job_id in await call("jobs", "list", "acme", "--json", cwd=tmp_path, settings=settings)
+        assert job_id in await call(
+            "jobs", "list", "acme", "--json", cwd=tmp_path, settings=settings
+        )
     assert not list((tmp_path / ".monoq" / "run").glob("*.sock"))
     with running("serve", cwd=tmp_path, **settings):
         await healthy(int(port))
         assert '"COMPLETED"' in await call("jobs", "show", job_id, cwd=tmp_path, settings=settings)
-        assert "COMPLETED" in await call("jobs", "retry", job_id, cwd=tmp_path, code=1, settings=settings)
+        assert "COMPLETED" in await call(
+            "jobs", "retry", job_id, cwd=tmp_path, code=1, settings=settings
+        )
         assert await call("health", cwd=tmp_path, settings=settings) == "ok\n"
-    assert "no monoq server answers" in await call("health", cwd=tmp_path, code=1, settings=settings)
+    assert "no monoq server answers" in await call(
+        "health", cwd=tmp_path, code=1, settings=settings
+    )
 
 
-async def test_a_worker_without_a_port_loads_no_web_framework_and_no_http_client(database_url: str, redis_url: str) -> None:
+async def test_a_worker_without_a_port_loads_no_web_framework_and_no_http_client(
+    database_url: str, redis_url: str
+) -> None:
     code = """
 import asyncio, sys
 from monoq import app, cli, config
@@ -51,7 +69,12 @@ async def main():
 asyncio.run(main())
 """
     ran = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code, database_url, redis_url], capture_output=True, text=True, check=True, timeout=30
+        subprocess.run,
+        [sys.executable, "-c", code, database_url, redis_url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     loaded = set(ran.stdout.split())
     assert "monoq.worker.worker" in loaded
@@ -72,7 +95,10 @@ asyncio.run(main())
         ({"MONOQ_APP": "nowhere:app"}, "nowhere:app"),
         ({"MONOQ_APP": "json:loads"}, "not a monoq.App"),
         ({"MONOQ_DATABASE_URL": "nonsense"}, "MONOQ_DATABASE_URL"),
-        ({"MONOQ_START_TIMEOUT": "0", "MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "PostgreSQL cannot be reached"),
+        (
+            {"MONOQ_START_TIMEOUT": "0", "MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"},
+            "PostgreSQL cannot be reached",
+        ),
         ({"MONOQ_DATA_DIR": "/proc/nowhere"}, "MONOQ_DATA_DIR"),
         ({"MONOQ_HOST": "203.0.113.1"}, "cannot listen on 203.0.113.1"),
     ],
@@ -88,14 +114,19 @@ async def test_a_wrong_setting_ends_the_start_with_one_line_and_exit_code_2(
     assert len(output.strip().splitlines()) == 1, output
 
 
-async def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path: Path, database_url: str, redis_url: str) -> None:
+async def test_a_port_in_use_is_one_line_and_exit_code_2(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
         output = await call("serve", "--port", port, cwd=tmp_path, code=2, settings=urls)
-    assert output.strip() == f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
+    assert (
+        output.strip()
+        == f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
+    )
 
 
 async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
@@ -108,9 +139,13 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
     urls = {"MONOQ_DATABASE_URL": bare, "MONOQ_REDIS_URL": redis_url}
     assert "monoq migrate" in await call("serve", cwd=tmp_path, code=2, settings=urls)
     assert "FAIL" in await call("check", cwd=tmp_path, code=1, settings=urls)
-    outputs = await asyncio.gather(*[call("migrate", cwd=tmp_path, settings=urls) for _ in range(10)])
+    outputs = await asyncio.gather(
+        *[call("migrate", cwd=tmp_path, settings=urls) for _ in range(10)]
+    )
     assert sum(output.startswith("applied") for output in outputs) == 1
-    assert "ok   PostgreSQL answers, the schema is current" in await call("check", cwd=tmp_path, settings=urls)
+    assert "ok   PostgreSQL answers, the schema is current" in await call(
+        "check", cwd=tmp_path, settings=urls
+    )
     await admin.execute("DROP DATABASE bare")
     await admin.close()
 
@@ -122,53 +157,96 @@ async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
         await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 700}')"""),
         await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 3000000}')"""),
     )
-    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_SHUTDOWN_TIMEOUT": "3"}
+    urls = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_SHUTDOWN_TIMEOUT": "3",
+    }
     with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
         worker.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert await asyncio.to_thread(worker.wait, 10) == 0
-        assert time.monotonic() - began < 3 + 1 + 2  # how long it takes on an idle machine is tests/faults' to say
-    rows = {row["id"]: row for row in await db.fetch("SELECT id, status, attempts, claim, errors FROM jobs")}
+        # how long it takes on an idle machine is tests/faults' to say
+        assert time.monotonic() - began < 3 + 1 + 2
+    rows = {
+        row["id"]: row
+        for row in await db.fetch("SELECT id, status, attempts, claim, errors FROM jobs")
+    }
     assert rows[quick]["status"] == "COMPLETED"
-    assert (rows[endless]["status"], rows[endless]["attempts"], rows[endless]["claim"], rows[endless]["errors"]) == ("PENDING", 0, 1, "[]")
+    assert (
+        rows[endless]["status"],
+        rows[endless]["attempts"],
+        rows[endless]["claim"],
+        rows[endless]["errors"],
+    ) == ("PENDING", 0, 1, "[]")
 
 
-async def test_a_worker_is_well_while_its_lease_is_valid(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
-    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_ROLE": "worker", "MONOQ_LEASE": "2"}
+async def test_a_worker_is_well_while_its_lease_is_valid(
+    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    urls = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_ROLE": "worker",
+        "MONOQ_LEASE": "2",
+    }
     assert "no worker of" in await call("health", cwd=tmp_path, code=1, settings=urls)
     with running("serve", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT count(*) FROM workers"))
         assert "worker 1" in await call("health", cwd=tmp_path, settings=urls)
         worker.send_signal(signal.SIGSTOP)
         await eventually(lambda: db.fetchval("SELECT expires_at < now() FROM workers"))
-        assert "no worker of" in await call("health", "--role=worker", cwd=tmp_path, code=1, settings=urls)
+        assert "no worker of" in await call(
+            "health", "--role=worker", cwd=tmp_path, code=1, settings=urls
+        )
         worker.send_signal(signal.SIGCONT)
     elsewhere = urls | {"MONOQ_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
     assert "PostgreSQL cannot be" in await call("health", cwd=tmp_path, code=1, settings=elsewhere)
 
 
-async def test_a_second_signal_forces_the_end(tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection) -> None:
+async def test_a_second_signal_forces_the_end(
+    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
     await db.fetchval("""SELECT monoq_submit('a', 'sleep', '{"delayMs": 3000000}')""")
-    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url, "MONOQ_SHUTDOWN_TIMEOUT": "60"}
+    urls = {
+        "MONOQ_DATABASE_URL": database_url,
+        "MONOQ_REDIS_URL": redis_url,
+        "MONOQ_SHUTDOWN_TIMEOUT": "60",
+    }
     with running("serve", "--role=worker", cwd=tmp_path, **urls) as worker:
         await eventually(lambda: db.fetchval("SELECT bool_and(status = 'RUNNING') FROM jobs"))
         worker.send_signal(signal.SIGINT)
-        await eventually(lambda: "a second signal forces it" in said(tmp_path))  # two signals at once would be one
+        # two signals at once would be one
+        await eventually(lambda: "a second signal forces it" in said(tmp_path))
         worker.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(worker.wait, 5) != 0
 
 
 def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
     root = HERE.parent
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    build = [
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        str(tmp_path),
+    ]
     subprocess.run(build, cwd=root, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     target = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
     code = "from monoq.start import package_dir; print(package_dir('static'), package_dir('migrations'))"
     found = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(target)}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     static, migrations = map(Path, found.stdout.split())
     assert static.is_relative_to(target)

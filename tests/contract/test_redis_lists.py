@@ -1,4 +1,5 @@
-"""The lists in Redis: in which order ids stand, who may put one where, and what a strange Redis costs."""
+"""The lists in Redis: in which order ids stand, who may put one where, and what a strange Redis
+costs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,15 @@ from tables import register
 
 from monoq.errors import QueueUnavailable
 from monoq.observe import Metrics
-from monoq.queue.keys import QUEUE, backlog_key, fronted_key, keys_of, look_key, popped_key, taken_key
+from monoq.queue.keys import (
+    QUEUE,
+    backlog_key,
+    fronted_key,
+    keys_of,
+    look_key,
+    popped_key,
+    taken_key,
+)
 from monoq.queue.ready import MIN_CAPACITY, Placing, Popper, Ready, join
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
@@ -46,20 +55,29 @@ async def stager(database_url: str, ready: Ready) -> AsyncIterator[Stager]:
     """Not started."""
     database = await Database.connect(database_url, connections=4, plans="fresh", name="test")
     troubles = Troubles(Metrics(types=[], version="test"))
-    made = Stager(jobs=JobStore(database), workers=WorkerStore(database), ready=ready, troubles=troubles)
+    made = Stager(
+        jobs=JobStore(database), workers=WorkerStore(database), ready=ready, troubles=troubles
+    )
     yield made
     await database.close()
 
 
 async def listed(cache: "redis.asyncio.Redis", name: str = QUEUE) -> list[UUID]:
-    return [UUID(item if isinstance(item, str) else item.decode()) for item in await cache.lrange(name, 0, -1)]
+    return [
+        UUID(item if isinstance(item, str) else item.decode())
+        for item in await cache.lrange(name, 0, -1)
+    ]
 
 
-async def place(ready: Ready, found: list[UUID], how: Placing = Placing.INSTEAD, *, more: bool = False) -> int:
+async def place(
+    ready: Ready, found: list[UUID], how: Placing = Placing.INSTEAD, *, more: bool = False
+) -> int:
     return await ready.place(QUEUE, join(found), how, more=more, rest_s=0.2)
 
 
-async def test_what_a_look_found_takes_the_place_of_what_stood_there(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_what_a_look_found_takes_the_place_of_what_stood_there(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     assert await place(ready, ids(0, 10)) == 10
     assert await place(ready, ids(5, 8)) == 3
     assert await listed(cache) == ids(5, 8)
@@ -70,13 +88,17 @@ async def test_what_a_look_found_takes_the_place_of_what_stood_there(ready: Read
     assert await cache.exists(QUEUE) == 0
 
 
-async def test_thousands_are_placed_in_their_order_from_either_end(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_thousands_are_placed_in_their_order_from_either_end(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     await place(ready, ids(0, 2500))
     await place(ready, ids(5000, 7500), Placing.IN_FRONT)
     assert await listed(cache) == [*ids(5000, 7500), *ids(0, 2500)]
 
 
-async def test_what_was_popped_a_moment_ago_is_not_listed_once_more(ready: Ready, popper: Popper, cache: "redis.asyncio.Redis") -> None:
+async def test_what_was_popped_a_moment_ago_is_not_listed_once_more(
+    ready: Ready, popper: Popper, cache: "redis.asyncio.Redis"
+) -> None:
     """The look that found it may have been made before its claim."""
     await place(ready, ids(0, 100), more=True)
     popped, left = await popper.pop(QUEUE, 30)
@@ -91,19 +113,25 @@ async def test_what_was_popped_a_moment_ago_is_not_listed_once_more(ready: Ready
     await eventually(is_forgotten)  # it was not claimed, so it must stand there again
 
 
-async def test_pushes_fill_the_list_only_while_nobody_waits_for_the_room(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_pushes_fill_the_list_only_while_nobody_waits_for_the_room(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     ready.set_capacity(QUEUE, 40)
     assert await ready.push(QUEUE, join(ids(0, 30))) == 30
     assert await ready.push(QUEUE, join(ids(30, 60))) == 10, "it is full"
     assert await listed(cache) == ids(0, 40)
     await place(ready, ids(0, 20), more=True)
-    assert await ready.push(QUEUE, join(ids(60, 70))) == 0, "others wait: what is next is for a look to say"
+    assert await ready.push(QUEUE, join(ids(60, 70))) == 0, (
+        "others wait: what is next is for a look to say"
+    )
     await place(ready, ids(0, 20), more=False)
     assert await ready.push(QUEUE, join(ids(60, 70))) == 10
     assert await listed(cache) == [*ids(0, 20), *ids(60, 70)]
 
 
-async def test_newcomers_go_to_the_front_a_bounded_number_between_two_looks(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_newcomers_go_to_the_front_a_bounded_number_between_two_looks(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     ready.set_capacity(QUEUE, 40)
     await place(ready, ids(0, 40), more=True)
     assert await ready.push(QUEUE, "", join(ids(100, 115))) == 15
@@ -114,7 +142,9 @@ async def test_newcomers_go_to_the_front_a_bounded_number_between_two_looks(read
     assert await ready.push(QUEUE, "", join(ids(300, 315))) == 15
 
 
-async def test_only_one_process_looks_and_a_short_list_is_looked_at_at_once(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_only_one_process_looks_and_a_short_list_is_looked_at_at_once(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     ready.set_capacity(QUEUE, 40)
     assert (await ready.begin_look(QUEUE))[0]
     assert not (await ready.begin_look(QUEUE))[0], "somebody looks"
@@ -149,18 +179,26 @@ async def test_any_call_tells_whether_redis_is_there(redis_url: str) -> None:
 @pytest.mark.parametrize("something", ["x", "1e300", "9" * 18 + "9", ["x"]])
 @pytest.mark.parametrize("key", [taken_key, look_key, backlog_key, fronted_key, popped_key])
 async def test_what_is_no_count_and_no_mark_of_ours_costs_no_id(
-    ready: Ready, popper: Popper, cache: "redis.asyncio.Redis", something: str | list[str], key: Callable[[str], str]
+    ready: Ready,
+    popper: Popper,
+    cache: "redis.asyncio.Redis",
+    something: str | list[str],
+    key: Callable[[str], str],
 ) -> None:
     """Anybody may write into Redis."""
     name = key(QUEUE)
-    await (cache.rpush(name, *something) if isinstance(something, list) else cache.set(name, something))
+    await (
+        cache.rpush(name, *something) if isinstance(something, list) else cache.set(name, something)
+    )
     await ready.push(QUEUE, join(ids(0, 5)), join(ids(5, 10)))
     await place(ready, ids(0, 10))
     assert (await ready.begin_look(QUEUE))[1] == 10
     assert await popper.pop(QUEUE, 20) == ([str(one) for one in ids(0, 10)], 0)
 
 
-async def test_a_list_that_nobody_looks_after_any_more_vanishes(ready: Ready, cache: "redis.asyncio.Redis") -> None:
+async def test_a_list_that_nobody_looks_after_any_more_vanishes(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
     """Its workers are gone, and others know other types."""
     for how in Placing:
         await place(ready, ids(0, 3), how)
@@ -178,7 +216,11 @@ async def test_a_list_that_is_none_is_dropped(ready: Ready, cache: "redis.asynci
 
 
 async def test_the_list_grows_with_what_is_taken_and_is_short_again_when_that_ends(
-    db: asyncpg.Connection, ready: Ready, popper: Popper, stager: Stager, cache: "redis.asyncio.Redis"
+    db: asyncpg.Connection,
+    ready: Ready,
+    popper: Popper,
+    stager: Stager,
+    cache: "redis.asyncio.Redis",
 ) -> None:
     """Else what was listed while jobs were quick would stand before everybody's when they are slow."""
     await register(db, "b")
@@ -211,8 +253,12 @@ async def test_the_list_is_put_in_order_anew_for_a_newcomer_and_an_urgent_job(
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     staging = asyncio.create_task(stager.run())
     await eventually(lambda: cache.llen(QUEUE))
-    urgent = await db.fetchval("INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id")
-    newcomer = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id")
+    urgent = await db.fetchval(
+        "INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id"
+    )
+    newcomer = await db.fetchval(
+        "INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id"
+    )
 
     async def in_front() -> bool:
         return {urgent, newcomer} <= set((await listed(cache))[:2])
@@ -235,8 +281,12 @@ async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_
         await stager.look()
     stood = await listed(cache)
     assert len(stood) > 2 * BRIEF_ABOVE
-    urgent = await db.fetchval("INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id")
-    newcomer = await db.fetchval("INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id")
+    urgent = await db.fetchval(
+        "INSERT INTO jobs (tenant_id, type, priority) VALUES ('large', 'b', -100) RETURNING id"
+    )
+    newcomer = await db.fetchval(
+        "INSERT INTO jobs (tenant_id, type) VALUES ('other', 'b') RETURNING id"
+    )
     await cache.delete(look_key(QUEUE))
     await stager.look()
     stands = await listed(cache)
@@ -244,7 +294,9 @@ async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_
     assert stands[2:] == stood, "it is not put in order anew, which costs much"
 
 
-async def test_more_tenants_than_the_list_has_room_for_all_have_their_turn(db: asyncpg.Connection, popper: Popper, stager: Stager) -> None:
+async def test_more_tenants_than_the_list_has_room_for_all_have_their_turn(
+    db: asyncpg.Connection, popper: Popper, stager: Stager
+) -> None:
     worker = await register(db, "b")
     await db.execute(f"{JOBS} 't' || n % 500, 'b' FROM generate_series(1, 1500) AS n")
     staging = asyncio.create_task(stager.run())
@@ -264,14 +316,18 @@ async def test_more_tenants_than_the_list_has_room_for_all_have_their_turn(db: a
     await staging
 
 
-async def test_nothing_is_listed_for_a_worker_that_is_gone(db: asyncpg.Connection, stager: Stager, cache: "redis.asyncio.Redis") -> None:
+async def test_nothing_is_listed_for_a_worker_that_is_gone(
+    db: asyncpg.Connection, stager: Stager, cache: "redis.asyncio.Redis"
+) -> None:
     worker = await register(db, "b", threads=["plain"])
     for job_type in ("b", "plain", "unheard-of"):
         await db.execute(f"{JOBS} 't', $1 FROM generate_series(1, 10)", job_type)
     staging = asyncio.create_task(stager.run())
 
     async def lengths() -> list[int]:
-        return [int(await cache.llen(name)) for name in (QUEUE, f"{QUEUE}:threads", f"{QUEUE}:children")]
+        return [
+            int(await cache.llen(name)) for name in (QUEUE, f"{QUEUE}:threads", f"{QUEUE}:children")
+        ]
 
     async def are(*wanted: int) -> bool:
         return await lengths() == list(wanted)

@@ -1,4 +1,5 @@
-"""Requests that are answered before their body has come: the client must see the answer, and know that the connection ends with it."""
+"""Requests that are answered before their body has come: the client must see the answer, and know
+that the connection ends with it."""
 
 import asyncio
 import http.client
@@ -23,14 +24,17 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("http_server", ["hypercorn", "uvicorn"])
-async def test_the_next_request_of_a_client_that_was_refused_works(database_url: str, redis_url: str, http_server: str) -> None:
+async def test_the_next_request_of_a_client_that_was_refused_works(
+    database_url: str, redis_url: str, http_server: str
+) -> None:
     async with serving(database_url, redis_url, role="api", server=http_server) as server:
         for refused in REFUSED:
             await asyncio.to_thread(_refused_then_accepted, server.port, *refused)
 
 
 def _refused_then_accepted(port: int, path: str, kind: str, size: int, status: int) -> None:
-    """This client sends all it has before it looks up, and keeps its connection unless it is told that it ends."""
+    """This client sends all it has before it looks up, and keeps its connection unless it is told
+    that it ends."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     client.request("POST", path, b"x" * size, {"Content-Type": kind})
     answer = client.getresponse()
@@ -43,7 +47,11 @@ def _refused_then_accepted(port: int, path: str, kind: str, size: int, status: i
 
 async def test_only_an_answer_that_came_early_ends_its_connection(server: Server) -> None:
     ports = set()
-    requests: list[tuple[dict[str, Any], int]] = [({"json": JOB}, 201), ({"json": JOB | {"type": "?"}}, 422), ({"data": JOB}, 415)]
+    requests: list[tuple[dict[str, Any], int]] = [
+        ({"json": JOB}, 201),
+        ({"json": JOB | {"type": "?"}}, 422),
+        ({"data": JOB}, 415),
+    ]
     for request, status in requests:
         answer = await server.http.post("/jobs", **request)
         assert answer.status_code == status
@@ -52,7 +60,9 @@ async def test_only_an_answer_that_came_early_ends_its_connection(server: Server
     assert len(ports) == 1
 
 
-async def test_a_client_that_looks_up_only_when_all_is_sent_sees_why_it_was_refused(server: Server) -> None:
+async def test_a_client_that_looks_up_only_when_all_is_sent_sees_why_it_was_refused(
+    server: Server,
+) -> None:
     for path in ("/jobs", "/jobs/batch", UNREAD):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

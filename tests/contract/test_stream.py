@@ -36,10 +36,14 @@ async def tell(socket: websockets.ClientConnection, kind: str, tenant: str = "ac
         pass
 
 
-async def test_every_change_of_a_tenants_job_arrives_in_order(server: Server, socket: websockets.ClientConnection) -> None:
+async def test_every_change_of_a_tenants_job_arrives_in_order(
+    server: Server, socket: websockets.ClientConnection
+) -> None:
     await tell(socket, "SUBSCRIBE")
     await server.submit([{"tenantId": "other", "type": "nothing"}])
-    (job_id,) = await server.submit([{"tenantId": "acme", "type": "sleep", "payload": {"delayMs": 200}}])
+    (job_id,) = await server.submit(
+        [{"tenantId": "acme", "type": "sleep", "payload": {"delayMs": 200}}]
+    )
     heard = [await hear(socket) for _ in range(3)]
     assert [one["status"] for one in heard] == ["PENDING", "RUNNING", "COMPLETED"]
     assert [one["version"] for one in heard] == [1, 2, 3]
@@ -48,9 +52,13 @@ async def test_every_change_of_a_tenants_job_arrives_in_order(server: Server, so
     assert (await server.job(job_id))["updatedAt"] == heard[2]["updatedAt"]
 
 
-async def test_a_client_that_says_no_more_gets_no_other_kind_of_message(server: Server, socket: websockets.ClientConnection) -> None:
+async def test_a_client_that_says_no_more_gets_no_other_kind_of_message(
+    server: Server, socket: websockets.ClientConnection
+) -> None:
     await say(socket, type="SUBSCRIBE", tenantId="acme")
-    await asyncio.gather(*[server.submit([{"tenantId": "acme", "type": "nothing"}]) for _ in range(5)])
+    await asyncio.gather(
+        *[server.submit([{"tenantId": "acme", "type": "nothing"}]) for _ in range(5)]
+    )
     finals: set[str] = set()
     while len(finals) < 5:
         update = await hear(socket)
@@ -59,7 +67,9 @@ async def test_a_client_that_says_no_more_gets_no_other_kind_of_message(server: 
             finals.add(update["jobId"])
 
 
-async def test_packed_updates_carry_the_same_changes(server: Server, socket: websockets.ClientConnection) -> None:
+async def test_packed_updates_carry_the_same_changes(
+    server: Server, socket: websockets.ClientConnection
+) -> None:
     await say(socket, type="SUBSCRIBE", tenantId="acme", batch=True)
     assert await hear(socket) == {"type": "SUBSCRIBED", "tenantId": "acme"}
     ids = await server.submit([{"tenantId": "acme", "type": "nothing"} for _ in range(1500)])
@@ -71,8 +81,12 @@ async def test_packed_updates_carry_the_same_changes(server: Server, socket: web
             assert update["version"] > last.get(update["jobId"], {"version": 0})["version"]
             last[update["jobId"]] = update
     assert set(last) == set(ids)
-    page = (await server.http.get("/jobs", params={"tenantId": "acme", "limit": 500})).json()["jobs"]
-    assert [job["updatedAt"] for job in page] == [last[job["id"]]["updatedAt"] for job in page], "to the microsecond"
+    page = (await server.http.get("/jobs", params={"tenantId": "acme", "limit": 500})).json()[
+        "jobs"
+    ]
+    assert [job["updatedAt"] for job in page] == [last[job["id"]]["updatedAt"] for job in page], (
+        "to the microsecond"
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,9 @@ async def test_a_bad_message_is_told_and_the_socket_stays_open(
     assert (await hear(socket))["tenantId"] == "acme"
 
 
-async def test_after_unsubscribe_nothing_comes(server: Server, socket: websockets.ClientConnection) -> None:
+async def test_after_unsubscribe_nothing_comes(
+    server: Server, socket: websockets.ClientConnection
+) -> None:
     await tell(socket, "SUBSCRIBE", "acme")
     await tell(socket, "SUBSCRIBE", "other")
     await tell(socket, "UNSUBSCRIBE", "acme")
@@ -106,7 +122,9 @@ async def test_after_unsubscribe_nothing_comes(server: Server, socket: websocket
     assert (await hear(socket))["tenantId"] == "other"
 
 
-async def test_a_hundred_tenants_are_watched_at_once_and_then_a_hundred_others(server: Server, socket: websockets.ClientConnection) -> None:
+async def test_a_hundred_tenants_are_watched_at_once_and_then_a_hundred_others(
+    server: Server, socket: websockets.ClientConnection
+) -> None:
     first, then = ([f"{part}-{n}" for n in range(100)] for part in ("first", "then"))
     for tenant in first:
         await say(socket, type="SUBSCRIBE", tenantId=tenant)
@@ -118,7 +136,9 @@ async def test_a_hundred_tenants_are_watched_at_once_and_then_a_hundred_others(s
     await say(socket, type="SUBSCRIBE", tenantId="one-more")
     assert (await hear(socket))["code"] == "too_many_subscriptions"
     watched = set(first[45:] + then[:45])
-    await server.submit([{"tenantId": tenant, "type": "nothing", "delayMs": 60_000} for tenant in first + then])
+    await server.submit(
+        [{"tenantId": tenant, "type": "nothing", "delayMs": 60_000} for tenant in first + then]
+    )
     assert {(await hear(socket))["tenantId"] for _ in watched} == watched
 
 
@@ -145,15 +165,24 @@ async def test_foreign_pages_and_foreign_hosts_get_no_socket(server: Server) -> 
     assert refused.value.response.status_code == 403
     with pytest.raises(websockets.InvalidStatus):
         await websockets.connect(f"ws://127.0.0.1:{server.port}/elsewhere")
-    async with websockets.connect(url, origin=websockets.Origin(server.url), compression="deflate") as connection:
-        assert "Sec-WebSocket-Extensions" not in (connection.response.headers if connection.response else {})
+    async with websockets.connect(
+        url, origin=websockets.Origin(server.url), compression="deflate"
+    ) as connection:
+        assert "Sec-WebSocket-Extensions" not in (
+            connection.response.headers if connection.response else {}
+        )
 
 
 async def test_old_versions_and_junk_on_the_channel_reach_nobody(
     server: Server, socket: websockets.ClientConnection, cache: "redis.asyncio.Redis"
 ) -> None:
     await tell(socket, "SUBSCRIBE")
-    told = {"tenantId": "acme", "status": "COMPLETED", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
+    told = {
+        "tenantId": "acme",
+        "status": "COMPLETED",
+        "updatedAt": "2026-01-01T00:00:00Z",
+        "workerId": None,
+    }
     for junk in (
         b"\xff",
         b"{",
@@ -168,7 +197,9 @@ async def test_old_versions_and_junk_on_the_channel_reach_nobody(
     assert [(await hear(socket))["version"] for _ in range(2)] == [3, 4]
 
 
-async def test_sockets_are_sent_elsewhere_when_the_server_stops(database_url: str, redis_url: str) -> None:
+async def test_sockets_are_sent_elsewhere_when_the_server_stops(
+    database_url: str, redis_url: str
+) -> None:
     async with serving(database_url, redis_url, role="api") as server:
         connection = await websockets.connect(server.ws_url)
         await tell(connection, "SUBSCRIBE")

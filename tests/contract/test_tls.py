@@ -1,4 +1,5 @@
-"""Engines elsewhere, over TLS: what the URL says about certificates is obeyed by everything that connects."""
+"""Engines elsewhere, over TLS: what the URL says about certificates is obeyed by everything that
+connects."""
 
 import asyncio
 import contextlib
@@ -13,21 +14,28 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from conftest import serving
 
-SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")  # PostgreSQL's way to ask for TLS
+# PostgreSQL's way to ask for TLS
+SSL_REQUEST = (8).to_bytes(4, "big") + (80877103).to_bytes(4, "big")
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl, which makes the certificate, is not on PATH")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("openssl"), reason="openssl, which makes the certificate, is not on PATH"
+)
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Self-signed, for 127.0.0.1."""
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=monoq-test -addext subjectAltName=IP:127.0.0.1"
-    subprocess.run([*command.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    subprocess.run(
+        [*command.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True
+    )
     return cert, key
 
 
 @asynccontextmanager
-async def behind_tls(unix_socket: str, cert: Path, key: Path, *, postgres: bool) -> AsyncIterator[int]:
+async def behind_tls(
+    unix_socket: str, cert: Path, key: Path, *, postgres: bool
+) -> AsyncIterator[int]:
     """A port that speaks TLS only, in front of an engine's socket."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(cert, key)
@@ -63,7 +71,9 @@ async def behind_tls(unix_socket: str, cert: Path, key: Path, *, postgres: bool)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_certificates_are_checked_as_the_urls_say(tmp_path: Path, database_url: str, redis_url: str) -> None:
+async def test_certificates_are_checked_as_the_urls_say(
+    tmp_path: Path, database_url: str, redis_url: str
+) -> None:
     cert, key = certificate(tmp_path, "right")
     other, _ = certificate(tmp_path, "other")
     postgres_socket = parse_qs(urlsplit(database_url).query)["host"][0] + "/.s.PGSQL.5432"
@@ -78,7 +88,11 @@ async def test_certificates_are_checked_as_the_urls_say(tmp_path: Path, database
         async with serving(f"{secure_database}{cert}", f"{secure_redis}{cert}") as server:
             (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing"}])
             await server.job_when(job_id, "COMPLETED")
-            assert (await server.http.get("/health")).json() == {"status": "ok", "database": "ok", "queue": "ok"}
+            assert (await server.http.get("/health")).json() == {
+                "status": "ok",
+                "database": "ok",
+                "queue": "ok",
+            }
         async with serving(database_url, f"{secure_redis}{other}", role="api") as server:
             answer = (await server.http.get("/health")).json()
             assert answer["status"] == "degraded"

@@ -1,4 +1,5 @@
-"""The faults of a soak, and their seeded schedule. It must draw what it needs when the schedule is made: the same seed, the same faults."""
+"""The faults of a soak, and their seeded schedule. It must draw what it needs when the schedule is
+made: the same seed, the same faults."""
 
 import asyncio
 import contextlib
@@ -45,13 +46,16 @@ async def linked(broken: World, *roles: str) -> AsyncIterator[list[Link]]:
         for role in roles:
             postgres = await stack.enter_async_context(Proxy(broken.postgres_socket))
             redis = await stack.enter_async_context(Proxy(broken.redis_socket))
-            links.append(Link(broken.member(role, **broken.through(postgres, redis)), postgres, redis))
+            links.append(
+                Link(broken.member(role, **broken.through(postgres, redis)), postgres, redis)
+            )
             await broken.is_up(links[-1].member)
         yield links
 
 
 class Breaker:
-    """Breaks things, one fault after the other; what it has to remember about them is for the judge."""
+    """Breaks things, one fault after the other; what it has to remember about them is for the
+    judge."""
 
     def __init__(self, broken: World, links: list[Link], seconds: float, seed: int) -> None:
         self.world = broken
@@ -61,7 +65,8 @@ class Breaker:
         self.in_flight = 0  # jobs that ran where a fault struck: each may run once more
         self.rescues_s: list[float] = []
         self.late_rescues_s: list[float] = []  # within reach of a fault of Postgres
-        self.outages: list[tuple[datetime, datetime]] = []  # of Postgres, for all or for one process, from when to when
+        # of Postgres, for all or for one process, from when to when
+        self.outages: list[tuple[datetime, datetime]] = []
         self._quiet_since = -math.inf  # when the last fault of Postgres ended
         self._random = random.Random(seed)
         self._kept: set[asyncio.Task[None]] = set()
@@ -76,7 +81,8 @@ class Breaker:
         await asyncio.gather(*self._kept)
 
     def _schedule(self) -> list[tuple[float, str, float]]:
-        """(when, what, a number in [0, 1) that says whom and how long): a kill every 5 s or so, the others spread over the whole."""
+        """(when, what, a number in [0, 1) that says whom and how long): a kill every 5 s or so, the
+        others spread over the whole."""
         minutes = self.seconds / 60
         counts = {
             "kill a worker": math.ceil(minutes * 9.5),
@@ -94,7 +100,11 @@ class Breaker:
             "black-hole a link": math.ceil(minutes / 2),
             "lose answers of a link": math.ceil(minutes / 2),
         }
-        drawn = [(self._random.uniform(3, self.seconds), name, self._random.random()) for name, n in counts.items() for _ in range(n)]
+        drawn = [
+            (self._random.uniform(3, self.seconds), name, self._random.random())
+            for name, n in counts.items()
+            for _ in range(n)
+        ]
         return sorted(drawn)
 
     async def _kill_a_worker(self, draw: float) -> None:
@@ -169,8 +179,11 @@ class Breaker:
     async def _lose_answers_of_a_link(self, draw: float) -> None:
         await self._disturb(draw, 1 + 2 * draw, swallow={"down"})
 
-    async def _disturb(self, draw: float, seconds: float, delay_s: float = 0.0, swallow: "set[Way] | None" = None) -> None:
-        """Both engines of one process, for so long; at the end its connections are cut. A link is disturbed once at a time."""
+    async def _disturb(
+        self, draw: float, seconds: float, delay_s: float = 0.0, swallow: "set[Way] | None" = None
+    ) -> None:
+        """Both engines of one process, for so long; at the end its connections are cut. A link is
+        disturbed once at a time."""
         link = self.links[int(draw * 1000) % len(self.links)]
         if link.disturbed:
             return
@@ -192,7 +205,8 @@ class Breaker:
 
     @contextlib.contextmanager
     def _outage(self) -> Iterator[None]:
-        """While it lasts, and for a while after, rescues take longer; what changed may be told only after it."""
+        """While it lasts, and for a while after, rescues take longer; what changed may be told only
+        after it."""
         began = datetime.now(UTC)
         self.outages.append((began, FOREVER))
         self._quiet_since = math.inf
@@ -202,7 +216,11 @@ class Breaker:
             self._quiet_since = time.monotonic()
 
     def _victim(self, role: str, draw: float) -> Member | None:
-        members = [member for member in self.world.members if member.role == role and member.alive and not member.frozen]
+        members = [
+            member
+            for member in self.world.members
+            if member.role == role and member.alive and not member.frozen
+        ]
         return members[int(draw * len(members))] if members else None
 
     async def _strikes(self, member: Member | None) -> None:
@@ -225,7 +243,9 @@ class Breaker:
             undisturbed = killed - self._quiet_since > QUIET_S
             await eventually(freed, timeout=120, every=0.1)
             undisturbed = undisturbed and self._quiet_since < killed
-            (self.rescues_s if undisturbed else self.late_rescues_s).append(time.monotonic() - killed)
+            (self.rescues_s if undisturbed else self.late_rescues_s).append(
+                time.monotonic() - killed
+            )
 
         self._keep(watch())
 

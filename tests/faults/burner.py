@@ -1,4 +1,5 @@
-"""Transaction ids that a crash hands out again: of transactions that were rolled back, and that no log on disk tells of."""
+"""Transaction ids that a crash hands out again: of transactions that were rolled back, and that no
+log on disk tells of."""
 
 from typing import Any, cast
 
@@ -10,14 +11,16 @@ from monoq.upkeep.tail import Tail
 
 
 async def burning(broken: World, tail: Tail) -> asyncpg.Connection:
-    """A connection for the tail's reads. After it only a commit flushes the log: PostgreSQL itself would every 0.2 s."""
+    """A connection for the tail's reads. After it only a commit flushes the log: PostgreSQL itself
+    would every 0.2 s."""
     await broken.fetch("ALTER SYSTEM SET wal_writer_delay = '10 s'")
     await broken.fetch("SELECT pg_reload_conf()")
     return cast(asyncpg.Connection, Burner(await tail._connect(), await broken.connect()))
 
 
 class Burner:
-    """The tail's connection; transactions begin and are rolled back right after each of its flushes."""
+    """The tail's connection; transactions begin and are rolled back right after each of its
+    flushes."""
 
     def __init__(self, connection: asyncpg.Connection, other: asyncpg.Connection) -> None:
         self._connection = connection

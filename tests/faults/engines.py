@@ -1,6 +1,8 @@
-"""A PostgreSQL and a Redis to break: their processes are killed, frozen and thawed as the system would do it.
+"""A PostgreSQL and a Redis to break: their processes are killed, frozen and thawed as the system
+would do it.
 
-The PostgreSQL has a trigger that writes every forbidden change of a job into the table `violations`.
+The PostgreSQL has a trigger that writes every forbidden change of a job into the table
+`violations`.
 """
 
 import asyncio
@@ -33,14 +35,19 @@ class Engines:
         self.sockets = sockets = socket_folder(folder)
         self.postgres = PostgresEngine(folder, sockets)
         self.redis = RedisEngine(folder, sockets)
-        self.postgres_socket, self.redis_socket = str(sockets / ".s.PGSQL.5432"), str(sockets / "redis.sock")
+        self.postgres_socket, self.redis_socket = (
+            str(sockets / ".s.PGSQL.5432"),
+            str(sockets / "redis.sock"),
+        )
         self._idle: list[asyncpg.Connection] = []
 
     async def start_engines(self) -> None:
         make(self.sockets)
         cluster = await asyncio.to_thread(_cluster)
         await asyncio.to_thread(shutil.copytree, cluster, self.folder / "postgres")
-        await asyncio.gather(asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.redis.start))
+        await asyncio.gather(
+            asyncio.to_thread(self.postgres.start), asyncio.to_thread(self.redis.start)
+        )
 
     async def stop_engines(self) -> None:
         """In whatever state a test has left them."""
@@ -54,24 +61,34 @@ class Engines:
         remove(self.sockets)
 
     async def connect(self) -> asyncpg.Connection:
-        """Of the default isolation, whatever a test sets for the database: it is not the test whose statements are to be refused."""
-        return await asyncpg.connect(self.postgres.url, server_settings={"default_transaction_isolation": "read committed"})
+        """Of the default isolation, whatever a test sets for the database: it is not the test whose
+        statements are to be refused."""
+        return await asyncpg.connect(
+            self.postgres.url, server_settings={"default_transaction_isolation": "read committed"}
+        )
 
     async def connect_to(self, database: str) -> asyncpg.Connection:
         """Another database of the same server."""
         return await asyncpg.connect(self.postgres.url, database=database)
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
-        """On a connection that is kept: facts are asked for a hundred times a second. One that broke meanwhile is replaced."""
+        """On a connection that is kept: facts are asked for a hundred times a second. One that
+        broke meanwhile is replaced."""
         while self._idle:
             connection = self._idle.pop()
             with contextlib.suppress(
-                OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError
+                OSError,
+                asyncpg.InterfaceError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.AdminShutdownError,
+                asyncpg.CrashShutdownError,
             ):
                 return await self._fetch(connection, sql, *args)
         return await self._fetch(await self.connect(), sql, *args)
 
-    async def _fetch(self, connection: asyncpg.Connection, sql: str, *args: Any) -> list[asyncpg.Record]:
+    async def _fetch(
+        self, connection: asyncpg.Connection, sql: str, *args: Any
+    ) -> list[asyncpg.Record]:
         try:
             rows = list(await connection.fetch(sql, *args))
         except BaseException:
@@ -93,7 +110,9 @@ class Engines:
 
     def postgres_processes(self) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, OSError, ValueError):
-            postmaster = psutil.Process(int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0]))
+            postmaster = psutil.Process(
+                int((self.folder / "postgres" / "postmaster.pid").read_text().split()[0])
+            )
             return [*postmaster.children(recursive=True), postmaster]
         return []
 
@@ -126,7 +145,8 @@ class Engines:
 
 @cache
 def _cluster() -> Path:
-    """The cluster that every test gets a copy of, migrated and guarded, stopped: the copy is there much sooner than a new one."""
+    """The cluster that every test gets a copy of, migrated and guarded, stopped: the copy is there
+    much sooner than a new one."""
     folder = Path(tempfile.mkdtemp(prefix="monoq-world-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     sockets = socket_folder(folder)

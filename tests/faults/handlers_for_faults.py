@@ -1,4 +1,5 @@
-"""Handlers that write a ledger: one line when they start, one when they end. O_APPEND keeps lines whole, whoever dies."""
+"""Handlers that write a ledger: one line when they start, one when they end. O_APPEND keeps lines
+whole, whoever dies."""
 
 import asyncio
 import contextlib
@@ -46,7 +47,8 @@ async def work(payload: Work, ctx: JobContext) -> Any:
 
 @app.handler("together")
 async def together(payload: int, ctx: JobContext) -> None:
-    """Ends when this many have begun here: all in one turn of the event loop, so that one statement writes their results."""
+    """Ends when this many have begun here: all in one turn of the event loop, so that one statement
+    writes their results."""
     note(ctx, "start")
     _waiting.append(ctx.job_id)
     if len(_waiting) == payload:

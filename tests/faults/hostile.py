@@ -1,4 +1,5 @@
-"""What holds while clients mean harm, whatever they send: their connections end, memory stays flat, and the others are served."""
+"""What holds while clients mean harm, whatever they send: their connections end, memory stays flat,
+and the others are served."""
 
 import asyncio
 import contextlib
@@ -22,7 +23,8 @@ BOMB = _packer.compress(b"x" * 64 * MB) + _packer.flush(zlib.Z_SYNC_FLUSH)  # 64
 
 @asynccontextmanager
 async def others_are_served(broken: World, api: Member, most_mb: int) -> AsyncIterator[None]:
-    """A viewer and four posters, all through it; and the process grows by less than so many megabytes, even for a moment."""
+    """A viewer and four posters, all through it; and the process grows by less than so many
+    megabytes, even for a moment."""
     process = psutil.Process(api.pid)
     before = peak = process.memory_info().rss
 
@@ -49,7 +51,8 @@ async def others_are_served(broken: World, api: Member, most_mb: int) -> AsyncIt
 
 @contextlib.contextmanager
 def its_end(name: str) -> Iterator[None]:
-    """Around what waits for the end of a connection: fails with the name of the attack if that does not come."""
+    """Around what waits for the end of a connection: fails with the name of the attack if that does
+    not come."""
     try:
         yield
     except TimeoutError:

@@ -1,5 +1,5 @@
-"""WebSocket clients with cursors, light enough for thousands in one process. They keep what they know over lost connections, and count
-what must not happen; they trust nothing else."""
+"""WebSocket clients with cursors, light enough for thousands in one process. They keep what they
+know over lost connections, and count what must not happen; they trust nothing else."""
 
 import asyncio
 import base64
@@ -64,7 +64,8 @@ _same: dict[bytes, bytes] = {}  # what many were told is kept once
 
 
 class Recorder:
-    """One of thousands: keeps what it was told as it came, for `judge`; to understand it at once would cost more than to be sent it."""
+    """One of thousands: keeps what it was told as it came, for `judge`; to understand it at once
+    would cost more than to be sent it."""
 
     def __init__(self, tenant_id: str = "acme") -> None:
         self.tenant_id = tenant_id
@@ -94,11 +95,16 @@ def _understood(text: bytes) -> tuple[dict[str, int], frozenset[str], bool]:
     assert message["type"] in {"SUBSCRIBED", "UPDATES", "RESET"}, message
     updates = message.get("updates", ())
     ended = frozenset(update["jobId"] for update in updates if update["status"] == "COMPLETED")
-    return {update["jobId"]: update["version"] for update in updates}, ended, message["type"] == "RESET"
+    return (
+        {update["jobId"]: update["version"] for update in updates},
+        ended,
+        message["type"] == "RESET",
+    )
 
 
 def judge(recorders: Iterable[Recorder], ids: Collection[str]) -> Counter[str]:
-    """How many viewers did not hear the end of a job ("gaps"), how often one was sent away ("resets"), or back to a lower version."""
+    """How many viewers did not hear the end of a job ("gaps"), how often one was sent away
+    ("resets"), or back to a lower version."""
     found: Counter[str] = Counter()
     alike = Counter(tuple(recorder.told) for recorder in recorders)
     for told, viewers in alike.items():
@@ -107,7 +113,9 @@ def judge(recorders: Iterable[Recorder], ids: Collection[str]) -> Counter[str]:
         for text in told:
             news, ends, reset = _understood(text)
             found["resets"] += reset * viewers
-            found["regressions"] += viewers * sum(version < versions.get(job_id, 0) for job_id, version in news.items())
+            found["regressions"] += viewers * sum(
+                version < versions.get(job_id, 0) for job_id, version in news.items()
+            )
             versions.update(news)
             ended |= ends
         found["gaps"] += viewers * (not ended.issuperset(ids))
@@ -115,9 +123,17 @@ def judge(recorders: Iterable[Recorder], ids: Collection[str]) -> Counter[str]:
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a client; cut after `frames` frames, or after `bytes_read` bytes, if these are given."""
+    """One connection of a client; cut after `frames` frames, or after `bytes_read` bytes, if these
+    are given."""
 
-    def __init__(self, memory: Memory | Recorder, port: int, *, frames: int | None = None, bytes_read: int | None = None) -> None:
+    def __init__(
+        self,
+        memory: Memory | Recorder,
+        port: int,
+        *,
+        frames: int | None = None,
+        bytes_read: int | None = None,
+    ) -> None:
         self.memory = memory
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._port = port
@@ -145,7 +161,12 @@ class Connection(asyncio.Protocol):
             assert self._buffer.startswith(b"HTTP/1.1 101"), bytes(self._buffer[:200])
             del self._buffer[: end + 4]
             self._shook_hands = True
-            said = {"type": "SUBSCRIBE", "tenantId": self.memory.tenant_id, "batch": True, "cursor": self.memory.cursor}
+            said = {
+                "type": "SUBSCRIBE",
+                "tenantId": self.memory.tenant_id,
+                "batch": True,
+                "cursor": self.memory.cursor,
+            }
             self._send(json.dumps(said).encode())
             self.bytes_read -= len(data) - len(self._buffer)
         self.bytes_read += len(data)
@@ -186,7 +207,11 @@ class Connection(asyncio.Protocol):
         return frame
 
     def _send(self, text: bytes) -> None:
-        size = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0x80 | 126]) + len(text).to_bytes(2)
+        size = (
+            bytes([0x80 | len(text)])
+            if len(text) < 126
+            else bytes([0x80 | 126]) + len(text).to_bytes(2)
+        )
         self.transport.write(b"\x81" + size + MASK + text)
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -196,12 +221,15 @@ class Connection(asyncio.Protocol):
 
 async def connect(memory: Memory | Recorder, port: int, **cut: int) -> Connection:
     """A connection that has asked for what is new to this memory."""
-    _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection(memory, port, **cut), "127.0.0.1", port)
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: Connection(memory, port, **cut), "127.0.0.1", port
+    )
     return connection
 
 
 async def stay(memory: Memory | Recorder, ports: list[int]) -> None:
-    """Stays connected to one of the ports, the first while it lasts, with the back-off of our own clients."""
+    """Stays connected to one of the ports, the first while it lasts, with the back-off of our own
+    clients."""
     tries = failures = 0
     while True:
         try:

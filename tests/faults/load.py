@@ -16,7 +16,8 @@ PACE_S = 0.02  # between an answer and the next job of a client
 
 
 class Load:
-    """Posts jobs one after the other, from a few clients at once; keeps every answer's status and time."""
+    """Posts jobs one after the other, from a few clients at once; keeps every answer's status and
+    time."""
 
     def __init__(self, broken: World) -> None:
         self._broken = broken
@@ -53,13 +54,17 @@ class Load:
 
 async def all_acknowledged_are_done(broken: World, load: Load) -> None:
     await broken.all_ended()
-    done = {str(row["id"]) for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")}
+    done = {
+        str(row["id"])
+        for row in await broken.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED'")
+    }
     assert set(load.acknowledged) <= done
 
 
 @asynccontextmanager
 async def load_beside_long_jobs(broken: World, ms: int) -> AsyncIterator[Load]:
-    """A load while jobs run that take as long as this. In the end all is done, no process has died, and none was taken for dead."""
+    """A load while jobs run that take as long as this. In the end all is done, no process has died,
+    and none was taken for dead."""
     await broken.submit_sql("work", json.dumps({"ms": ms}), 20)
     await broken.busy_worker()
     async with Load(broken) as load:

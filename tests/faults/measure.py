@@ -1,6 +1,7 @@
 """Measures what the promises about faults say in seconds: rescue, freeze, wipe, outage.
 
-    cd tests && python -m faults.measure [rescue] [frozen] [wipe] [redis-away] [postgres-frozen] [held-open]     (or: make measure)
+cd tests && python -m faults.measure [rescue] [frozen] [wipe] [redis-away] [postgres-frozen]
+[held-open]     (or: make measure)
 
 Real processes on engines of their own, default settings. Nothing else should run beside it.
 """
@@ -69,7 +70,9 @@ async def frozen(folder: Path) -> str:
             victim.start()
             await broken.is_up(victim)
             await broken.all_ended()
-    return f"{len(times)} freezes: median {statistics.median(times):.2f} s, longest {max(times):.2f} s"
+    return (
+        f"{len(times)} freezes: median {statistics.median(times):.2f} s, longest {max(times):.2f} s"
+    )
 
 
 async def wipe(folder: Path) -> str:
@@ -82,9 +85,14 @@ async def wipe(folder: Path) -> str:
         for _ in track(range(10), "wiping"):
             await broken.cache("FLUSHALL")
             wiped = await broken.value("SELECT clock_timestamp()")
-            await eventually(partial(broken.value, "SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped))
+            await eventually(
+                partial(broken.value, "SELECT count(*) > 0 FROM jobs WHERE started_at > $1", wiped)
+            )
             firsts.append(
-                await broken.value("SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs WHERE started_at > $1", wiped)
+                await broken.value(
+                    "SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs WHERE started_at > $1",
+                    wiped,
+                )
             )
     return f"{len(firsts)} wipes: first claim after {statistics.median(firsts) * 1000:.0f} ms (longest {max(firsts) * 1000:.0f} ms)"
 
@@ -101,7 +109,9 @@ async def redis_away(folder: Path) -> str:
                 while not stop.is_set():
                     began = time.monotonic()
                     jobs = [{"tenantId": f"t{n % 5}", "type": "work"} for n in range(500)]
-                    answer = await http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs})
+                    answer = await http.post(
+                        f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs}
+                    )
                     slowest.append(time.monotonic() - began)
                     statuses.append(answer.status_code)
 
@@ -138,7 +148,11 @@ async def postgres_frozen(folder: Path) -> str:
                     slowest.append(time.monotonic() - began)
                     statuses.append(answer.status_code)
 
-        asked = [("POST", "/jobs", JOB)] * 4 + [("GET", "/jobs?tenantId=acme", None), ("GET", "/health", None), ("GET", "/tenants", None)]
+        asked = [("POST", "/jobs", JOB)] * 4 + [
+            ("GET", "/jobs?tenantId=acme", None),
+            ("GET", "/health", None),
+            ("GET", "/tenants", None),
+        ]
         asking = [asyncio.create_task(ask(*one)) for one in asked]
         await eventually(lambda: len(statuses) > 500)  # warm
         broken.freeze_postgres()
@@ -153,7 +167,8 @@ async def postgres_frozen(folder: Path) -> str:
 
 
 async def held_open(folder: Path) -> str:
-    """What the API uses in a minute of load without, and in one with a transaction that is open all the while in another database."""
+    """What the API uses in a minute of load without, and in one with a transaction that is open all
+    the while in another database."""
     async with (
         world(folder, apis=1, workers=1, MONOQ_LEASE="10") as broken,
         watching(broken.apis[0]) as one,
@@ -193,12 +208,18 @@ async def held_open(folder: Path) -> str:
         await transaction.start()
         await other.fetchval("SELECT pg_current_xact_id()")
         during, many = await load(60), await replayed()
-        (age,) = re.findall(r"^monoq_horizon_age_seconds (\S+)$", (await broken.http.get(f"{member.url}/metrics")).text, re.MULTILINE)
+        (age,) = re.findall(
+            r"^monoq_horizon_age_seconds (\S+)$",
+            (await broken.http.get(f"{member.url}/metrics")).text,
+            re.MULTILINE,
+        )
         await transaction.rollback()
         await other.close()
         for viewer in (one, two):
             await viewer.knows(ids)
-        told = member.said().count("a transaction that has been open for 30 s makes reads of changes longer: database other")
+        told = member.said().count(
+            "a transaction that has been open for 30 s makes reads of changes longer: database other"
+        )
     return (
         f"without: {without}, a replay brings {few}; with: {during}, a replay brings {many}; age {float(age):.0f} s, warnings {told}; "
         f"both viewers know the end of all {len(ids)} jobs"
@@ -210,7 +231,9 @@ async def _freed(broken: World, member: Member) -> bool:
 
 
 async def _started(broken: World, count: int) -> bool:
-    return bool(await broken.value("SELECT count(*) > $1 FROM jobs WHERE started_at IS NOT NULL", count))
+    return bool(
+        await broken.value("SELECT count(*) > $1 FROM jobs WHERE started_at IS NOT NULL", count)
+    )
 
 
 async def _rate(broken: World, seconds: float) -> float:

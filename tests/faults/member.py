@@ -1,4 +1,5 @@
-"""One monoq process that tests start, freeze and kill. They must use signals and sockets only, never the inside of it."""
+"""One monoq process that tests start, freeze and kill. They must use signals and sockets only,
+never the inside of it."""
 
 import contextlib
 import signal
@@ -32,7 +33,9 @@ class Member:
     def start(self) -> None:
         self.asked = self.frozen = False
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command, cwd=self.log.parent, env=self.env, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                self.command, cwd=self.log.parent, env=self.env, stdout=log, stderr=log
+            )
 
     @property
     def pid(self) -> int:
@@ -71,4 +74,7 @@ class Member:
 
     def is_connected_to(self, port: int) -> bool:
         """Whether it holds a connection from this port."""
-        return any(one.raddr and one.raddr.port == port for one in psutil.Process(self.pid).net_connections("tcp"))
+        return any(
+            one.raddr and one.raddr.port == port
+            for one in psutil.Process(self.pid).net_connections("tcp")
+        )

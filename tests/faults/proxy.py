@@ -1,6 +1,8 @@
-"""A TCP proxy in front of an engine's socket: it can cut, delay, and swallow, either way. It understands nothing of what passes.
+"""A TCP proxy in front of an engine's socket: it can cut, delay, and swallow, either way. It
+understands nothing of what passes.
 
-What is swallowed is swallowed whole, the end of a connection included: so a host looks that has lost its power.
+What is swallowed is swallowed whole, the end of a connection included: so a host looks that has
+lost its power.
 """
 
 import asyncio
@@ -31,7 +33,9 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         self.refuse = True
         self._server.close()
-        for _round in range(3):  # of the loop, in which the connection that was accepted last comes to be served, and is refused
+        # of the loop, in which the connection that was accepted last comes to be served, and is
+        # refused
+        for _round in range(3):
             await asyncio.sleep(0)
         for connection in self._connections:
             connection.cancel()
@@ -64,12 +68,16 @@ class Proxy:
             return
         self._writers.add(up_writer)
         try:
-            await asyncio.gather(self._pass_on(reader, up_writer, "up"), self._pass_on(up_reader, writer, "down"))
+            await asyncio.gather(
+                self._pass_on(reader, up_writer, "up"), self._pass_on(up_reader, writer, "down")
+            )
         finally:
             up_writer.transport.abort()
             self._writers.discard(up_writer)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 if delay_s := self.delay_s + (self.delay_down_s if way == "down" else 0):

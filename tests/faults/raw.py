@@ -1,4 +1,5 @@
-"""Bytes on a socket, as no well-behaved client sends them: WebSocket frames of any kind, and requests cut anywhere."""
+"""Bytes on a socket, as no well-behaved client sends them: WebSocket frames of any kind, and
+requests cut anywhere."""
 
 import asyncio
 import contextlib
@@ -16,7 +17,9 @@ CUT = 1006  # what RFC 6455 calls an end without a close frame
 class Wire:
     """A TCP connection to a server, and what can be read of its answers."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int
+    ) -> None:
         self.reader = reader
         self.writer = writer
         self.port = port
@@ -45,7 +48,8 @@ class Wire:
         return head
 
     async def close_code(self, timeout: float = 20) -> int:
-        """Reads to the end; the code of the close frame, or CUT if there was none. TimeoutError if it does not end."""
+        """Reads to the end; the code of the close frame, or CUT if there was none. TimeoutError if
+        it does not end."""
         received = b""
         async with asyncio.timeout(timeout):
             with contextlib.suppress(OSError):
@@ -103,7 +107,14 @@ def frame(payload: bytes, first: int = TEXT | FINAL, size: int | None = None) ->
 
 def head(method: str, path: str, port: int, *headers: str) -> bytes:
     """The start of a request, blank line included."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json", *headers, "", ""]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Content-Type: application/json",
+        *headers,
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode()
 
 

@@ -1,9 +1,10 @@
-"""A long run under a seeded schedule of faults, and the check that nothing was lost, repeated beyond reason, or taken back.
+"""A long run under a seeded schedule of faults, and the check that nothing was lost, repeated
+beyond reason, or taken back.
 
     cd tests && python -m faults.soak --minutes 30 --seed 1        (or: make soak MINUTES=30)
 
-Two APIs, three workers; one of each reaches its engines through proxies that cut, slow down and swallow. The same seed gives the
-same schedule. Exits with 1 if an invariant was broken.
+Two APIs, three workers; one of each reaches its engines through proxies that cut, slow down and
+swallow. The same seed gives the same schedule. Exits with 1 if an invariant was broken.
 """
 
 import argparse
@@ -44,7 +45,8 @@ class Soak:
         self.world = broken
         self.seconds = minutes * 60
         self.breaker = Breaker(broken, links, self.seconds, seed)
-        self.random = random.Random(seed + 1)  # of the load; the faults have their own, or its pace would change them
+        # of the load; the faults have their own, or its pace would change them
+        self.random = random.Random(seed + 1)
         self.found = Found()
         self.over = asyncio.Event()
 
@@ -59,7 +61,9 @@ class Soak:
         faults = asyncio.create_task(self.breaker.run())
         while not faults.done():
             progress.update(shown, completed=time.monotonic() - began)
-            ended, _ = await asyncio.wait([faults, *parts], timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(
+                [faults, *parts], timeout=0.5, return_when=asyncio.FIRST_COMPLETED
+            )
             for task in ended:
                 await task  # a part never ends by itself: this raises
         parts[0].cancel()
@@ -89,35 +93,61 @@ class Soak:
                 api = self.random.choice(apis)
                 began = time.monotonic()
                 try:
-                    answer = await http.post(f"{api.url}/jobs/batch", json={"jobs": [self._job() for _ in range(BATCH)]})
+                    answer = await http.post(
+                        f"{api.url}/jobs/batch", json={"jobs": [self._job() for _ in range(BATCH)]}
+                    )
                     self.found.answers[str(answer.status_code)] += 1
                     if answer.status_code == 201:
                         self.found.acknowledged += answer.json()["jobIds"]
                     else:
                         assert answer.status_code == 503, answer.text
-                    self.found.slowest_answer_s = max(self.found.slowest_answer_s, time.monotonic() - began)
+                    self.found.slowest_answer_s = max(
+                        self.found.slowest_answer_s, time.monotonic() - began
+                    )
                 except httpx.HTTPError as error:
                     self.found.answers[type(error).__name__] += 1
                 await asyncio.sleep(PAUSE_S)
 
     async def _all_are_told(self) -> None:
-        """Until every viewer who is connected knows what ended while he was. If that does not come, it is the judge's to say."""
+        """Until every viewer who is connected knows what ended while he was. If that does not come,
+        it is the judge's to say."""
         ended = await self.world.fetch("SELECT id, tenant_id, finished_at FROM jobs")
         now = datetime.now(UTC)
         with contextlib.suppress(pytest.fail.Exception):
-            await eventually(lambda: not any(watch.missed(ended, now) for watch in self.found.watched if not watch.until), every=0.2)
+            await eventually(
+                lambda: (
+                    not any(
+                        watch.missed(ended, now) for watch in self.found.watched if not watch.until
+                    )
+                ),
+                every=0.2,
+            )
 
     def _job(self) -> dict[str, Any]:
         kind = self.random.random()
-        work = {"ms": 1000} if kind < 0.02 else {"ms": 20} if kind < 0.2 else {"fail": True} if kind < 0.25 else {}
-        return {"tenantId": f"tenant-{self.random.randrange(TENANTS)}", "type": "work", "payload": work}
+        work = (
+            {"ms": 1000}
+            if kind < 0.02
+            else {"ms": 20}
+            if kind < 0.2
+            else {"fail": True}
+            if kind < 0.25
+            else {}
+        )
+        return {
+            "tenantId": f"tenant-{self.random.randrange(TENANTS)}",
+            "type": "work",
+            "payload": work,
+        }
 
     async def _watch(self, n: int) -> None:
         api = [member for member in self.world.members if member.role == "api"][n]
         while True:
             with contextlib.suppress(OSError, websockets.WebSocketException):
                 async with websockets.connect(api.ws_url, max_queue=1000) as socket:
-                    await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": f"tenant-{n}", "batch": True}))
+                    await socket.send(
+                        json.dumps({"type": "SUBSCRIBE", "tenantId": f"tenant-{n}", "batch": True})
+                    )
                     await socket.recv()
                     watch = Watch(f"tenant-{n}", datetime.now(UTC))
                     self.found.watched.append(watch)
@@ -131,13 +161,23 @@ class Soak:
 
 async def soak(folder: Path, minutes: float, seed: int, progress: Progress) -> dict[str, Any]:
     """Runs it in a folder; returns what was found."""
-    settings = {"MONOQ_LEASE": "10", "MONOQ_SLOTS": "200", "MONOQ_BATCH_SIZE": "50", "MONOQ_LOG_LEVEL": "warning"}
-    async with world(folder, apis=1, workers=2, **settings) as broken, linked(broken, "api", "worker") as links:
+    settings = {
+        "MONOQ_LEASE": "10",
+        "MONOQ_SLOTS": "200",
+        "MONOQ_BATCH_SIZE": "50",
+        "MONOQ_LOG_LEVEL": "warning",
+    }
+    async with (
+        world(folder, apis=1, workers=2, **settings) as broken,
+        linked(broken, "api", "worker") as links,
+    ):
         return {"seed": seed} | await Soak(broken, links, minutes, seed).run(progress)
 
 
 def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     ask.add_argument("--minutes", type=float, default=30)
     ask.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     ask.add_argument("--json", type=Path, help="write the result here, too")
@@ -147,7 +187,12 @@ def main() -> None:
         result = asyncio.run(soak(folder, args.minutes, args.seed, progress))
     table = Table("", "", title=f"soak of {args.minutes:g} minutes, seed {args.seed}")
     for name, value in result.items():
-        table.add_row(name, ", ".join(f"{key}: {count}" for key, count in value.items()) if isinstance(value, dict) else str(value))
+        table.add_row(
+            name,
+            ", ".join(f"{key}: {count}" for key, count in value.items())
+            if isinstance(value, dict)
+            else str(value),
+        )
     Console().print(table)
     if args.json:
         args.json.write_text(json.dumps(result, indent=1))

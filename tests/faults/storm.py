@@ -1,8 +1,11 @@
-"""Thousands of viewers of one tenant lose their API at once and go to another one with their cursors, while jobs go on.
+"""Thousands of viewers of one tenant lose their API at once and go to another one with their
+cursors, while jobs go on.
 
-    cd tests && python -m faults.storm 10000 50 3     viewers, jobs a second, kills; nothing else should run beside it
+cd tests && python -m faults.storm 10000 50 3     viewers, jobs a second, kills; nothing else should
+run beside it
 
-What it costs is told apart: the API that takes them in, and the viewers, who are all in this process.
+What it costs is told apart: the API that takes them in, and the viewers, who are all in this
+process.
 """
 
 import asyncio
@@ -31,7 +34,8 @@ EACH_S = 10.0
 
 @dataclass
 class Kick:
-    """One kill: seconds until half of the viewers, and the last of them, had caught up; CPUs used until then."""
+    """One kill: seconds until half of the viewers, and the last of them, had caught up; CPUs used
+    until then."""
 
     half_s: float
     all_s: float
@@ -58,7 +62,11 @@ class Storm:
 
     def __str__(self) -> str:
         kicks = "".join(f"  {kick}\n" for kick in self.kicks)
-        return f"{self.jobs} jobs, {self.frames} frames, " + ", ".join(f"{n} {what}" for what, n in self.judged.items()) + f"\n{kicks}"
+        return (
+            f"{self.jobs} jobs, {self.frames} frames, "
+            + ", ".join(f"{n} {what}" for what, n in self.judged.items())
+            + f"\n{kicks}"
+        )
 
 
 class Crowd:
@@ -94,7 +102,15 @@ class Crowd:
         return int(await self._world.value(sql))
 
 
-async def storm(folder: Path, *, viewers: int, jobs_per_s: int, kicks: int = 1, patience_s: float = 60, **settings: str) -> Storm:
+async def storm(
+    folder: Path,
+    *,
+    viewers: int,
+    jobs_per_s: int,
+    kicks: int = 1,
+    patience_s: float = 60,
+    **settings: str,
+) -> Storm:
     """Kills the API that has all viewers, again each 10 s; the one before it is back by then."""
     async with world(folder, apis=2, workers=1, **settings) as broken, asyncio.TaskGroup() as tasks:
         await broken.fetch("CREATE EXTENSION pg_stat_statements")
@@ -106,11 +122,18 @@ async def storm(folder: Path, *, viewers: int, jobs_per_s: int, kicks: int = 1, 
 
         async def publish() -> None:
             while publishing:
-                with contextlib.suppress(httpx.TransportError):  # not acknowledged, so nobody is owed it
-                    ids.extend(await broken.submit([{"tenantId": "acme", "type": "work"}] * jobs_per_s, other))
+                # not acknowledged, so nobody is owed it
+                with contextlib.suppress(httpx.TransportError):
+                    ids.extend(
+                        await broken.submit(
+                            [{"tenantId": "acme", "type": "work"}] * jobs_per_s, other
+                        )
+                    )
                 await asyncio.sleep(1)
 
-        staying = [tasks.create_task(stay(viewer, [victim.port, other.port])) for viewer in crowd.viewers]
+        staying = [
+            tasks.create_task(stay(viewer, [victim.port, other.port])) for viewer in crowd.viewers
+        ]
         await crowd.all(lambda viewer: viewer.cursor)
         publisher = tasks.create_task(publish())
         await crowd.all(lambda viewer: len(viewer.told) >= 6)
@@ -127,7 +150,12 @@ async def storm(folder: Path, *, viewers: int, jobs_per_s: int, kicks: int = 1, 
         await eventually(lambda: not judge(crowd.viewers, ids)["gaps"], timeout=patience_s, every=1)
         for task in staying:
             task.cancel()
-    return Storm(found, len(ids), sum(len(viewer.told) for viewer in crowd.viewers), judge(crowd.viewers, ids))
+    return Storm(
+        found,
+        len(ids),
+        sum(len(viewer.told) for viewer in crowd.viewers),
+        judge(crowd.viewers, ids),
+    )
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -26,7 +26,9 @@ async def draining(http: httpx.AsyncClient, api: Member) -> None:
     await eventually(says_so)
 
 
-async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well(tmp_path: Path) -> None:
+async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, MONOQ_DRAIN="1.5", MONOQ_SHUTDOWN_TIMEOUT="5") as running:
         (api,) = running.apis
         async with httpx.AsyncClient(base_url=api.url, trust_env=False) as kept:
@@ -38,7 +40,8 @@ async def test_a_stopping_api_answers_until_its_drain_is_over_and_then_ends_well
                 assert closed.value.rcvd is not None
                 assert closed.value.rcvd.code == 1012
             await draining(running.http, api)
-            with pytest.raises(websockets.InvalidStatus) as refused:  # before the handshake: a proxy can still ask another API
+            # before the handshake: a proxy can still ask another API
+            with pytest.raises(websockets.InvalidStatus) as refused:
                 await websockets.connect(api.ws_url)
             assert refused.value.response.status_code == 503
             answer = await kept.post("/jobs", json=JOB)
@@ -56,14 +59,19 @@ async def test_an_answer_is_sent_in_one_piece(tmp_path: Path) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
             writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             head, _, body = (await reader.read(1 << 16)).partition(b"\r\n\r\n")
-            length = next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            length = next(
+                line.split(b":")[1]
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length:")
+            )
             assert len(body) == int(length), path
             writer.transport.abort()
 
 
 @pytest.mark.alone
 async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: Path) -> None:
-    """Every request has a connection of its own, as when a proxy keeps none: to the end each is answered, or refused unread."""
+    """Every request has a connection of its own, as when a proxy keeps none: to the end each is
+    answered, or refused unread."""
     body = json.dumps(JOB).encode()
     outcomes: Counter[str] = Counter()
 
@@ -99,6 +107,8 @@ async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: 
             api.send(signal.SIGTERM)
             await asyncio.gather(*asking)
             assert await asyncio.to_thread(api.process.wait, 10) == 0
-            await running.is_up(running.member("api", MONOQ_DRAIN="0.2", MONOQ_SHUTDOWN_TIMEOUT="5"))
+            await running.is_up(
+                running.member("api", MONOQ_DRAIN="0.2", MONOQ_SHUTDOWN_TIMEOUT="5")
+            )
         assert set(outcomes) == {"201"}, outcomes
         assert await running.value("SELECT count(*) FROM jobs") == outcomes["201"]

@@ -1,4 +1,5 @@
-"""Viewers are cut off anywhere, thousands at a time, and databases crash and are restored; who comes back with a cursor has no gap."""
+"""Viewers are cut off anywhere, thousands at a time, and databases crash and are restored; who
+comes back with a cursor has no gap."""
 
 import asyncio
 import json
@@ -37,9 +38,13 @@ LATER = {"tenantId": "acme", "type": "work", "delayMs": 3_600_000}
 
 async def knows_it_all(broken: World, memory: Memory) -> None:
     """What the client knows is what the table says."""
-    rows = await broken.fetch("SELECT id::text, version, status::text FROM jobs WHERE tenant_id = $1", memory.tenant_id)
+    rows = await broken.fetch(
+        "SELECT id::text, version, status::text FROM jobs WHERE tenant_id = $1", memory.tenant_id
+    )
     table = {row["id"]: (row["version"], row["status"]) for row in rows}
-    await eventually(lambda: {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table)
+    await eventually(
+        lambda: {i: (v, memory.statuses[i]) for i, v in memory.versions.items()} == table
+    )
 
 
 async def cursor_of(port: int, tenant_id: str = "acme") -> str:
@@ -75,7 +80,9 @@ async def test_a_cut_after_any_frame_and_within_one_leaves_no_gap(tmp_path: Path
         await knows_it_all(broken, whole)
         connection.transport.abort()
         size = connection.bytes_read
-        cuts: list[dict[str, int]] = [{"frames": n} for n in range(1, 5)] + [{"bytes_read": size * n // 7} for n in range(7)]
+        cuts: list[dict[str, int]] = [{"frames": n} for n in range(1, 5)] + [
+            {"bytes_read": size * n // 7} for n in range(7)
+        ]
         seen = set()
         for n, cut in enumerate(cuts):
             memory = Memory()
@@ -84,7 +91,9 @@ async def test_a_cut_after_any_frame_and_within_one_leaves_no_gap(tmp_path: Path
             async with asyncio.timeout(FACT_TIMEOUT_S):
                 await connection.closed
             seen.add((memory.frames, memory.cursor == start))
-            assert (await broken.http.post(f"{broken.apis[0].url}/jobs/{ids[n]}/cancel", json={})).status_code == 200
+            assert (
+                await broken.http.post(f"{broken.apis[0].url}/jobs/{ids[n]}/cancel", json={})
+            ).status_code == 200
             connection = await connect(memory, port)
             await knows_it_all(broken, memory)
             connection.transport.abort()
@@ -93,7 +102,9 @@ async def test_a_cut_after_any_frame_and_within_one_leaves_no_gap(tmp_path: Path
 
 
 @pytest.mark.alone
-async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(tmp_path: Path) -> None:
+async def test_thousands_of_viewers_of_an_api_that_is_killed_go_on_at_another(
+    tmp_path: Path,
+) -> None:
     """F3. They share reads, so that Postgres hardly notices them."""
     found = await storm(tmp_path, viewers=SOCKETS, jobs_per_s=50)
     print(found)
@@ -127,7 +138,8 @@ class Told:
 
 
 async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: Path) -> None:
-    """C2. Postgres hands out again the transaction ids that were rolled back and are in no log; a cursor must not lie above them."""
+    """C2. Postgres hands out again the transaction ids that were rolled back and are in no log; a
+    cursor must not lie above them."""
     async with world(tmp_path) as broken:
         (job_id,) = await broken.submit_sql("work", "{}")
         hub = Hub()
@@ -148,20 +160,28 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         replayer = Replayer(StreamStore(database), hub)
         running = asyncio.create_task(replayer.run())
         told = Told()
-        Subscription("acme", told, hub, replayer, batched=True, follows=True, since=str(cursor)).open(None)
-        await eventually(lambda: [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)])
+        Subscription(
+            "acme", told, hub, replayer, batched=True, follows=True, since=str(cursor)
+        ).open(None)
+        await eventually(
+            lambda: [(u["jobId"], u["version"]) for u in told.updates] == [(str(job_id), 2)]
+        )
         replayer.stop()
         await running
         await database.close()
 
 
 async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -> None:
-    """C9, C10. While a transaction is open, in whatever database, no cursor passes it; what commits then is in the replay."""
+    """C9, C10. While a transaction is open, in whatever database, no cursor passes it; what commits
+    then is in the replay."""
     async with world(tmp_path, apis=1) as broken:
         port = broken.apis[0].port
         await broken.fetch("CREATE DATABASE elsewhere")
         memory = Memory()
-        for database, late in ("elsewhere", "SELECT 1"), ("monoq", "SELECT monoq_submit('acme', 'work')"):
+        for database, late in (
+            ("elsewhere", "SELECT 1"),
+            ("monoq", "SELECT monoq_submit('acme', 'work')"),
+        ):
             here = await connect(memory, port)
             connection = await asyncpg.connect(broken.postgres.url, database=database)
             transaction = connection.transaction()
@@ -170,7 +190,8 @@ async def test_a_late_commit_below_everybodys_cursor_cannot_be(tmp_path: Path) -
             await connection.fetchval(late)
             await broken.submit([LATER])
             await knows_it_all(broken, memory)
-            for _ in range(3):  # rounds of the tail, each of which would move a horizon that nobody holds
+            # rounds of the tail, each of which would move a horizon that nobody holds
+            for _ in range(3):
                 (changed,) = await broken.submit([LATER])
                 await eventually(partial(memory.versions.__contains__, changed))
                 memory.cursor = await eventually(partial(cursor_at, port, oldest))
@@ -192,7 +213,9 @@ async def cursor_at(port: int, oldest: int) -> str | None:
     return text if cursor.xid == oldest else None
 
 
-async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_refuses_their_cursors(tmp_path: Path) -> None:
+async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_refuses_their_cursors(
+    tmp_path: Path,
+) -> None:
     """C11, under a running API: what its hub knew of versions must not hide what happens after."""
     async with world(tmp_path, apis=1) as broken:
         api = broken.apis[0]
@@ -206,7 +229,9 @@ async def test_a_database_put_back_to_a_point_in_time_sends_viewers_away_and_ref
         connection = await connect(memory, api.port)
 
         async def cancelled() -> bool:
-            return (await broken.http.post(f"{api.url}/jobs/{job_id}/cancel", json={})).status_code == 200
+            return (
+                await broken.http.post(f"{api.url}/jobs/{job_id}/cancel", json={})
+            ).status_code == 200
 
         await eventually(lambda: memory.cursor)
         await eventually(cancelled)
@@ -246,17 +271,26 @@ async def run(*command: str | Path) -> None:
     await asyncio.to_thread(partial(subprocess.run, command, check=True, capture_output=True))
 
 
-async def test_a_restored_dump_refuses_old_cursors_and_its_changes_do_not_come_back_for_ever(tmp_path: Path, redis_url: str) -> None:
-    """C11. In a dump transaction ids may lie above what the new cluster has handed out: such changes would be in every read."""
+async def test_a_restored_dump_refuses_old_cursors_and_its_changes_do_not_come_back_for_ever(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """C11. In a dump transaction ids may lie above what the new cluster has handed out: such
+    changes would be in every read."""
     async with AsyncExitStack() as stack:
-        old, new = [await stack.enter_async_context(cluster(tmp_path / name)) for name in ("old", "new")]
+        old, new = [
+            await stack.enter_async_context(cluster(tmp_path / name)) for name in ("old", "new")
+        ]
         await migrate(old.url, Path(__file__).parent.parent.parent / "migrations")
         connection = await asyncpg.connect(old.url)
-        await connection.execute("INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' FROM generate_series(1, 6000) n")
+        await connection.execute(
+            "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' FROM generate_series(1, 6000) n"
+        )
         async with serving(old.url, redis_url, role="api") as server:
             cursor = await cursor_of(server.port, "t1")
         for table in "jobs", "job_changes":  # a long life
-            await connection.execute(f"UPDATE {table} SET changed_xid = (changed_xid::text::bigint + 100000)::text::xid8")
+            await connection.execute(
+                f"UPDATE {table} SET changed_xid = (changed_xid::text::bigint + 100000)::text::xid8"
+            )
         await connection.close()
         programs = _installed() / "bin"
         dump = tmp_path / "dump.sql"

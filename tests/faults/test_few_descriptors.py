@@ -1,4 +1,5 @@
-"""Thousands of connections that ask for nothing, where descriptors are few: others are served, and the engines keep theirs."""
+"""Thousands of connections that ask for nothing, where descriptors are few: others are served, and
+the engines keep theirs."""
 
 import asyncio
 import resource
@@ -25,14 +26,28 @@ JOB = {"tenantId": "acme", "type": "nothing"}
 
 
 @asynccontextmanager
-async def served(folder: Path, soft: int, hard: int, **settings: str) -> AsyncIterator[tuple[int, psutil.Process, Path]]:
+async def served(
+    folder: Path, soft: int, hard: int, **settings: str
+) -> AsyncIterator[tuple[int, psutil.Process, Path]]:
     """API and worker in one process, which may have so many descriptors."""
     port, log = free_port(), folder / "log"
-    command = [sys.executable, "-m", "monoq", "serve", "--role=all", "--app", "handlers_for_tests:app"]
+    command = [
+        sys.executable,
+        "-m",
+        "monoq",
+        "serve",
+        "--role=all",
+        "--app",
+        "handlers_for_tests:app",
+    ]
     limits = ["prlimit", f"--nofile={soft}:{hard}"]
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
-            [*limits, *command], cwd=folder, env=environment(MONOQ_PORT=str(port), **settings), stdout=out, stderr=out
+            [*limits, *command],
+            cwd=folder,
+            env=environment(MONOQ_PORT=str(port), **settings),
+            stdout=out,
+            stderr=out,
         )
     try:
         await healthy(port)
@@ -55,20 +70,29 @@ async def test_three_thousand_idle_connections_keep_nobody_out(
         pytest.skip("this process may not open so many")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(mine, IDLE + 1000), most))
     engines = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
-    async with served(tmp_path, FEW, hard, **engines) as (port, process, log), websockets.connect(f"ws://127.0.0.1:{port}/ws") as viewer:
+    async with (
+        served(tmp_path, FEW, hard, **engines) as (port, process, log),
+        websockets.connect(f"ws://127.0.0.1:{port}/ws") as viewer,
+    ):
         assert process.rlimit(psutil.RLIMIT_NOFILE) == (hard, hard)
         await viewer.send('{"type": "SUBSCRIBE", "tenantId": "acme"}')
-        idle = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", port), 20) for _ in range(IDLE)])
+        idle = await asyncio.to_thread(
+            lambda: [socket.create_connection(("127.0.0.1", port), 20) for _ in range(IDLE)]
+        )
         await eventually(lambda: process.num_fds() >= min(IDLE, hard - 256))
         for _ in range(20):
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5, trust_env=False) as http:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", timeout=5, trust_env=False
+            ) as http:
                 assert (await http.post("/jobs", json=JOB)).status_code == 201
                 assert (await http.get("/health")).status_code == 200
             assert process.num_fds() < hard - 100
         async with asyncio.timeout(20):
             while '"COMPLETED"' not in str(await viewer.recv()):
                 pass
-        await eventually(lambda: db.fetchval("SELECT count(*) = 20 FROM jobs WHERE status = 'COMPLETED'"))
+        await eventually(
+            lambda: db.fetchval("SELECT count(*) = 20 FROM jobs WHERE status = 'COMPLETED'")
+        )
         assert await db.fetchval("SELECT count(*) = 1 FROM workers WHERE expires_at > now()")
         assert "heartbeat" not in log.read_text()
         cut = [_is_closed(one) for one in idle]

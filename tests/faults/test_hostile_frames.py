@@ -1,4 +1,5 @@
-"""WebSocket clients that mean harm, on raw sockets: each is answered or cut, memory stays flat, and the others are served."""
+"""WebSocket clients that mean harm, on raw sockets: each is answered or cut, memory stays flat, and
+the others are served."""
 
 import asyncio
 import socket
@@ -83,14 +84,18 @@ FRAMES: dict[str, tuple[Attack, int]] = {
 }
 
 
-async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_are_served(tmp_path: Path) -> None:
+async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_are_served(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         (api,) = broken.apis
 
         async def probe(name: str) -> None:
             attack, code = FRAMES[name]
             async with wire(api.port) as client:
-                assert "extensions" not in await client.upgrade("Sec-WebSocket-Extensions: permessage-deflate\r\n")
+                assert "extensions" not in await client.upgrade(
+                    "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+                )
                 attacking = asyncio.create_task(attack(client))
                 with its_end(name):
                     assert await client.close_code() == code, name
@@ -101,14 +106,21 @@ async def test_hostile_frames_are_answered_with_their_code_and_cut_while_others_
             await asyncio.gather(*map(probe, FRAMES))
             async with wire(api.port) as client:  # what is unusual, but no harm, is borne
                 await client.upgrade()
-                await client.send(frame(b"", PING | FINAL) * 5000 + frame(b'{"type":"SUBS', TEXT) + frame(b'CRIBE"}', CONTINUATION | FINAL))
+                await client.send(
+                    frame(b"", PING | FINAL) * 5000
+                    + frame(b'{"type":"SUBS', TEXT)
+                    + frame(b'CRIBE"}', CONTINUATION | FINAL)
+                )
                 assert b"invalid_message" in await client.reader.readuntil(b"invalid_message")
         assert "Traceback" not in api.said()
 
 
 @pytest.mark.long
-async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent_is_not(tmp_path: Path) -> None:
-    """One host vanishes without a word. If there is news for it, that is noticed at once, else when the kernel asks, after 20 s."""
+async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent_is_not(
+    tmp_path: Path,
+) -> None:
+    """One host vanishes without a word. If there is news for it, that is noticed at once, else when
+    the kernel asks, after 20 s."""
     async with world(tmp_path, apis=1, workers=1) as broken:
         (api,) = broken.apis
         busy, quiet = await _vanished(api, "acme"), await _vanished(api, "nobody")
@@ -117,7 +129,8 @@ async def test_a_viewer_whose_host_is_gone_is_let_go_and_one_that_is_only_silent
             await broken.submit([JOB])
             await eventually(lambda: not api.is_connected_to(busy), timeout=5, every=0.1)
             await eventually(lambda: not api.is_connected_to(quiet), timeout=40, every=0.5)
-            assert api.is_connected_to(silent.own_port)  # it answers no ping, as there is none; its kernel answered for it
+            # it answers no ping, as there is none; its kernel answered for it
+            assert api.is_connected_to(silent.own_port)
             await silent.send(frame(SUBSCRIBE))
             await broken.submit([JOB])
             await silent.reader.readuntil(b"COMPLETED")
@@ -129,7 +142,8 @@ async def _vanished(api: Member, tenant: str) -> int:
         await client.upgrade()
         await client.send(frame(SUBSCRIBE.replace(b"acme", tenant.encode())) + frame(b"{"))
         await client.reader.readuntil(b"invalid_json")
-        await eventually(lambda: _unacknowledged(api, client.own_port) == 0)  # or the server would learn it from sending that answer again
+        # or the server would learn it from sending that answer again
+        await eventually(lambda: _unacknowledged(api, client.own_port) == 0)
         kept = client.writer.get_extra_info("socket")
         try:
             kept.setsockopt(socket.IPPROTO_TCP, 19, 1)  # TCP_REPAIR: from now on a close is silent

@@ -1,4 +1,5 @@
-"""HTTP clients that mean harm, on raw sockets, straight to Hypercorn: each is answered or cut, memory stays flat, others are served."""
+"""HTTP clients that mean harm, on raw sockets, straight to Hypercorn: each is answered or cut,
+memory stays flat, others are served."""
 
 import asyncio
 import contextlib
@@ -41,9 +42,18 @@ async def chunks_without_end(client: Wire, path: str, most: int) -> int:
 CUT = 0  # in the middle of what it sent: then a client may not see the answer
 REQUESTS: dict[str, tuple[Callable[[Wire], Awaitable[int]], set[int]]] = {
     "a declared gigabyte": (a_declared_gigabyte, {413}),
-    "a gigabyte in chunks": (lambda client: chunks_without_end(client, "/jobs", 256 * 1024), {413, CUT}),
-    "a gigabyte in chunks for a batch": (lambda client: chunks_without_end(client, "/jobs/batch", 16 * MB), {413, CUT}),
-    "a gigabyte in chunks for nobody": (lambda client: chunks_without_end(client, "/nowhere", 0), {404, CUT}),
+    "a gigabyte in chunks": (
+        lambda client: chunks_without_end(client, "/jobs", 256 * 1024),
+        {413, CUT},
+    ),
+    "a gigabyte in chunks for a batch": (
+        lambda client: chunks_without_end(client, "/jobs/batch", 16 * MB),
+        {413, CUT},
+    ),
+    "a gigabyte in chunks for nobody": (
+        lambda client: chunks_without_end(client, "/nowhere", 0),
+        {404, CUT},
+    ),
 }
 
 
@@ -57,17 +67,46 @@ def asked(data: Callable[[int], bytes]) -> Callable[[Wire], Awaitable[int]]:
 
 
 REQUESTS |= {
-    "a header of 1 MB": (asked(lambda port: head("GET", "/health", port, "X: " + "x" * MB)), {431, 400}),
-    "ten thousand headers": (asked(lambda port: head("GET", "/health", port, *[f"X-{n}: x" for n in range(10_000)])), {431, 400}),
+    "a header of 1 MB": (
+        asked(lambda port: head("GET", "/health", port, "X: " + "x" * MB)),
+        {431, 400},
+    ),
+    "ten thousand headers": (
+        asked(lambda port: head("GET", "/health", port, *[f"X-{n}: x" for n in range(10_000)])),
+        {431, 400},
+    ),
     "a path of 1 MB": (asked(lambda port: head("GET", "/" + "x" * MB, port)), {431, 414, 400}),
     "a request line without end": (asked(lambda port: b"x" * MB), {431, 400}),
-    "two lengths": (asked(lambda port: head("POST", "/jobs", port, "Content-Length: 2", "Content-Length: 3") + b"{}"), {400}),
-    "a negative length": (asked(lambda port: head("POST", "/jobs", port, "Content-Length: -1")), {400}),
-    "a chunk of no size": (asked(lambda port: head("POST", "/jobs", port, "Transfer-Encoding: chunked") + b"zz\r\n{}\r\n"), {400}),
+    "two lengths": (
+        asked(
+            lambda port: (
+                head("POST", "/jobs", port, "Content-Length: 2", "Content-Length: 3") + b"{}"
+            )
+        ),
+        {400},
+    ),
+    "a negative length": (
+        asked(lambda port: head("POST", "/jobs", port, "Content-Length: -1")),
+        {400},
+    ),
+    "a chunk of no size": (
+        asked(
+            lambda port: head("POST", "/jobs", port, "Transfer-Encoding: chunked") + b"zz\r\n{}\r\n"
+        ),
+        {400},
+    ),
     "a packed body": (
         asked(
             lambda port: (
-                head("POST", "/jobs", port, f"Content-Length: {len(BOMB)}", "Content-Encoding: deflate", "Connection: close") + BOMB
+                head(
+                    "POST",
+                    "/jobs",
+                    port,
+                    f"Content-Length: {len(BOMB)}",
+                    "Content-Encoding: deflate",
+                    "Connection: close",
+                )
+                + BOMB
             )
         ),
         {400, 413, 415},
@@ -121,7 +160,9 @@ async def test_a_head_or_a_body_that_comes_in_drops_is_not_waited_for(
         port = server.port
         post = head("POST", "/jobs", port, "Content-Length: 100000")
         async with wire(port) as one, wire(port) as two, wire(port) as three:
-            dripping = asyncio.gather(drip(one, b"GET / HTTP/1.1\r\nX:"), drip(two, post + b"{"), drip(three, b""))
+            dripping = asyncio.gather(
+                drip(one, b"GET / HTTP/1.1\r\nX:"), drip(two, post + b"{"), drip(three, b"")
+            )
             while not dripping.done():
                 assert (await server.http.get("/health")).status_code == 200
             assert tuple(await dripping) == (CUT, 408, CUT)
@@ -140,7 +181,11 @@ async def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(tmp_
         few = _descriptors(api) + 50
         async with others_are_served(broken, api, many * 40 * 1024 // MB + 20):
             for _ in range(2):  # the second time needs no more memory than the first
-                idle = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", api.port), 20) for _ in range(many)])
+                idle = await asyncio.to_thread(
+                    lambda: [
+                        socket.create_connection(("127.0.0.1", api.port), 20) for _ in range(many)
+                    ]
+                )
                 await eventually(lambda: _descriptors(api) >= many, every=0.1)
                 assert (await broken.http.get(f"{api.url}/health")).status_code == 200
                 for one in idle:
@@ -153,7 +198,9 @@ def _descriptors(api: Member) -> int:
     return int(psutil.Process(api.pid).num_fds())
 
 
-async def test_a_process_out_of_descriptors_recovers_when_they_are_given_back(tmp_path: Path) -> None:
+async def test_a_process_out_of_descriptors_recovers_when_they_are_given_back(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         (api,) = broken.apis
         psutil.Process(api.pid).rlimit(psutil.RLIMIT_NOFILE, (100, 100))

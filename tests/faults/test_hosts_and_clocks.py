@@ -17,7 +17,8 @@ from faults.proxy import Proxy
 from faults.world import World, world
 
 NO_TRANSACTION_IS_LEFT_OPEN = (
-    "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'monoq%' AND state LIKE 'idle in transaction%'"
+    "SELECT count(*) = 0 FROM pg_stat_activity "
+    "WHERE application_name LIKE 'monoq%' AND state LIKE 'idle in transaction%'"
 )
 ASKED_CLOCKS = (
     "SELECT DISTINCT round((result::float - extract(epoch FROM finished_at)) / 3600)::int AS hours FROM jobs "
@@ -26,8 +27,8 @@ ASKED_CLOCKS = (
 
 
 async def test_the_jobs_of_a_host_that_is_lost_run_again_after_its_lease(tmp_path: Path) -> None:
-    """It is another host, so nobody here can look whether its process is gone: nothing but the lease can tell. The promise is 12 s
-    with a lease of 10 s; here it has 4 s."""
+    """It is another host, so nobody here can look whether its process is gone: nothing but the
+    lease can tell. The promise is 12 s with a lease of 10 s; here it has 4 s."""
     async with world(tmp_path, workers=1) as broken, Proxy(broken.postgres_socket) as proxy:
         victim = broken.member("worker", **broken.through(postgres=proxy))
         await broken.is_up(victim)
@@ -39,39 +40,67 @@ async def test_the_jobs_of_a_host_that_is_lost_run_again_after_its_lease(tmp_pat
             await broken.submit_sql("work", '{"ms": 1500}', 5)
             return False
 
-        await broken.fetch("UPDATE workers SET host = 'elsewhere' WHERE name LIKE '%:' || $1", str(victim.pid))
-        await eventually(has_work, every=0.2)  # a few jobs: they will run in processes of their own, of which there are 32 at once
+        await broken.fetch(
+            "UPDATE workers SET host = 'elsewhere' WHERE name LIKE '%:' || $1", str(victim.pid)
+        )
+        # a few jobs: they will run in processes of their own, of which there are 32 at once
+        await eventually(has_work, every=0.2)
         proxy.swallow = {"up", "down"}  # its connections stay open
         victim.kill()
         lost_at = await broken.value("SELECT clock_timestamp()")
-        (worker_id,) = [row["id"] for row in await broken.fetch("SELECT id FROM workers WHERE name LIKE '%:' || $1", str(victim.pid))]
-        theirs = [row["id"] for row in await broken.fetch("SELECT id FROM jobs WHERE worker_id = $1", worker_id)]
+        (worker_id,) = [
+            row["id"]
+            for row in await broken.fetch(
+                "SELECT id FROM workers WHERE name LIKE '%:' || $1", str(victim.pid)
+            )
+        ]
+        theirs = [
+            row["id"]
+            for row in await broken.fetch("SELECT id FROM jobs WHERE worker_id = $1", worker_id)
+        ]
         assert theirs
         await broken.all_ended()
         columns = "status, claim, attempts, jsonb_array_length(errors) AS errors, started_at"
         rows = await broken.fetch(f"SELECT {columns} FROM jobs WHERE id = ANY ($1::uuid[])", theirs)
-        assert {(row["status"], row["claim"], row["attempts"], row["errors"]) for row in rows} == {("COMPLETED", 2, 1, 1)}
+        assert {(row["status"], row["claim"], row["attempts"], row["errors"]) for row in rows} == {
+            ("COMPLETED", 2, 1, 1)
+        }
         assert timedelta(seconds=3) < min(row["started_at"] for row in rows) - lost_at
         assert max(row["started_at"] for row in rows) - lost_at < timedelta(seconds=4 + 2)
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_late_one(tmp_path: Path, fails: bool) -> None:
+async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_late_one(
+    tmp_path: Path, fails: bool
+) -> None:
     async with world(tmp_path) as broken, Proxy(broken.postgres_socket) as proxy:
         worker = broken.member("worker", **broken.through(postgres=proxy), MONOQ_SLOTS="1")
         await broken.is_up(worker)
-        (job_id,) = await broken.submit_sql("work", '{"ms": 500, "fail": true}' if fails else '{"ms": 500}')
+        (job_id,) = await broken.submit_sql(
+            "work", '{"ms": 500, "fail": true}' if fails else '{"ms": 500}'
+        )
         db = await broken.connect()
         await eventually(lambda: db.fetchval("SELECT status = 'RUNNING' FROM jobs"))
-        proxy.delay_down_s = 0.2  # a heartbeat, with its statement to prepare, still gets through in its second
-        await eventually(lambda: db.fetchval("SELECT version = 3 FROM jobs"))  # committed; the answer is on its way
+        # a heartbeat, with its statement to prepare, still gets through in its second
+        proxy.delay_down_s = 0.2
+        # committed; the answer is on its way
+        await eventually(lambda: db.fetchval("SELECT version = 3 FROM jobs"))
         proxy.cut()
         proxy.delay_down_s = 0
         await eventually(lambda: "results are written again" in worker.said())
         await broken.all_ended()
-        job = await db.fetchrow("SELECT status, version, claim, attempts, result, jsonb_array_length(errors) FROM jobs")
+        job = await db.fetchrow(
+            "SELECT status, version, claim, attempts, result, jsonb_array_length(errors) FROM jobs"
+        )
         runs = 2 if fails else 1
-        assert tuple(job) == ("COMPLETED", 1 + 2 * runs, runs, runs, f'{{"claim": {runs}}}', runs - 1)
+        assert tuple(job) == (
+            "COMPLETED",
+            1 + 2 * runs,
+            runs,
+            runs,
+            f'{{"claim": {runs}}}',
+            runs - 1,
+        )
         assert broken.executions().count((str(job_id), "start", 1)) == 1
         assert len([event for _, event, _ in broken.executions() if event == "start"]) == runs
         assert broken.stale() == 0
@@ -83,7 +112,8 @@ async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_l
 @pytest.mark.alone
 @pytest.mark.parametrize("fate", ["frozen", "killed"])
 async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fate: str) -> None:
-    """Jobs come by SQL, so only a stager or a direct claim finds them; the API is here for its stager only."""
+    """Jobs come by SQL, so only a stager or a direct claim finds them; the API is here for its
+    stager only."""
     async with world(tmp_path, apis=1, workers=2) as broken:
         victim = broken.apis[0]
         fed = asyncio.Event()
@@ -134,12 +164,22 @@ def wrong_clock(hours: int) -> dict[str, str]:
         if os.environ.get("CI") == "true":
             pytest.fail("no libfaketime: in CI wrong clocks must be tested")
         pytest.skip("no libfaketime")
-    return {"LD_PRELOAD": str(library), "FAKETIME": f"{hours:+d}h", "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": f"{hours:+d}h",
+        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
-async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_early_or_late(tmp_path: Path) -> None:
+async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_early_or_late(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, MONOQ_LEASE="2") as broken:
-        api, *_ = [broken.member("api", **wrong_clock(+1)), broken.member("worker", **wrong_clock(+1))]
+        api, *_ = [
+            broken.member("api", **wrong_clock(+1)),
+            broken.member("worker", **wrong_clock(+1)),
+        ]
         broken.member("worker", **wrong_clock(-1))
         broken.member("worker")
         for member in broken.members:
@@ -152,11 +192,23 @@ async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_earl
             "delayed": {"type": "work", "delayMs": 2000},
             "at": {"type": "work", "runAt": in_two_seconds},
             "retried": {"type": "work", "payload": {"fail": True}},
-            "too slow": {"type": "work", "payload": {"ms": 60_000}, "timeoutMs": 1000, "maxAttempts": 1},
+            "too slow": {
+                "type": "work",
+                "payload": {"ms": 60_000},
+                "timeoutMs": 1000,
+                "maxAttempts": 1,
+            },
             "clock": {"type": "clock"},
         }
         many = 20
-        await broken.submit([{"tenantId": name.replace(" ", "-")} | job for name, job in jobs.items() for _ in range(many)], api)
+        await broken.submit(
+            [
+                {"tenantId": name.replace(" ", "-")} | job
+                for name, job in jobs.items()
+                for _ in range(many)
+            ],
+            api,
+        )
         clocks: set[int] = set()
 
         async def all_clocks_were_asked() -> bool:
@@ -167,7 +219,9 @@ async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_earl
         await eventually(all_clocks_were_asked)
         await broken.all_ended()
         assert (
-            await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0 OR claim <> CASE tenant_id WHEN 'retried' THEN 2 ELSE 1 END")
+            await broken.value(
+                "SELECT count(*) FROM jobs WHERE deaths > 0 OR claim <> CASE tenant_id WHEN 'retried' THEN 2 ELSE 1 END"
+            )
             == 0
         )
         assert await broken.value("SELECT max(id) FROM workers") == 3  # no lease ran out

@@ -1,4 +1,5 @@
-"""Ids and messages on their way through Redis: none is popped in vain, and none that is lost, late or doubled misleads a viewer."""
+"""Ids and messages on their way through Redis: none is popped in vain, and none that is lost, late
+or doubled misleads a viewer."""
 
 import asyncio
 import json
@@ -46,7 +47,8 @@ class Inline:
 
 
 class Collector:
-    """Stands where the executor and the stager are: notes what was claimed, and never helps with a lost id."""
+    """Stands where the executor and the stager are: notes what was claimed, and never helps with a
+    lost id."""
 
     def __init__(self) -> None:
         self.claimed: list[str] = []
@@ -63,14 +65,24 @@ class Collector:
         return len(self.claimed) > count
 
 
-async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redis", *, cancelled: bool = False) -> set[str]:
-    """Ids come one by one, so that most pops wait for theirs when their consumer is stopped, or cancelled, again and again. Returns those
-    that are lost: they still wait in the table, and nobody is left who knows of them. Ends at the first loss."""
+async def _consume(
+    database_url: str, redis_url: str, cache: "redis.asyncio.Redis", *, cancelled: bool = False
+) -> set[str]:
+    """Ids come one by one, so that most pops wait for theirs when their consumer is stopped, or
+    cancelled, again and again. Returns those that are lost: they still wait in the table, and
+    nobody is left who knows of them. Ends at the first loss."""
     async with AsyncExitStack() as stack:
         database = await Database.connect(database_url, connections=4, plans="pinned")
         stack.push_async_callback(database.close)
         proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
-        heartbeat = Heartbeat(database_url=database_url, sizes=(1, 1, 1), types=[["nothing"], [], []], lease_s=60, beat_s=1, watchdog_s=0)
+        heartbeat = Heartbeat(
+            database_url=database_url,
+            sizes=(1, 1, 1),
+            types=[["nothing"], [], []],
+            lease_s=60,
+            beat_s=1,
+            watchdog_s=0,
+        )
         await heartbeat.register()
         beating = asyncio.create_task(heartbeat.run())
         collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
@@ -113,7 +125,8 @@ async def _consume(database_url: str, redis_url: str, cache: "redis.asyncio.Redi
         for _ in range(STOPS):
             fetcher = consumer()
             running = asyncio.create_task(fetcher.run())
-            if cancelled:  # what is popped is then under way for a while, and the cancellation meets it there
+            # what is popped is then under way for a while, and the cancellation meets it there
+            if cancelled:
                 await eventually(partial(collector.has_more_than, len(collector.claimed)))
                 proxy.delay_down_s = 0.2
             await asyncio.sleep(random.uniform(0.005, 0.05))
@@ -147,13 +160,14 @@ async def test_a_consumer_that_is_stopped_again_and_again_loses_no_id(
 async def test_a_pop_that_is_cancelled_would_lose_the_id_it_was_given(
     database_url: str, redis_url: str, cache: "redis.asyncio.Redis"
 ) -> None:
-    """The danger is real: where the same consumer is cancelled instead of stopped, ids vanish. So the test above can fail."""
+    """The danger is real: where the same consumer is cancelled instead of stopped, ids vanish. So
+    the test above can fail."""
     assert await _consume(database_url, redis_url, cache, cancelled=True)
 
 
 class Gossip:
-    """Carries `job_updates` from one Redis to another as a bad network would: one message in ten is lost, one in ten comes twice,
-    each takes its own time, so they overtake one another."""
+    """Carries `job_updates` from one Redis to another as a bad network would: one message in ten is
+    lost, one in ten comes twice, each takes its own time, so they overtake one another."""
 
     def __init__(self, heard: str, told: str) -> None:
         self._from = redis.asyncio.Redis.from_url(heard)
@@ -170,7 +184,9 @@ class Gossip:
                 fate = random.choices(("lost", "doubled", "late"), (1, 1, 8))[0]
                 self.fates[fate] += 1
                 for _ in range({"lost": 0, "doubled": 2, "late": 1}[fate]):
-                    task = asyncio.create_task(self._tell(message["data"], random.choice((0, 0.05, 0.3, 1.5))))
+                    task = asyncio.create_task(
+                        self._tell(message["data"], random.choice((0, 0.05, 0.3, 1.5)))
+                    )
                     self._under_way.add(task)
                     task.add_done_callback(self._under_way.discard)
 
@@ -191,11 +207,15 @@ class Gossip:
         await self._to.aclose()
 
 
-async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_and_hide_no_end(tmp_path: Path) -> None:
-    """The API listens to a Redis of its own; what the workers publish reaches it through the gossip only."""
+async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_and_hide_no_end(
+    tmp_path: Path,
+) -> None:
+    """The API listens to a Redis of its own; what the workers publish reaches it through the gossip
+    only."""
     async with world(tmp_path) as broken, AsyncExitStack() as stack:
         for _ in range(2):
-            await broken.is_up(broken.member("worker", MONOQ_BATCH_SIZE="5"))  # small batches make many messages
+            # small batches make many messages
+            await broken.is_up(broken.member("worker", MONOQ_BATCH_SIZE="5"))
         (tmp_path / "other").mkdir()
         other = RedisEngine(tmp_path / "other", tmp_path / "other")
         await asyncio.to_thread(other.start)
@@ -205,24 +225,47 @@ async def test_messages_lost_doubled_late_or_overtaken_never_turn_a_viewer_back_
         gossip = Gossip(broken.redis.url, other.url)
         stack.push_async_callback(gossip.close)
         carrying = asyncio.create_task(gossip.carry())
-        await eventually(lambda: broken.cache("PUBLISH", UPDATES, "{}"))  # it is subscribed; that message is junk
+        # it is subscribed; that message is junk
+        await eventually(lambda: broken.cache("PUBLISH", UPDATES, "{}"))
         ids: list[str] = []
         async with watching(api) as one, watching(api) as another:
-            while min(gossip.fates[fate] for fate in ("lost", "doubled", "late")) <= 5 or gossip.overtaken <= 10:
-                ids += await broken.submit([{"tenantId": "acme", "type": "work", "payload": {"fail": n % 3 == 0}} for n in range(300)], api)
+            while (
+                min(gossip.fates[fate] for fate in ("lost", "doubled", "late")) <= 5
+                or gossip.overtaken <= 10
+            ):
+                ids += await broken.submit(
+                    [
+                        {"tenantId": "acme", "type": "work", "payload": {"fail": n % 3 == 0}}
+                        for n in range(300)
+                    ],
+                    api,
+                )
                 await one.knows(ids)
                 await another.knows(ids)
                 await gossip.all_told()
             await broken.submit([{"tenantId": "acme", "type": "work"}], api)
-            marker = str(uuid4())  # what is told last is heard last: then the old news has been heard, too
-            last = {"tenantId": "acme", "status": "COMPLETED", "updatedAt": "2026-01-01T00:00:00Z", "workerId": None}
+            # what is told last is heard last: then the old news has been heard, too
+            marker = str(uuid4())
+            last = {
+                "tenantId": "acme",
+                "status": "COMPLETED",
+                "updatedAt": "2026-01-01T00:00:00Z",
+                "workerId": None,
+            }
             client = redis.asyncio.Redis.from_url(other.url)
-            await client.publish(UPDATES, json.dumps(last | {"jobs": [[marker, 1, "work", 1, None]]}))
+            await client.publish(
+                UPDATES, json.dumps(last | {"jobs": [[marker, 1, "work", 1, None]]})
+            )
             await client.aclose()
             await one.knows([marker])
             await another.knows([marker])
         carrying.cancel()
         await asyncio.gather(carrying, return_exceptions=True)
-        rows = {str(row["id"]): row["version"] for row in await broken.fetch("SELECT id, version FROM jobs")}
+        rows = {
+            str(row["id"]): row["version"]
+            for row in await broken.fetch("SELECT id, version FROM jobs")
+        }
         for viewer in (one, another):
-            assert {job_id: viewer.versions[job_id] for job_id in ids} == {job_id: rows[job_id] for job_id in ids}
+            assert {job_id: viewer.versions[job_id] for job_id in ids} == {
+                job_id: rows[job_id] for job_id in ids
+            }

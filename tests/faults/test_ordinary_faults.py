@@ -1,4 +1,5 @@
-"""Faults beside ordinary work: long jobs, large payloads, a connection that is away for a while. No innocent job is charged."""
+"""Faults beside ordinary work: long jobs, large payloads, a connection that is away for a while. No
+innocent job is charged."""
 
 import asyncio
 import os
@@ -13,7 +14,9 @@ from faults.member import Member
 from faults.proxy import Proxy
 from faults.world import HERE, World, world
 
-FATES = "SELECT status::text, attempts, lost, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
+FATES = (
+    "SELECT status::text, attempts, lost, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
+)
 WORK = {
     "MONOQ_APP": "handlers_for_work:app",
     "PYTHONPATH": os.pathsep.join(map(str, (HERE.parent, HERE, HERE.parent.parent))),
@@ -21,7 +24,9 @@ WORK = {
 BOUND_MB = 150  # of a worker's memory, whatever the payloads
 
 
-def busy_world(folder: Path, *, workers: int = 1, **settings: str) -> AbstractAsyncContextManager[World]:
+def busy_world(
+    folder: Path, *, workers: int = 1, **settings: str
+) -> AbstractAsyncContextManager[World]:
     """With the handlers of ordinary work."""
     return world(folder, apis=0, workers=workers, **(WORK | settings))
 
@@ -30,9 +35,15 @@ async def fates(broken: World) -> dict[tuple[object, ...], int]:
     return {tuple(row)[:4]: row["jobs"] for row in await broken.fetch(FATES)}
 
 
-async def test_a_worker_that_is_cut_off_for_less_than_its_lease_keeps_its_jobs(tmp_path: Path) -> None:
-    """It cannot beat for 3 s, though it runs; its lease is 5 s. Another worker looks for lost ones all the time."""
-    async with busy_world(tmp_path, MONOQ_LEASE="5") as broken, Proxy(broken.postgres_socket) as proxy:
+async def test_a_worker_that_is_cut_off_for_less_than_its_lease_keeps_its_jobs(
+    tmp_path: Path,
+) -> None:
+    """It cannot beat for 3 s, though it runs; its lease is 5 s. Another worker looks for lost ones
+    all the time."""
+    async with (
+        busy_world(tmp_path, MONOQ_LEASE="5") as broken,
+        Proxy(broken.postgres_socket) as proxy,
+    ):
         await broken.is_up(other := broken.workers[0])
         victim = broken.member("worker", **broken.through(postgres=proxy))
         await broken.is_up(victim)
@@ -55,9 +66,14 @@ async def _running(broken: World, member: Member, jobs: int) -> bool:
     return await broken.running_on(member) == jobs
 
 
-async def test_a_lease_that_ran_out_while_nobody_looked_is_renewed_with_its_jobs(tmp_path: Path) -> None:
+async def test_a_lease_that_ran_out_while_nobody_looked_is_renewed_with_its_jobs(
+    tmp_path: Path,
+) -> None:
     """A short lease, and no rescuer but itself: only who takes the jobs ends the right to them."""
-    async with busy_world(tmp_path, workers=0, MONOQ_LEASE="2") as broken, Proxy(broken.postgres_socket) as proxy:
+    async with (
+        busy_world(tmp_path, workers=0, MONOQ_LEASE="2") as broken,
+        Proxy(broken.postgres_socket) as proxy,
+    ):
         worker = broken.member("worker", **broken.through(postgres=proxy))
         await broken.is_up(worker)
         await broken.submit_sql("wait", "6", 20)
@@ -72,8 +88,11 @@ async def test_a_lease_that_ran_out_while_nobody_looked_is_renewed_with_its_jobs
 
 
 @pytest.mark.long
-async def test_one_kill_of_a_worker_with_long_jobs_fails_none_of_them_and_charges_none(tmp_path: Path) -> None:
-    """They run again as suspects, a few at a time: waiting for a child is no time of theirs, and a death no run of theirs."""
+async def test_one_kill_of_a_worker_with_long_jobs_fails_none_of_them_and_charges_none(
+    tmp_path: Path,
+) -> None:
+    """They run again as suspects, a few at a time: waiting for a child is no time of theirs, and a
+    death no run of theirs."""
     async with busy_world(tmp_path, MONOQ_CHILDREN="16") as broken:
         (victim,) = broken.workers
         await broken.trusted()
@@ -88,10 +107,14 @@ async def test_one_kill_of_a_worker_with_long_jobs_fails_none_of_them_and_charge
         assert {status for status, *_ in await fates(broken)} == {"COMPLETED"}
         assert await broken.value("SELECT max(attempts) FROM jobs") == 1
         assert await broken.value("SELECT max(lost) FROM jobs") == 0
-        assert await broken.value("SELECT bool_and(jsonb_array_length(errors) = 1 AND claim >= 2) FROM jobs")
+        assert await broken.value(
+            "SELECT bool_and(jsonb_array_length(errors) = 1 AND claim >= 2) FROM jobs"
+        )
 
 
-async def test_the_death_of_a_worker_is_proved_by_its_neighbour_and_not_waited_for(tmp_path: Path) -> None:
+async def test_the_death_of_a_worker_is_proved_by_its_neighbour_and_not_waited_for(
+    tmp_path: Path,
+) -> None:
     """The lease is an hour."""
     async with busy_world(tmp_path, MONOQ_LEASE="4") as broken:
         await broken.trusted()
@@ -121,7 +144,9 @@ async def test_large_payloads_do_not_fill_the_memory_of_a_worker(tmp_path: Path)
         async def ended() -> bool:
             nonlocal largest
             largest = max(largest, process.memory_info().rss / 2**20)
-            return bool(await broken.value("SELECT count(*) = 300 FROM jobs WHERE status = 'COMPLETED'"))
+            return bool(
+                await broken.value("SELECT count(*) = 300 FROM jobs WHERE status = 'COMPLETED'")
+            )
 
         await eventually(ended, timeout=60, every=0.02)
         assert await broken.value("SELECT bool_and(result = '500000') FROM jobs")

@@ -1,4 +1,5 @@
-"""PostgreSQL is killed, freezes, fills up and refuses; every request is answered, and nothing that was acknowledged is lost."""
+"""PostgreSQL is killed, freezes, fills up and refuses; every request is answered, and nothing that
+was acknowledged is lost."""
 
 import asyncio
 import contextlib
@@ -37,7 +38,9 @@ FROZEN_S = 12  # longer than any request or statement waits
 
 
 @pytest.mark.alone
-async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(tmp_path: Path) -> None:
+async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, workers=1) as broken:
         async with Load(broken) as load:
             await load.more(50)
@@ -48,7 +51,9 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
             while time.monotonic() - frozen < FROZEN_S:
                 for path in ("/health", "/jobs?tenantId=acme", "/stats?tenantId=acme"):
                     began = time.monotonic()
-                    statuses.append((await broken.http.get(f"{broken.apis[0].url}{path}")).status_code)
+                    statuses.append(
+                        (await broken.http.get(f"{broken.apis[0].url}{path}")).status_code
+                    )
                     slowest = max(slowest, time.monotonic() - began)
                     if path == "/health":
                         slowest_health = max(slowest_health, time.monotonic() - began)
@@ -56,7 +61,8 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
             await load.more(50)
         assert set(statuses) == {503}
         assert slowest < 5
-        assert slowest_health < 1.5  # it waits 0.7 s for an engine; a load balancer does not wait much longer
+        # it waits 0.7 s for an engine; a load balancer does not wait much longer
+        assert slowest_health < 1.5
         assert load.slowest_s < 5
         assert set(load.statuses) <= {201, 503}
         await all_acknowledged_are_done(broken, load)
@@ -64,7 +70,9 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
 
 
 @pytest.mark.alone
-async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_frozen(tmp_path: Path) -> None:
+async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_frozen(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1) as broken:
         worker = broken.member("worker", MONOQ_METRICS_PORT=str(port := free_port()))
         await broken.is_up(worker)
@@ -82,7 +90,9 @@ async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_fr
             return f"monoq_postgres_up {up}.0" in text and f"monoq_redis_up {up}.0" in text
 
         async def told(up: int) -> bool:
-            return all(await asyncio.gather(*[tells(up, url, counted) for url, counted in urls.items()]))
+            return all(
+                await asyncio.gather(*[tells(up, url, counted) for url, counted in urls.items()])
+            )
 
         await eventually(lambda: told(1))
         broken.freeze_postgres()
@@ -112,8 +122,13 @@ async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> 
         assert all(member.alive for member in broken.members)
 
 
-async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(tmp_path: Path) -> None:
-    async with world(tmp_path, apis=1, workers=2) as broken, load_beside_long_jobs(broken, ms=3000) as load:
+async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(
+    tmp_path: Path,
+) -> None:
+    async with (
+        world(tmp_path, apis=1, workers=2) as broken,
+        load_beside_long_jobs(broken, ms=3000) as load,
+    ):
         for _ in range(12):
             await broken.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
@@ -156,7 +171,11 @@ async def _accepted(broken: World) -> bool:
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of 400 MB; skips where none may be mounted."""
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m,mode=700", "tmpfs", str(folder)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400m,mode=700", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip("a small disk can be mounted by root only")
     try:

@@ -1,4 +1,5 @@
-"""Others use the same Postgres: they lock rows and tables, hold transactions open, and bring a million jobs."""
+"""Others use the same Postgres: they lock rows and tables, hold transactions open, and bring a
+million jobs."""
 
 import asyncio
 import re
@@ -18,15 +19,22 @@ from faults.viewer import watching
 from faults.world import World, world
 
 SENT_AGAIN = "a statement is sent again"
-SOMEBODY_WAITS_FOR = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid)))"
+SOMEBODY_WAITS_FOR = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid)))"
+)
 
 
-async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again(tmp_path: Path) -> None:
-    """Somebody locks a row that a batch of results has still to write, and then one that it has written."""
+async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again(
+    tmp_path: Path,
+) -> None:
+    """Somebody locks a row that a batch of results has still to write, and then one that it has
+    written."""
     async with world(tmp_path, workers=1) as broken:
         (worker,) = broken.workers
         ids = await broken.submit_sql("together", "30", 29)
-        await eventually(lambda: broken.value("SELECT count(*) = 29 FROM jobs WHERE status = 'RUNNING'"))
+        await eventually(
+            lambda: broken.value("SELECT count(*) = 29 FROM jobs WHERE status = 'RUNNING'")
+        )
         ours, looking = await broken.connect(), await broken.connect()
         await ours.execute("SET deadlock_timeout = '1 min'")  # it is not we who give way
         lock = "SELECT id FROM jobs WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED"
@@ -43,7 +51,12 @@ async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again
         await broken.all_ended()
         assert SENT_AGAIN in worker.said()
         assert "deadlock detected" in (tmp_path / "postgres.log").read_text()
-        assert await broken.value("SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND claim = 1 AND version = 3") == 30
+        assert (
+            await broken.value(
+                "SELECT count(*) FROM jobs WHERE status = 'COMPLETED' AND claim = 1 AND version = 3"
+            )
+            == 30
+        )
         assert len(broken.executions()) == 60
         assert worker.alive
         for connection in (ours, looking):
@@ -51,9 +64,13 @@ async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
-async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path: Path, isolation: str) -> None:
+async def test_statements_that_postgres_cannot_serialize_are_sent_again(
+    tmp_path: Path, isolation: str
+) -> None:
     async with world(tmp_path) as broken:
-        await broken.fetch(f"ALTER DATABASE monoq SET default_transaction_isolation = '{isolation}'")
+        await broken.fetch(
+            f"ALTER DATABASE monoq SET default_transaction_isolation = '{isolation}'"
+        )
         for role in ("api", "worker", "worker", "worker"):
             await broken.is_up(broken.member(role))
         async with watching(broken.apis[0]) as viewer:
@@ -67,7 +84,12 @@ async def test_statements_that_postgres_cannot_serialize_are_sent_again(tmp_path
             await viewer.knows(load.acknowledged)
         assert any(SENT_AGAIN in member.said() for member in broken.members)
         assert set(load.statuses) <= {201, 503}
-        assert await broken.value("SELECT count(*) FROM jobs WHERE deaths > 0 OR status <> 'COMPLETED'") == 0
+        assert (
+            await broken.value(
+                "SELECT count(*) FROM jobs WHERE deaths > 0 OR status <> 'COMPLETED'"
+            )
+            == 0
+        )
         assert all(member.alive for member in broken.members)
 
 
@@ -75,12 +97,16 @@ async def _change_a_row_whose_result_is_being_written(broken: World) -> None:
     """The load alone may bring no conflict: on one core, statements hardly overlap."""
     ours, looking = await broken.connect(), await broken.connect()
     (job_id,) = await broken.submit_sql("work", '{"ms": 3000}')
-    await eventually(lambda: looking.fetchval("SELECT status = 'RUNNING' FROM jobs WHERE id = $1", job_id))
+    await eventually(
+        lambda: looking.fetchval("SELECT status = 'RUNNING' FROM jobs WHERE id = $1", job_id)
+    )
     change = "UPDATE jobs SET version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now() WHERE id = $1"
     async with ours.transaction():
         await ours.execute(change, job_id)
         await eventually(lambda: looking.fetchval(SOMEBODY_WAITS_FOR, ours.get_server_pid()))
-    await eventually(lambda: looking.fetchval("SELECT status = 'COMPLETED' FROM jobs WHERE id = $1", job_id))
+    await eventually(
+        lambda: looking.fetchval("SELECT status = 'COMPLETED' FROM jobs WHERE id = $1", job_id)
+    )
     for connection in (ours, looking):
         await connection.close()
 
@@ -88,18 +114,23 @@ async def _change_a_row_whose_result_is_being_written(broken: World) -> None:
 async def _taken(broken: World) -> bool:
     """Whether a batch was accepted: Postgres may refuse it three times in a row."""
     jobs = [JOB | {"payload": {"ms": 2, "fail": True}}] * 50
-    return (await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs})).status_code == 201
+    return (
+        await broken.http.post(f"{broken.apis[0].url}/jobs/batch", json={"jobs": jobs})
+    ).status_code == 201
 
 
 @pytest.mark.alone
-async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_out(tmp_path: Path) -> None:
+async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_out(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, workers=2) as broken:
         async with load_beside_long_jobs(broken, ms=1500) as load:
             await load.more(50)
             db = await broken.connect()
             async with db.transaction():
                 await db.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
-                await eventually(lambda: load.statuses.count(503) >= 8)  # each client has waited in vain, twice
+                # each client has waited in vain, twice
+                await eventually(lambda: load.statuses.count(503) >= 8)
             await load.more(50)
             await db.close()
         assert set(load.statuses) == {201, 503}
@@ -107,29 +138,45 @@ async def test_a_table_that_is_locked_longer_than_a_statement_waits_is_waited_ou
 
 
 async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once(
-    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """C9: the alarm. Its age grows in /metrics; one warning says whose it is, one that it is over."""
     monkeypatch.setattr("monoq.upkeep.horizon.ALARM_S", 1.5)
 
     def warnings() -> list[str]:
-        return [record.getMessage() for record in caplog.records if record.name == "monoq.upkeep.horizon"]
+        return [
+            record.getMessage()
+            for record in caplog.records
+            if record.name == "monoq.upkeep.horizon"
+        ]
 
     async with serving(database_url, redis_url, role="api") as server:
 
         async def age() -> float:
-            (said,) = re.findall(r"^monoq_horizon_age_seconds (\S+)$", (await server.http.get("/metrics")).text, re.MULTILINE)
+            (said,) = re.findall(
+                r"^monoq_horizon_age_seconds (\S+)$",
+                (await server.http.get("/metrics")).text,
+                re.MULTILINE,
+            )
             return float(said)
 
         await eventually(age_is(age, lambda seconds: seconds == 0))
-        other = await asyncpg.connect(database_url, database="postgres", server_settings={"application_name": "forgotten"})
+        other = await asyncpg.connect(
+            database_url, database="postgres", server_settings={"application_name": "forgotten"}
+        )
         transaction = other.transaction()
         await transaction.start()
         began = time.monotonic()
         await other.fetchval("SELECT pg_current_xact_id()")
         await eventually(lambda: warnings())
         assert time.monotonic() - began > 1.5
-        assert f"database postgres, user monoq, pid {other.get_server_pid()}, application 'forgotten', idle in transaction" in warnings()[0]
+        assert (
+            f"database postgres, user monoq, pid {other.get_server_pid()}, application 'forgotten', idle in transaction"
+            in warnings()[0]
+        )
         await eventually(age_is(age, lambda seconds: 2.5 < seconds <= time.monotonic() - began))
         assert len(warnings()) == 1
         await transaction.rollback()
@@ -139,7 +186,9 @@ async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once
         await other.close()
 
 
-def age_is(age: Callable[[], Awaitable[float]], so: Callable[[float], bool]) -> Callable[[], Awaitable[bool]]:
+def age_is(
+    age: Callable[[], Awaitable[float]], so: Callable[[float], bool]
+) -> Callable[[], Awaitable[bool]]:
     async def fact() -> bool:
         return so(await age())
 
@@ -150,8 +199,11 @@ HELD_S = 10
 
 
 @pytest.mark.long
-async def test_a_transaction_held_open_in_another_database_hides_nothing_and_costs_no_memory(tmp_path: Path) -> None:
-    """It holds back the horizon from which changes are read again: of everything that runs on the server, not of its database."""
+async def test_a_transaction_held_open_in_another_database_hides_nothing_and_costs_no_memory(
+    tmp_path: Path,
+) -> None:
+    """It holds back the horizon from which changes are read again: of everything that runs on the
+    server, not of its database."""
     async with world(tmp_path, apis=1, workers=1) as broken:
         await broken.fetch("CREATE DATABASE other")
         api = psutil.Process(broken.apis[0].pid)
@@ -194,7 +246,9 @@ STILL_WAIT = "SELECT count(*) FROM jobs WHERE tenant_id = 'large' AND status = '
 
 
 @pytest.mark.alone
-async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_few_thousand_do(tmp_path: Path) -> None:
+async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_few_thousand_do(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1, workers=2, MONOQ_SLOTS="50") as broken:
         await _backlog(broken, 80_000)
         few = await _wait_of_the_small(broken, "beside-few")
@@ -206,7 +260,9 @@ async def test_a_million_jobs_of_one_tenant_make_another_wait_no_longer_than_a_f
             await broken.is_up(broken.member("worker"))
         many = await _wait_of_the_small(broken, "beside-many")
         assert await broken.value(STILL_WAIT) > 0.9 * BACKLOG
-        print(f"median wait of the small tenant: {few * 1000:.0f} ms beside thousands, {many * 1000:.0f} ms beside a million")
+        print(
+            f"median wait of the small tenant: {few * 1000:.0f} ms beside thousands, {many * 1000:.0f} ms beside a million"
+        )
         assert many < max(2 * few, 0.05)
         for member in broken.members:
             member.kill()
@@ -223,7 +279,9 @@ async def _backlog(broken: World, jobs: int) -> None:
         for index in indexes:
             await db.execute(f"DROP INDEX {index['name']}")
         rows = "SELECT ($2 || lpad(to_hex(n), 24, '0'))::uuid, 'large', 'work', '{\"ms\": 20}' FROM generate_series(1, $1::int) n"
-        await db.execute(f"INSERT INTO jobs (id, tenant_id, type, payload) {rows}", jobs, f"{jobs:08d}")
+        await db.execute(
+            f"INSERT INTO jobs (id, tenant_id, type, payload) {rows}", jobs, f"{jobs:08d}"
+        )
         for index in indexes:
             await db.execute(index["made"])
     await db.execute("ANALYZE jobs")
@@ -231,11 +289,14 @@ async def _backlog(broken: World, jobs: int) -> None:
 
 
 async def _wait_of_the_small(broken: World, tenant: str) -> float:
-    """The median, in seconds, from a job's creation until it begins, of jobs that come one after the other."""
+    """The median, in seconds, from a job's creation until it begins, of jobs that come one after
+    the other."""
     db = await broken.connect()
     for _ in range(SMALL):
         (job_id,) = await broken.submit([{"tenantId": tenant, "type": "work"}])
-        await eventually(partial(db.fetchval, "SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id))
+        await eventually(
+            partial(db.fetchval, "SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id)
+        )
     sql = "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs WHERE tenant_id = $1"
     waits: list[float] = [row["s"] for row in await db.fetch(sql, tenant)]
     await db.close()

@@ -13,8 +13,11 @@ MINUTES = 0.8  # of faults; with start, drain and judgement about a minute
 
 
 @pytest.mark.long
-async def test_under_faults_of_all_kinds_nothing_is_lost_and_nothing_is_taken_back(tmp_path: Path) -> None:
-    seed = int(os.environ.get("SOAK_SEED", "3"))  # the same each time: a failure here must be one that can be looked into
+async def test_under_faults_of_all_kinds_nothing_is_lost_and_nothing_is_taken_back(
+    tmp_path: Path,
+) -> None:
+    # the same each time: a failure here must be one that can be looked into
+    seed = int(os.environ.get("SOAK_SEED", "3"))
     with Progress(disable=True) as progress:
         result = await soak(tmp_path, MINUTES, seed, progress)
     print(result)

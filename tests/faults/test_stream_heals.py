@@ -1,4 +1,5 @@
-"""Messages are lost, late and repeated, processes die between a commit and its message; a viewer still learns every final state."""
+"""Messages are lost, late and repeated, processes die between a commit and its message; a viewer
+still learns every final state."""
 
 import asyncio
 import json
@@ -26,7 +27,9 @@ from monoq.observe import Metrics
 from monoq.upkeep.tail import Tail
 
 
-async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(tmp_path: Path) -> None:
+async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1) as broken:
         victim = broken.member("worker", MONOQ_FAILPOINT="after_finish:kill9")
         await broken.is_up(victim)
@@ -37,8 +40,11 @@ async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninf
             await viewer.knows(ids)
 
 
-async def test_nobody_watches_at_an_api_that_does_not_know_yet_from_where_to_read_again(tmp_path: Path) -> None:
-    """What such a viewer missed before the first horizon, nobody would read again. (Postgres was killed as an API started, Redis froze.)"""
+async def test_nobody_watches_at_an_api_that_does_not_know_yet_from_where_to_read_again(
+    tmp_path: Path,
+) -> None:
+    """What such a viewer missed before the first horizon, nobody would read again. (Postgres was
+    killed as an API started, Redis froze.)"""
 
     async def is_let_in() -> bool:
         try:
@@ -76,13 +82,20 @@ async def test_messages_that_never_arrive_are_made_good(tmp_path: Path) -> None:
 
 
 async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
-    database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database_url: str,
+    redis_url: str,
+    db: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The connection to Redis breaks, or looks alive and carries nothing any more. The tail never reads by itself here, after its start."""
+    """The connection to Redis breaks, or looks alive and carries nothing any more. The tail never
+    reads by itself here, after its start."""
     monkeypatch.setattr("monoq.upkeep.tail.PERIOD_S", 3600)
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
-        server = await stack.enter_async_context(serving(database_url, f"redis://127.0.0.1:{proxy.port}", role="api"))
+        server = await stack.enter_async_context(
+            serving(database_url, f"redis://127.0.0.1:{proxy.port}", role="api")
+        )
         viewer = await stack.enter_async_context(watching(server))
         await viewer.knows(await server.submit([{"tenantId": "acme", "type": "echo"}]), "PENDING")
         for fault in "cut", "silent":
@@ -98,10 +111,13 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
             proxy.refuse, proxy.swallow = False, set()
             proxy.cut()
             await viewer.knows([job_id], "PENDING")
-            await eventually(lambda: "live updates arrive again" in caplog.text)  # the tail may have been in the middle of a read
+            # the tail may have been in the middle of a read
+            await eventually(lambda: "live updates arrive again" in caplog.text)
 
 
-async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(tmp_path: Path) -> None:
+async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(
+    tmp_path: Path,
+) -> None:
     async with world(tmp_path, apis=1) as broken, watching(broken.apis[0]) as viewer:
         early, late = await broken.connect(), await broken.connect()
         first, second = early.transaction(), late.transaction()
@@ -112,7 +128,8 @@ async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(t
         await second.commit()
         await viewer.knows([late_id], "PENDING")
         third = str((await broken.submit_sql("work", "{}"))[0])
-        await viewer.knows([third], "PENDING")  # the tail has read beyond the open transaction by now
+        # the tail has read beyond the open transaction by now
+        await viewer.knows([third], "PENDING")
         await first.commit()
         await viewer.knows([early_id], "PENDING")
         await early.close()
@@ -120,7 +137,8 @@ async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(t
 
 
 async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> None:
-    """A crash hands out again the transaction ids that were not on disk; a change with such an id must be told all the same."""
+    """A crash hands out again the transaction ids that were not on disk; a change with such an id
+    must be told all the same."""
     async with world(tmp_path) as broken:
         (job_id,) = await broken.submit_sql("work", "{}")
         hub, viewer = Hub(), Viewer()
@@ -142,7 +160,9 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         await asyncio.to_thread(broken.kill_postgres)
         await asyncio.to_thread(broken.postgres.start)
         change = "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = pg_current_xact_id(), finished_at = now()"
-        assert await broken.value(f"{change} RETURNING changed_xid") < too_new, "the crash did not take back what was to be taken back"
+        assert await broken.value(f"{change} RETURNING changed_xid") < too_new, (
+            "the crash did not take back what was to be taken back"
+        )
         running = asyncio.create_task(tail.run())
         await viewer.knows([str(job_id)], "CANCELLED")
         tail.stop()
@@ -183,7 +203,8 @@ class Seat:
 async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_tenant_away_and_nobody_else(
     database_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A million jobs of one INSERT: the read of them takes longer than it may, and so would the next one."""
+    """A million jobs of one INSERT: the read of them takes longer than it may, and so would the
+    next one."""
     monkeypatch.setattr("monoq.upkeep.tail.MOST_READ", 100)
     hub = Hub()
     many, few = Seat(hub, "many"), Seat(hub, "few")
@@ -191,7 +212,9 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
     running = asyncio.create_task(tail.run())
     await eventually(lambda: hub.horizon)
     rows = "CASE WHEN n <= 101 THEN 'many' ELSE 'few' END, 'x' FROM generate_series(1, 200) AS n"
-    stored = await db.fetch(f"INSERT INTO jobs (tenant_id, type) SELECT {rows} RETURNING id::text, tenant_id, changed_xid")
+    stored = await db.fetch(
+        f"INSERT INTO jobs (tenant_id, type) SELECT {rows} RETURNING id::text, tenant_id, changed_xid"
+    )
     await eventually(lambda: many.left)
     await eventually(lambda: len(few.told) == 99)
     assert set(few.told) == {row["id"] for row in stored if row["tenant_id"] == "few"}
@@ -202,8 +225,11 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
     await running
 
 
-async def test_viewers_start_anew_if_changes_were_not_read_for_longer_than_they_are_kept(database_url: str, db: asyncpg.Connection) -> None:
-    """An API that was frozen, or cut off from Postgres, for hours: what changed meanwhile cannot be told any more."""
+async def test_viewers_start_anew_if_changes_were_not_read_for_longer_than_they_are_kept(
+    database_url: str, db: asyncpg.Connection
+) -> None:
+    """An API that was frozen, or cut off from Postgres, for hours: what changed meanwhile cannot be
+    told any more."""
     hub = Hub()
     seat = Seat(hub, "acme")
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))
@@ -211,7 +237,9 @@ async def test_viewers_start_anew_if_changes_were_not_read_for_longer_than_they_
     await eventually(lambda: hub.horizon)
     for _ in range(3):
         await db.fetchval("SELECT pg_current_xact_id()")
-    kept_from = await db.fetchval("UPDATE stream SET kept_from = pg_current_xact_id() RETURNING kept_from")
+    kept_from = await db.fetchval(
+        "UPDATE stream SET kept_from = pg_current_xact_id() RETURNING kept_from"
+    )
     await eventually(lambda: seat.left)
     assert seat.left == [None], "nobody is let in until a new horizon is known"
     await eventually(lambda: hub.horizon and hub.horizon.xid > kept_from)

@@ -14,7 +14,8 @@ from faults.member import Member
 
 
 class Viewer:
-    """What a viewer was told: the newest version and status of each job; fails at a version that goes back."""
+    """What a viewer was told: the newest version and status of each job; fails at a version that
+    goes back."""
 
     def __init__(self) -> None:
         self.versions: dict[str, int] = {}

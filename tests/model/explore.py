@@ -1,7 +1,8 @@
-"""A breadth-first search through every interleaving of a small model: breaches of safety, and states from which nothing good can come.
+"""A breadth-first search through every interleaving of a small model: breaches of safety, and
+states from which nothing good can come.
 
-A model is a function from a state (an immutable, hashable value) to its steps. The first breach found is a shortest one; it is
-shown as the list of actions that leads to it.
+A model is a function from a state (an immutable, hashable value) to its steps. The first breach
+found is a shortest one; it is shown as the list of actions that leads to it.
 """
 
 import time
@@ -12,7 +13,8 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """One action and where it leads. `broken`: the invariants that it breaks. `fair`: it happens sooner or later; a fault need not."""
+    """One action and where it leads. `broken`: the invariants that it breaks. `fair`: it happens
+    sooner or later; a fault need not."""
 
     action: str
     state: Hashable
@@ -29,7 +31,13 @@ class CounterExample:
     state: Hashable
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.invariant} is broken by", *(f"  {n}. {a}" for n, a in enumerate(self.actions, 1)), f"  -> {self.state}"])
+        return "\n".join(
+            [
+                f"{self.invariant} is broken by",
+                *(f"  {n}. {a}" for n, a in enumerate(self.actions, 1)),
+                f"  -> {self.state}",
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,9 @@ def explore(
 ) -> Exploration:
     """Visits every state that `steps` can reach.
 
-    Safety: stops at the first step that breaks an invariant in `watch` (None: any).
-    Liveness: from every state a `good` one must be reachable by fair steps alone; if not, the invariant named `stuck` is broken.
+    Safety: stops at the first step that breaks an invariant in `watch` (None: any). Liveness: from
+    every state a `good` one must be reachable by fair steps alone; if not, the invariant named
+    `stuck` is broken.
     """
     start = time.monotonic()
     watched = None if watch is None else set(watch)
@@ -92,7 +101,9 @@ def explore(
         number += 1
 
     if watched is None or stuck in watched:
-        hopeful = _reaching([n for n, state in enumerate(states) if good(state)], len(states), sources, targets)
+        hopeful = _reaching(
+            [n for n, state in enumerate(states) if good(state)], len(states), sources, targets
+        )
         if (hopeless := hopeful.find(0)) >= 0:
             return found(stuck, hopeless)
     return Exploration(len(states), taken, time.monotonic() - start, None)
@@ -106,7 +117,9 @@ def _path(number: int, parents: "array[int]", actions: list[str]) -> Iterator[st
     return reversed(backwards)
 
 
-def _reaching(goals: list[int], size: int, sources: "array[int]", targets: "array[int]") -> bytearray:
+def _reaching(
+    goals: list[int], size: int, sources: "array[int]", targets: "array[int]"
+) -> bytearray:
     """For each state, whether one of `goals` can be reached from it."""
     before: list[list[int]] = [[] for _ in range(size)]
     for source, target in zip(sources, targets, strict=True):

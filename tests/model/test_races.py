@@ -1,4 +1,5 @@
-"""Statements that meet halfway. One is held up in the middle by a trigger that waits for an advisory lock; the others go past it."""
+"""Statements that meet halfway. One is held up in the middle by a trigger that waits for an
+advisory lock; the others go past it."""
 
 import asyncio
 import random
@@ -31,28 +32,41 @@ CREATE TRIGGER wait_at_the_gate BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCT
 @pytest.fixture
 async def others(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
     """Connections as workers have them: one to be held up, one to go past it."""
-    connections = [await asyncpg.connect(database_url, server_settings=PINNED_PLANS) for _ in range(2)]
+    connections = [
+        await asyncpg.connect(database_url, server_settings=PINNED_PLANS) for _ in range(2)
+    ]
     yield connections
     for connection in connections:
         await connection.close()
 
 
 async def waits_at_the_gate(db: asyncpg.Connection) -> bool:
-    return bool(await db.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted", GATE))
+    return bool(
+        await db.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+            GATE,
+        )
+    )
 
 
 @pytest.mark.parametrize("registered", ["before", "after"])
 async def test_a_slow_rescuer_leaves_a_job_alone_that_was_claimed_meanwhile(
     db: asyncpg.Connection, others: list[asyncpg.Connection], registered: str
 ) -> None:
-    """Another rescuer frees the job, a live worker claims it, and only then the slow one gets to it, with its old snapshot in hand."""
+    """Another rescuer frees the job, a live worker claims it, and only then the slow one gets to
+    it, with its old snapshot in hand."""
     slow, fast = others
     await db.execute(HOLD_UP)
     dead = await register(db, "x")
     live = await register(db, "x") if registered == "before" else 0
-    await db.execute("INSERT INTO jobs (id, tenant_id, type) VALUES ($1, 't', 'x'), ($2, 't', 'x')", FIRST, SECOND)
+    await db.execute(
+        "INSERT INTO jobs (id, tenant_id, type) VALUES ($1, 't', 'x'), ($2, 't', 'x')",
+        FIRST,
+        SECOND,
+    )
     assert len(await claim(db, [FIRST, SECOND], dead, "x")) == 2
-    await db.execute("DELETE FROM workers WHERE id = $1", dead)  # while it is there, one rescuer at a time has hold of it
+    # while it is there, one rescuer at a time has hold of it
+    await db.execute("DELETE FROM workers WHERE id = $1", dead)
 
     await db.execute("SELECT pg_advisory_lock($1)", GATE)
     rescue = asyncio.create_task(slow.fetch(query("rescue_jobs"), 1000, 100))
@@ -73,7 +87,11 @@ async def test_the_jobs_of_a_lost_worker_are_freed_by_one_rescuer_and_the_others
     slow, fast = others
     await db.execute(HOLD_UP)
     dead = await register(db, "x")
-    await db.execute("INSERT INTO jobs (id, tenant_id, type) VALUES ($1, 't', 'x'), ($2, 't', 'x')", FIRST, SECOND)
+    await db.execute(
+        "INSERT INTO jobs (id, tenant_id, type) VALUES ($1, 't', 'x'), ($2, 't', 'x')",
+        FIRST,
+        SECOND,
+    )
     assert len(await claim(db, [FIRST, SECOND], dead, "x")) == 2
     await db.execute("UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", dead)
     await db.execute("SELECT pg_advisory_lock($1)", GATE)
@@ -88,19 +106,32 @@ async def test_the_jobs_of_a_lost_worker_are_freed_by_one_rescuer_and_the_others
 async def test_a_job_that_changes_between_a_claims_snapshot_and_its_lock_goes_on_waiting(
     db: asyncpg.Connection, others: list[asyncpg.Connection]
 ) -> None:
-    """The claim is held up at the row of its worker, after its snapshot and before it locks any job."""
+    """The claim is held up at the row of its worker, after its snapshot and before it locks any
+    job."""
     claiming, changing = others
     worker = await register(db, "x")
     ids = [UUID(int=n) for n in range(1, 5)]
-    await db.execute("INSERT INTO jobs (id, tenant_id, type) SELECT id, 't', 'x' FROM unnest($1::uuid[]) AS id", ids)
+    await db.execute(
+        "INSERT INTO jobs (id, tenant_id, type) SELECT id, 't', 'x' FROM unnest($1::uuid[]) AS id",
+        ids,
+    )
     async with changing.transaction():
         await changing.execute("SELECT FROM workers WHERE id = $1 FOR UPDATE", worker)
         claimed = asyncio.create_task(claim(claiming, ids, worker, "x"))
-        await eventually(lambda: db.fetchval("SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+        await eventually(
+            lambda: db.fetchval(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            )
+        )
         await db.execute("UPDATE jobs SET priority = priority + 1 WHERE id = $1", ids[1])
-        await db.execute("UPDATE jobs SET status = 'CANCELLED', version = 2, finished_at = now() WHERE id = $1", ids[2])
+        await db.execute(
+            "UPDATE jobs SET status = 'CANCELLED', version = 2, finished_at = now() WHERE id = $1",
+            ids[2],
+        )
     assert [row["id"] for row in await claimed] == [ids[0], ids[3]]
-    assert [row["status"] for row in await db.fetch("SELECT status::text FROM jobs ORDER BY id")] == [
+    assert [
+        row["status"] for row in await db.fetch("SELECT status::text FROM jobs ORDER BY id")
+    ] == [
         "RUNNING",
         "PENDING",
         "CANCELLED",
@@ -110,11 +141,14 @@ async def test_a_job_that_changes_between_a_claims_snapshot_and_its_lock_goes_on
     assert len(await claim(claiming, ids, worker, "x")) == 1
 
 
-@pytest.mark.parametrize("change", ["is cancelled", "is claimed", "is delayed further", "is to run at once"])
+@pytest.mark.parametrize(
+    "change", ["is cancelled", "is claimed", "is delayed further", "is to run at once"]
+)
 async def test_a_delayed_job_that_changes_while_it_is_promoted_leaves_nothing_behind(
     db: asyncpg.Connection, others: list[asyncpg.Connection], change: str
 ) -> None:
-    """Its time has come, and somebody else has got hold of it: each of the two may be the first to commit."""
+    """Its time has come, and somebody else has got hold of it: each of the two may be the first to
+    commit."""
     promoting, changing = others
     worker = await register(db, "x")
     early = "INSERT INTO jobs (id, tenant_id, type, run_at) SELECT id, 't', 'x', now() + interval '0.2 s' FROM unnest($1::uuid[]) AS id"
@@ -126,7 +160,10 @@ async def test_a_delayed_job_that_changes_while_it_is_promoted_leaves_nothing_be
             assert len(await claim(changing, [FIRST], worker, "x")) <= 1
         else:
             run_at = "now() + interval '1 hour'" if change == "is delayed further" else "now()"
-            await changing.execute(f"UPDATE jobs SET run_at = {run_at}, changed_xid = pg_current_xact_id() WHERE id = $1", FIRST)
+            await changing.execute(
+                f"UPDATE jobs SET run_at = {run_at}, changed_xid = pg_current_xact_id() WHERE id = $1",
+                FIRST,
+            )
 
     for first in ("the promoter", "the other"):
         await db.execute("DELETE FROM jobs")
@@ -160,7 +197,9 @@ async def test_a_beat_that_meets_a_rescue_renews_the_lease_or_finds_it_taken_and
         await db.execute("DELETE FROM jobs")
         await db.execute("INSERT INTO jobs (id, tenant_id, type) VALUES ($1, 't', 'x')", SECOND)
         assert await claim(db, [SECOND], worker, "x")
-        await db.execute("UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", worker)
+        await db.execute(
+            "UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", worker
+        )
         transaction = one.transaction()
         await transaction.start()
         if first == "the beat":
@@ -178,15 +217,26 @@ async def test_a_beat_that_meets_a_rescue_renews_the_lease_or_finds_it_taken_and
 
 
 FINISHERS, RESCUERS = 5, 2
-ENOUGH = {"claim_jobs": 5000, "complete_jobs": 1000, "end_runs": 1000, "rescue_jobs": 500, "cancel_job": 50, "retry_job": 50}
+ENOUGH = {
+    "claim_jobs": 5000,
+    "complete_jobs": 1000,
+    "end_runs": 1000,
+    "rescue_jobs": 500,
+    "cancel_job": 50,
+    "retry_job": 50,
+}
 
 
 async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_never_deadlock(
     db: asyncpg.Connection, database_url: str
 ) -> None:
-    """Over 100 tenants; every array of ids in an order of its own. A deadlock would come back as an error of one of the statements."""
+    """Over 100 tenants; every array of ids in an order of its own. A deadlock would come back as an
+    error of one of the statements."""
     ids = [UUID(int=n) for n in range(1, 1501)]
-    await db.execute("INSERT INTO jobs (id, tenant_id, type) SELECT id, 't' || floor(random() * 100), 'x' FROM unnest($1::uuid[]) id", ids)
+    await db.execute(
+        "INSERT INTO jobs (id, tenant_id, type) SELECT id, 't' || floor(random() * 100), 'x' FROM unnest($1::uuid[]) id",
+        ids,
+    )
     done = dict.fromkeys((*ENOUGH, "fold_counts", "fold_claims", "prune_claims"), 0)
 
     def goes_on() -> bool:
@@ -197,7 +247,9 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
         done[name] += len(rows)
         return rows
 
-    async def finish(connection: asyncpg.Connection, runs: list[asyncpg.Record], worker: int) -> None:
+    async def finish(
+        connection: asyncpg.Connection, runs: list[asyncpg.Record], worker: int
+    ) -> None:
         job_ids, claims = [row["id"] for row in runs], [row["claim"] for row in runs]
         if random.random() < 0.5:
             await run(connection, "complete_jobs", job_ids, claims, ["1"] * len(runs), worker)
@@ -214,10 +266,15 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
             random.shuffle(runs)
             dies = random.random() < 0.2
             if dies:
-                await one.execute("UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", worker)
-                runs = runs[len(runs) // 3 :]  # these it is late with; the rest it leaves to the rescuers
+                await one.execute(
+                    "UPDATE workers SET expires_at = now() - interval '1 s' WHERE id = $1", worker
+                )
+                # these it is late with; the rest it leaves to the rescuers
+                runs = runs[len(runs) // 3 :]
             half = len(runs) // 2
-            await asyncio.gather(finish(one, runs[:half], worker), finish(other, runs[half:], worker))
+            await asyncio.gather(
+                finish(one, runs[:half], worker), finish(other, runs[half:], worker)
+            )
             if dies:
                 worker = await register(one, "x")
             elif random.random() < 0.2:
@@ -238,11 +295,23 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
                 await connection.execute(again, job_id)
             await run(connection, "fold_counts", 1000)
 
-    connections = [await asyncpg.connect(database_url, server_settings=PINNED_PLANS) for _ in range(2 * FINISHERS + RESCUERS + 2)]
-    pairs = list(zip(connections[0 : 2 * FINISHERS : 2], connections[1 : 2 * FINISHERS : 2], strict=True))
+    connections = [
+        await asyncpg.connect(database_url, server_settings=PINNED_PLANS)
+        for _ in range(2 * FINISHERS + RESCUERS + 2)
+    ]
+    pairs = list(
+        zip(connections[0 : 2 * FINISHERS : 2], connections[1 : 2 * FINISHERS : 2], strict=True)
+    )
     rescuers = connections[2 * FINISHERS : 2 * FINISHERS + RESCUERS]
     async with asyncio.timeout(3 * FACT_TIMEOUT_S):
-        await asyncio.gather(*[work(*pair) for pair in pairs], *map(rescue, rescuers), *map(people, connections[-2:]))
+        await asyncio.gather(
+            *[work(*pair) for pair in pairs], *map(rescue, rescuers), *map(people, connections[-2:])
+        )
     for connection in connections:
         await connection.close()
-    assert await db.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+    assert (
+        await db.fetchval(
+            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        == 0
+    )

@@ -1,7 +1,9 @@
-"""A model of one process: messages, tail reads and shared replays of one job reach three sockets in every order. The clients check
-nothing themselves. The rules as monoq has them must pass; each broken variant must give its counter-example.
+"""A model of one process: messages, tail reads and shared replays of one job reach three sockets in
+every order. The clients check nothing themselves. The rules as monoq has them must pass; each
+broken variant must give its counter-example.
 
-test_stream_model.py has transactions and cursors, and one socket; here are the hub's memory of versions, and many sockets.
+test_stream_model.py has transactions and cursors, and one socket; here are the hub's memory of
+versions, and many sockets.
 """
 
 from collections.abc import Iterator
@@ -20,8 +22,10 @@ class Rules:
 
     learns: bool = True  # what a replay brought is known to the hub: nothing older is told later
     tells_others: bool = True  # and is told to those for whom it is news
-    drops_outdated: bool = True  # what the hub has told meanwhile is not told again, older, from a replay
-    replaces_news: bool = True  # what waits for a socket and is older than its replay is not told after it
+    # what the hub has told meanwhile is not told again, older, from a replay
+    drops_outdated: bool = True
+    # what waits for a socket and is older than its replay is not told after it
+    replaces_news: bool = True
     registers_first: bool = True
     joins_late: bool = False  # who comes while a read is under way is served by it
 
@@ -62,35 +66,57 @@ class Process:
     def steps(self, s: State) -> Iterator[Step]:
         if s.version < COMMITS:
             version = s.version + 1
-            yield Step(f"version {version} is committed and published", s._replace(version=version, messages=(*s.messages, version)))
+            yield Step(
+                f"version {version} is committed and published",
+                s._replace(version=version, messages=(*s.messages, version)),
+            )
         for n, version in enumerate(s.messages):
             rest = s._replace(messages=s.messages[:n] + s.messages[n + 1 :])
             yield Step(f"the message of version {version} arrives", self._tell(rest, version))
             if s.losses:
-                yield Step(f"the message of version {version} is lost", rest._replace(losses=s.losses - 1), fair=False)
+                yield Step(
+                    f"the message of version {version} is lost",
+                    rest._replace(losses=s.losses - 1),
+                    fair=False,
+                )
         if s.version and not s.tail:
             yield Step(f"the tail reads version {s.version}", s._replace(tail=s.version))
         if s.tail:
-            yield Step(f"the tail tells of version {s.tail}", self._tell(s._replace(tail=0), s.tail))
+            yield Step(
+                f"the tail tells of version {s.tail}", self._tell(s._replace(tail=0), s.tail)
+            )
         yield from self._replays(s)
         for n, socket in enumerate(s.sockets):
             yield from self._socket(s, n, socket)
 
     def _replays(self, s: State) -> Iterator[Step]:
-        waiting = tuple(n for n, socket in enumerate(s.sockets) if socket.phase in {"waiting", "reading"} and n not in s.served)
+        waiting = tuple(
+            n
+            for n, socket in enumerate(s.sockets)
+            if socket.phase in {"waiting", "reading"} and n not in s.served
+        )
         if s.read is None and waiting:
-            yield Step(f"a replay for {waiting} reads version {s.version}", s._replace(read=s.version, served=waiting))
+            yield Step(
+                f"a replay for {waiting} reads version {s.version}",
+                s._replace(read=s.version, served=waiting),
+            )
         elif s.read is not None:
             served = (*s.served, *waiting) if self.rules.joins_late else s.served
             after = s._replace(read=None, served=())
             if self.rules.learns and s.read > s.known:
-                others = () if not self.rules.tells_others else [n for n in range(len(s.sockets)) if n not in served]
+                others = (
+                    ()
+                    if not self.rules.tells_others
+                    else [n for n in range(len(s.sockets)) if n not in served]
+                )
                 after = self._tell(after, s.read, others)
             for n in served:
                 after = put(after, n, after.sockets[n]._replace(phase="on", replay=s.read))
             yield Step(f"{served} get version {s.read} as their replay", after)
 
-    def _tell(self, s: State, version: int, whom: "list[int] | tuple[int, ...]" = (0, 1, 2)) -> State:
+    def _tell(
+        self, s: State, version: int, whom: "list[int] | tuple[int, ...]" = (0, 1, 2)
+    ) -> State:
         if version <= s.known:
             return s
         s = s._replace(known=version)
@@ -101,7 +127,14 @@ class Process:
 
     def _socket(self, s: State, n: int, socket: Socket) -> Iterator[Step]:
         if socket.phase == "off":
-            yield Step(f"socket {n} comes back", put(s, n, socket._replace(phase="waiting" if self.rules.registers_first else "reading")))
+            yield Step(
+                f"socket {n} comes back",
+                put(
+                    s,
+                    n,
+                    socket._replace(phase="waiting" if self.rules.registers_first else "reading"),
+                ),
+            )
         elif socket.replay:
             rest = socket._replace(replay=0)
             if self.rules.drops_outdated and socket.replay < s.known:
@@ -115,7 +148,11 @@ class Process:
     @staticmethod
     def _told(s: State, n: int, socket: Socket, version: int) -> Step:
         broken = frozenset({"I10"} if version < socket.told else ())
-        return Step(f"socket {n} is told of version {version}", put(s, n, socket._replace(told=version)), broken)
+        return Step(
+            f"socket {n} is told of version {version}",
+            put(s, n, socket._replace(told=version)),
+            broken,
+        )
 
 
 def put(s: State, n: int, socket: Socket) -> State:
@@ -124,7 +161,13 @@ def put(s: State, n: int, socket: Socket) -> State:
 
 def run(rules: Rules, watch: str | None = None) -> Exploration:
     model = Process(rules)
-    seen = explore(model.initial, model.steps, good=model.good, stuck="gap", watch=None if watch is None else {watch})
+    seen = explore(
+        model.initial,
+        model.steps,
+        good=model.good,
+        stuck="gap",
+        watch=None if watch is None else {watch},
+    )
     print(seen)
     return seen
 
@@ -144,7 +187,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "invariant"), [b[1:] for b in BROKEN], ids=[f"{b[0]}: {b[2]}" for b in BROKEN])
+@pytest.mark.parametrize(
+    ("rules", "invariant"), [b[1:] for b in BROKEN], ids=[f"{b[0]}: {b[2]}" for b in BROKEN]
+)
 def test_a_broken_variant_is_found(rules: Rules, invariant: str) -> None:
     seen = run(rules, watch=invariant)
     assert seen.broken, f"no breach of {invariant} found in {seen.states} states"

@@ -1,4 +1,5 @@
-"""The real statements against a reference model in Python, driven by random sequences of steps, one after the other.
+"""The real statements against a reference model in Python, driven by random sequences of steps, one
+after the other.
 
 What only shows when two of them run at once is in test_races.py.
 """
@@ -39,12 +40,16 @@ COLUMNS = "id, status::text, claim, attempts, version, lost, deaths, worker_id"
 EVERYTHING = f"SELECT {COLUMNS}, changed_xid, finished_at IS NOT NULL AS finished, jsonb_array_length(errors) AS history FROM jobs"
 
 
-def step(name: str, **arguments: st.SearchStrategy[Any]) -> "st.SearchStrategy[tuple[str, dict[str, Any]]]":
+def step(
+    name: str, **arguments: st.SearchStrategy[Any]
+) -> "st.SearchStrategy[tuple[str, dict[str, Any]]]":
     return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
 
 
 NUMBERS = st.sampled_from(range(12))
-ASKED = st.one_of(st.just(IDS), st.lists(st.sampled_from([*IDS, UUID(int=99)]), min_size=1, max_size=4))
+ASKED = st.one_of(
+    st.just(IDS), st.lists(st.sampled_from([*IDS, UUID(int=99)]), min_size=1, max_size=4)
+)
 WRITES = st.lists(st.tuples(NUMBERS, st.sampled_from([0] * 8 + [-1, 1])), min_size=1, max_size=3)
 ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, deaths, error
     st.sampled_from(["PENDING", "PENDING", "FAILED", "CANCELLED"]),
@@ -57,13 +62,22 @@ ENDS = st.tuples(  # status, delay_ms, attempts_back, lost, deaths, error
 LOSS = st.sampled_from(["expires", "expires", "is proved dead", "is removed"])
 
 
-def often(times: int, name: str, **arguments: st.SearchStrategy[Any]) -> "list[st.SearchStrategy[tuple[str, dict[str, Any]]]]":
+def often(
+    times: int, name: str, **arguments: st.SearchStrategy[Any]
+) -> "list[st.SearchStrategy[tuple[str, dict[str, Any]]]]":
     """Each a strategy of its own: of one that is given twice, hypothesis takes one."""
     return [step(name, **arguments) for _ in range(times)]
 
 
 STEPS = st.one_of(
-    *often(6, "claim_jobs", asked=ASKED, n=NUMBERS, types=st.sampled_from([TYPES, TYPES, TYPES[:1]]), suspects=st.booleans()),
+    *often(
+        6,
+        "claim_jobs",
+        asked=ASKED,
+        n=NUMBERS,
+        types=st.sampled_from([TYPES, TYPES, TYPES[:1]]),
+        suspects=st.booleans(),
+    ),
     *often(2, "complete_jobs", writes=WRITES, n=NUMBERS),
     *often(2, "end_runs", writes=WRITES, n=NUMBERS, ends=st.lists(ENDS, min_size=3, max_size=3)),
     *often(5, "rescue_jobs", limit=st.sampled_from([1, 1000, 1000])),
@@ -75,10 +89,20 @@ STEPS = st.one_of(
     step("fold_counts"),
     step("promote_delayed_jobs"),
     step("a_delayed_job_is_due", job_id=st.sampled_from(IDS)),
-    step("insert_jobs", ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4), job_type=st.sampled_from(TYPES), due=st.booleans()),
+    step(
+        "insert_jobs",
+        ids=st.lists(st.sampled_from(IDS), min_size=1, max_size=4),
+        job_type=st.sampled_from(TYPES),
+        due=st.booleans(),
+    ),
     step("cancel_job", job_id=st.sampled_from(IDS)),
     step("register_worker"),
-    step("a_job_has_died_often", n=NUMBERS, lost=st.integers(0, 2), deaths=st.sampled_from([0, MAX_DEATHS - 1])),
+    step(
+        "a_job_has_died_often",
+        n=NUMBERS,
+        lost=st.integers(0, 2),
+        deaths=st.sampled_from([0, MAX_DEATHS - 1]),
+    ),
 )
 
 
@@ -105,7 +129,15 @@ class Job:
         self.worker_id = None
 
     def row(self) -> tuple[Any, ...]:
-        return self.status, self.claim, self.attempts, self.version, self.lost, self.deaths, self.worker_id
+        return (
+            self.status,
+            self.claim,
+            self.attempts,
+            self.version,
+            self.lost,
+            self.deaths,
+            self.worker_id,
+        )
 
 
 @dataclass
@@ -156,12 +188,18 @@ class Statements:
     def insert_jobs(self, ids: list[UUID], job_type: str, due: bool) -> None:
         columns = ["t", job_type, "{}", 0, None, 0 if due else 3_600_000, None, None, None, None]
         rows = self.postgres.run("insert_jobs", ids, *([value] * len(ids) for value in columns))
-        new = {job_id: Job(job_type, due=due, promoted=due) for job_id in ids if job_id not in self.jobs}
+        new = {
+            job_id: Job(job_type, due=due, promoted=due)
+            for job_id in ids
+            if job_id not in self.jobs
+        }
         assert sorted(row["id"] for row in rows) == sorted(new)
         self.jobs |= new
 
     def register_worker(self) -> None:
-        (row,) = self.postgres.run("register_worker", "w", None, None, None, 1, 1, 1, TYPES, [], [], 10.0)
+        (row,) = self.postgres.run(
+            "register_worker", "w", None, None, None, 1, 1, 1, TYPES, [], [], 10.0
+        )
         assert row["id"] not in self.workers
         assert row["id"] not in self.gone
         self.workers[row["id"]] = Worker()
@@ -178,10 +216,17 @@ class Statements:
     def claim_jobs(self, asked: list[UUID], n: int, types: list[str], suspects: bool) -> None:
         worker_id = self._worker(n)
         worker = self.workers.get(worker_id)
-        rows = self.postgres.run("claim_jobs", asked, worker_id, types, [60_000] * len(types), suspects, 4096)
+        rows = self.postgres.run(
+            "claim_jobs", asked, worker_id, types, [60_000] * len(types), suspects, 4096
+        )
 
         def claimable(job: Job) -> bool:
-            return job.status == "PENDING" and job.due and job.type in types and job.suspect == suspects
+            return (
+                job.status == "PENDING"
+                and job.due
+                and job.type in types
+                and job.suspect == suspects
+            )
 
         claimed = set()
         if worker and not worker.expired and not worker.declared_lost:
@@ -202,11 +247,24 @@ class Statements:
         rows = self.postgres.run("complete_jobs", ids, claims, ["1"] * len(ids), worker_id)
         self._ended(rows, ids, claims, worker_id, ["COMPLETED"] * len(ids))
 
-    def end_runs(self, writes: list[tuple[int, int]], n: int, ends: list[tuple[str, int, int, int, int, str | None]]) -> None:
+    def end_runs(
+        self,
+        writes: list[tuple[int, int]],
+        n: int,
+        ends: list[tuple[str, int, int, int, int, str | None]],
+    ) -> None:
         ids, claims, worker_id = self._writes(writes, n)
         ends = ends[: len(ids)]
-        rows = self.postgres.run("end_runs", ids, claims, *(list(column) for column in zip(*ends, strict=True)), worker_id)
-        for job_id, end in zip(self._ended(rows, ids, claims, worker_id, [end[0] for end in ends]), ends, strict=True):
+        rows = self.postgres.run(
+            "end_runs",
+            ids,
+            claims,
+            *(list(column) for column in zip(*ends, strict=True)),
+            worker_id,
+        )
+        for job_id, end in zip(
+            self._ended(rows, ids, claims, worker_id, [end[0] for end in ends]), ends, strict=True
+        ):
             if job_id:
                 _, delay_ms, back, lost, deaths, _ = end
                 job = self.jobs[job_id]
@@ -234,16 +292,26 @@ class Statements:
             job.change("FAILED" if job.deaths >= MAX_DEATHS else "PENDING")
             job.due = job.promoted = True
             job.attempts = max(job.attempts - 1, 0)
-            assert (row["status"], row["attempts"], row["version"]) == (job.status, job.attempts, job.version)
+            assert (row["status"], row["attempts"], row["version"]) == (
+                job.status,
+                job.attempts,
+                job.version,
+            )
 
     def promote_delayed_jobs(self) -> None:
         (row,) = self.postgres.run("promote_delayed_jobs", 1000, EARLIEST)
-        late = [job for job in self.jobs.values() if job.status == "PENDING" and job.due and not job.promoted]
+        late = [
+            job
+            for job in self.jobs.values()
+            if job.status == "PENDING" and job.due and not job.promoted
+        ]
         assert (row["may"], row["due"]) == (True, len(late))
         for job in late:
             job.promoted = True
         waiting = {row["id"] for row in self.postgres.fetch("SELECT id FROM waiting_jobs")}
-        assert waiting == {job_id for job_id, job in self.jobs.items() if job.status == "PENDING" and job.promoted}
+        assert waiting == {
+            job_id for job_id, job in self.jobs.items() if job.status == "PENDING" and job.promoted
+        }
 
     def fold_counts(self) -> None:
         self.postgres.fetch(query("fold_counts"), 1000)
@@ -251,7 +319,11 @@ class Statements:
     def fold_claims(self, n: int) -> None:
         worker_id = self._worker(n)
         rows = self.postgres.run("fold_claims", worker_id)
-        running = [(job_id, job.claim) for job_id, job in self.jobs.items() if job.status == "RUNNING" and job.worker_id == worker_id]
+        running = [
+            (job_id, job.claim)
+            for job_id, job in self.jobs.items()
+            if job.status == "RUNNING" and job.worker_id == worker_id
+        ]
         assert sorted(map(tuple, rows)) == sorted(running)
 
     def prune_claims(self) -> None:
@@ -282,7 +354,9 @@ class Statements:
         worker_id = list(self.workers)[n % len(self.workers)]
         worker = self.workers[worker_id]
         if what == "expires":
-            self.postgres.fetch("UPDATE workers SET expires_at = now() - interval '1 ms' WHERE id = $1", worker_id)
+            self.postgres.fetch(
+                "UPDATE workers SET expires_at = now() - interval '1 ms' WHERE id = $1", worker_id
+            )
             worker.expired = True
         elif what == "is proved dead":
             rows = self.postgres.run("report_dead_workers", [worker_id, *self.gone])
@@ -299,10 +373,13 @@ class Statements:
         job_id = list(self.jobs)[n % len(self.jobs)]
         job = self.jobs[job_id]
         job.lost, job.deaths = lost, deaths
-        self.postgres.fetch("UPDATE jobs SET lost = $2, deaths = $3 WHERE id = $1", job_id, lost, deaths)
+        self.postgres.fetch(
+            "UPDATE jobs SET lost = $2, deaths = $3 WHERE id = $1", job_id, lost, deaths
+        )
 
     def a_delayed_job_is_due(self, job_id: UUID) -> None:
-        """Time passes: its row among the delayed ones is as it was, and the promoter has not come yet."""
+        """Time passes: its row among the delayed ones is as it was, and the promoter has not come
+        yet."""
         job = self.jobs.get(job_id)
         if job is None or job.status != "PENDING" or job.due:
             return
@@ -310,14 +387,19 @@ class Statements:
         self.postgres.fetch("ALTER TABLE jobs DISABLE TRIGGER follow_updated_jobs")
         self.postgres.fetch(f"UPDATE jobs SET run_at = {past} WHERE id = $1", job_id)
         self.postgres.fetch("ALTER TABLE jobs ENABLE TRIGGER follow_updated_jobs")
-        self.postgres.fetch("UPDATE delayed_jobs SET run_at = (SELECT run_at FROM jobs WHERE jobs.id = $1) WHERE id = $1", job_id)
+        self.postgres.fetch(
+            "UPDATE delayed_jobs SET run_at = (SELECT run_at FROM jobs WHERE jobs.id = $1) WHERE id = $1",
+            job_id,
+        )
         job.due = True
 
     # What must hold after each
 
     def the_table_is_as_the_model_says(self) -> None:
         now = {row["id"]: row for row in self.postgres.fetch(EVERYTHING)}
-        assert {job_id: tuple(row)[1:8] for job_id, row in now.items()} == {job_id: job.row() for job_id, job in self.jobs.items()}
+        assert {job_id: tuple(row)[1:8] for job_id, row in now.items()} == {
+            job_id: job.row() for job_id, job in self.jobs.items()
+        }
         for job_id, row in now.items():
             assert row["finished"] == (row["status"] in TERMINAL)
             if before := self.before.get(job_id):
@@ -342,12 +424,24 @@ class Statements:
     # Choices
 
     def _worker(self, n: int) -> int:
-        known = [i for i, worker in self.workers.items() if n < 9 and not worker.expired] or [*self.workers, *self.gone]
+        known = [i for i, worker in self.workers.items() if n < 9 and not worker.expired] or [
+            *self.workers,
+            *self.gone,
+        ]
         return known[n % len(known)]
 
     def _writes(self, writes: list[tuple[int, int]], n: int) -> tuple[list[UUID], list[int], int]:
-        """Ends of runs, each job once; half of the time of what runs now. Now and then under a claim or a worker that is not theirs."""
-        current = [(job_id, job.claim, job.worker_id) for job_id, job in self.jobs.items() if job.worker_id] if n < 6 else []
+        """Ends of runs, each job once; half of the time of what runs now. Now and then under a
+        claim or a worker that is not theirs."""
+        current = (
+            [
+                (job_id, job.claim, job.worker_id)
+                for job_id, job in self.jobs.items()
+                if job.worker_id
+            ]
+            if n < 6
+            else []
+        )
         runs = current or self.runs or [(IDS[0], 1, self._worker(n))]
         worker_id = runs[writes[0][0] % len(runs)][2] if n % 6 else self._worker(n)
         chosen = {}
@@ -357,7 +451,12 @@ class Statements:
         return list(chosen), list(chosen.values()), worker_id
 
     def _ended(
-        self, rows: list[asyncpg.Record], ids: list[UUID], claims: list[int], worker_id: int, statuses: list[str]
+        self,
+        rows: list[asyncpg.Record],
+        ids: list[UUID],
+        claims: list[int],
+        worker_id: int,
+        statuses: list[str],
     ) -> list[UUID | None]:
         """For each write its job, or None where it must have been stale; the model's rows follow."""
         accepted: list[UUID | None] = []
@@ -373,7 +472,8 @@ class Statements:
 
 
 async def test_the_statements_do_what_the_model_says(database_url: str) -> None:
-    seen = await asyncio.to_thread(check, database_url)  # hypothesis calls ordinary functions, which need a loop of their own
+    # hypothesis calls ordinary functions, which need a loop of their own
+    seen = await asyncio.to_thread(check, database_url)
     print(seen)
     assert len(seen) == 12
     assert min(seen.values()) >= EXAMPLES // 25, "some statements were hardly tried"
@@ -383,9 +483,16 @@ def check(database_url: str) -> dict[str, int]:
     """Runs the examples; returns how many rows each statement returned."""
     server_settings = {**PINNED_PLANS, "synchronous_commit": "off"}
     with asyncio.Runner() as runner:
-        postgres = Postgres(runner, runner.run(asyncpg.connect(database_url, server_settings=server_settings)))
+        postgres = Postgres(
+            runner, runner.run(asyncpg.connect(database_url, server_settings=server_settings))
+        )
 
-        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
         @given(st.lists(STEPS, min_size=MIN_STEPS, max_size=MAX_STEPS))
         def examples(steps: list[tuple[str, dict[str, Any]]]) -> None:
             statements = Statements(postgres)

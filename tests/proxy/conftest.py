@@ -1,4 +1,5 @@
-"""The whole system behind nginx, on the configuration that the container runs: two APIs, three workers, one nginx in front."""
+"""The whole system behind nginx, on the configuration that the container runs: two APIs, three
+workers, one nginx in front."""
 
 import asyncio
 import contextlib
@@ -31,7 +32,9 @@ class Site:
         self.inside = inside
         self.port = free_port()
         self.url, self.ws_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}/ws"
-        self.http = httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False, limits=httpx.Limits(max_connections=200))
+        self.http = httpx.AsyncClient(
+            base_url=self.url, timeout=20, trust_env=False, limits=httpx.Limits(max_connections=200)
+        )
         self.apis = inside.apis
         self._out = folder / "access.log"
         self._folder = folder
@@ -42,9 +45,18 @@ class Site:
         shutil.copytree(NGINX, self._folder / "nginx")
         servers = [f"server 127.0.0.1:{api.port} max_fails=0;\n" for api in self.apis]
         (self._folder / "nginx" / "servers.conf").write_text("".join(servers))
-        as_root = ["user root;"] if os.getuid() == 0 else []  # else the workers are nobody, who may not enter pytest's folders
-        command = ["sh", str(self._folder / "nginx" / "start.sh"), str(self._folder / "run"), *as_root]
-        env = os.environ | {"PORT": str(self.port), "MONOQ_ALLOWED_HOSTS": "queue.example, other.example"}
+        # else the workers are nobody, who may not enter pytest's folders
+        as_root = ["user root;"] if os.getuid() == 0 else []
+        command = [
+            "sh",
+            str(self._folder / "nginx" / "start.sh"),
+            str(self._folder / "run"),
+            *as_root,
+        ]
+        env = os.environ | {
+            "PORT": str(self.port),
+            "MONOQ_ALLOWED_HOSTS": "queue.example, other.example",
+        }
         with self._out.open("wb") as out, (self._folder / "error.log").open("wb") as errors:
             self._process = subprocess.Popen(command, env=env, stdout=out, stderr=errors)  # noqa: ASYNC220 - it starts at once
 
@@ -91,7 +103,9 @@ class Site:
     def jobs_per_worker(self, ids: set[str]) -> Counter[int]:
         """By process id, from the ledger that the handlers write."""
         lines = [line.split() for line in self.inside.ledger.read_text().splitlines()]
-        return Counter(int(pid) for job_id, event, _, pid in lines if event == "end" and job_id in ids)
+        return Counter(
+            int(pid) for job_id, event, _, pid in lines if event == "end" and job_id in ids
+        )
 
     async def submit(self, jobs: list[dict[str, Any]]) -> list[str]:
         """Through the door."""

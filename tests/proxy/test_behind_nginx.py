@@ -21,9 +21,18 @@ def work(ms: int = 0) -> dict[str, object]:
 
 
 async def test_requests_reach_both_apis_and_the_log_names_them(site: Site) -> None:
-    for answer in await asyncio.gather(*[site.http.get("/stats?tenantId=reach") for _ in range(40)]):
+    for answer in await asyncio.gather(
+        *[site.http.get("/stats?tenantId=reach") for _ in range(40)]
+    ):
         assert answer.status_code == 200
-    lines = await site.logged(40, method="GET", uri="/stats?tenantId=reach", status=200, upstream_status="200", client="127.0.0.1")
+    lines = await site.logged(
+        40,
+        method="GET",
+        uri="/stats?tenantId=reach",
+        status=200,
+        upstream_status="200",
+        client="127.0.0.1",
+    )
     reached = site.requests_per_api(lines)
     assert set(reached) == {f"127.0.0.1:{api.port}" for api in site.apis}
     assert all(0 <= line["seconds"] < 10 and line["id"] for line in lines)
@@ -33,10 +42,12 @@ async def test_requests_reach_both_apis_and_the_log_names_them(site: Site) -> No
 async def test_jobs_reach_all_workers_and_a_socket_sees_what_each_does(site: Site) -> None:
     async with websockets.connect(site.ws_url) as socket:
         assert socket.response is not None
-        assert "Sec-WebSocket-Extensions" not in socket.response.headers  # this client offers compression
+        # this client offers compression
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme"}))
         await socket.send(json.dumps({"type": "?"}))
-        assert json.loads(await socket.recv())["type"] == "ERROR"  # so the subscription before it holds
+        # so the subscription before it holds
+        assert json.loads(await socket.recv())["type"] == "ERROR"
         waiting = set(await site.submit([work(20) for _ in range(300)]))
         ids = set(waiting)
         async with asyncio.timeout(30):
@@ -52,7 +63,10 @@ async def test_jobs_reach_all_workers_and_a_socket_sees_what_each_does(site: Sit
 
 @pytest.mark.parametrize("host", ["evil.example", "queue.example.evil.example", "10.0.0.1"])
 async def test_a_foreign_host_gets_no_answer_at_all(site: Site, host: str) -> None:
-    for rest in (f"Connection: Upgrade\r\nUpgrade: websocket\r\n{HANDSHAKE}", "Connection: close\r\n"):
+    for rest in (
+        f"Connection: Upgrade\r\nUpgrade: websocket\r\n{HANDSHAKE}",
+        "Connection: close\r\n",
+    ):
         assert await site.raw(f"GET /ws HTTP/1.1\r\nHost: {host}\r\n{rest}\r\n") == b""
     assert await site.raw("GET /health HTTP/1.0\r\n\r\n") == b""
     await site.logged(2, status=444, host=host)
@@ -61,11 +75,13 @@ async def test_a_foreign_host_gets_no_answer_at_all(site: Site, host: str) -> No
 async def test_hosts_that_are_allowed_are_passed_on(site: Site) -> None:
     for host, status in (("queue.example", 200), ("queue.example:8443", 200), ("localhost", 200)):
         assert (await site.http.get("/health", headers={"Host": host})).status_code == status
-    assert (await site.http.get("/health", headers={"Host": "other.example"})).status_code == 421  # the API's own list counts too
+    # the API's own list counts too
+    assert (await site.http.get("/health", headers={"Host": "other.example"})).status_code == 421
 
 
 async def test_what_a_client_says_of_itself_does_not_reach_the_api(site: Site) -> None:
-    """The API believes this nginx. Were the client's own words passed on, an http page would be refused, and evil.example served."""
+    """The API believes this nginx. Were the client's own words passed on, an http page would be
+    refused, and evil.example served."""
     lies = {
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Host": "evil.example",
@@ -84,7 +100,8 @@ async def test_upgrades_pass_for_the_websocket_only(site: Site) -> None:
         f"GET /ws HTTP/1.1\r\n{host}{H2C}": b"HTTP/1.1 426 ",
         f"GET /ws HTTP/1.1\r\n{host}{websocket.replace('websocket', 'websocket, h2c')}": b"HTTP/1.1 426 ",
         f"GET /ws HTTP/1.1\r\n{host}": b"HTTP/1.1 426 ",
-        f"GET /health HTTP/1.1\r\n{host}{H2C}": b"HTTP/1.1 200 ",  # some clients ask each server for h2c: they get HTTP/1.1
+        # some clients ask each server for h2c: they get HTTP/1.1
+        f"GET /health HTTP/1.1\r\n{host}{H2C}": b"HTTP/1.1 200 ",
         f"GET /health HTTP/1.1\r\n{host}{websocket}": b"HTTP/1.1 200 ",
         "PRI * HTTP/2.0\r\n": b"HTTP/1.1 400 ",
     }
@@ -92,7 +109,8 @@ async def test_upgrades_pass_for_the_websocket_only(site: Site) -> None:
         head = await site.raw(f"{request}\r\n")
         assert head.startswith(status), (request, head)
         assert b"sec-websocket-extensions" not in head.lower()
-    reader, writer = await asyncio.open_connection("127.0.0.1", site.apis[0].port)  # what the rule is for:
+    # what the rule is for:
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.apis[0].port)
     writer.write(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n{H2C}\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 101 ")
     writer.transport.abort()
@@ -100,7 +118,9 @@ async def test_upgrades_pass_for_the_websocket_only(site: Site) -> None:
 
 async def test_metrics_are_not_for_the_public(site: Site) -> None:
     for path in ("/metrics", "//metrics", "/%6detrics", "/metrics/", "/x/../metrics"):
-        head = await site.raw(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        head = await site.raw(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
         assert head.startswith(b"HTTP/1.1 404 "), path
         await site.logged(1, uri=path, upstream="")
 
@@ -114,7 +134,11 @@ async def test_bodies_are_bounded_and_the_refusal_is_json(site: Site) -> None:
     assert "nginx/" not in answer.headers["Server"]
     jobs = [work() | {"payload": {"ms": 0, "pad": "x" * 250_000}} for _ in range(20)]
     assert len(await site.submit(jobs)) == 20  # 5 MB
-    assert (await site.http.post("/jobs/batch", content=b" " * (17 << 20), headers={"Content-Type": "application/json"})).status_code == 413
+    assert (
+        await site.http.post(
+            "/jobs/batch", content=b" " * (17 << 20), headers={"Content-Type": "application/json"}
+        )
+    ).status_code == 413
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs/batch"])
@@ -137,10 +161,14 @@ async def test_a_gigabyte_is_refused_early(site: Site, path: str) -> None:
 
 
 async def test_a_header_of_a_megabyte_is_refused(site: Site) -> None:
-    head = await site.raw(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: {'x' * (1 << 20)}\r\n\r\n")
+    head = await site.raw(
+        f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: {'x' * (1 << 20)}\r\n\r\n"
+    )
     assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
     many = "".join(f"X-{n}: {'x' * 4000}\r\n" for n in range(8))
-    assert (await site.raw(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n{many}\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await site.raw(f"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n{many}\r\n")).startswith(
+        b"HTTP/1.1 400 "
+    )
 
 
 async def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(site: Site) -> None:
@@ -160,22 +188,29 @@ async def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(site: Site) -> N
         return time.monotonic() - began
 
     post = "POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-    slow = await asyncio.gather(cut_after("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "), cut_after(post), serve_others())
+    slow = await asyncio.gather(
+        cut_after("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "), cut_after(post), serve_others()
+    )
     assert max(slow[:2]) < 8
     assert statistics.median(took) < 0.5
     for reader, writer in idle:  # they sent nothing, and are gone by now
         async with asyncio.timeout(5):
             assert await reader.read() == b""
         writer.transport.abort()
-    print(f"cut after {slow[0]:.1f} s (header), {slow[1]:.1f} s (body); median answer meanwhile {statistics.median(took) * 1000:.0f} ms")
+    print(
+        f"cut after {slow[0]:.1f} s (header), {slow[1]:.1f} s (body); median answer meanwhile {statistics.median(took) * 1000:.0f} ms"
+    )
 
 
 async def test_slow_batches_of_one_client_and_of_many_keep_nobody_out(site: Site) -> None:
-    """Each of them sends a byte every four seconds, and is cut by the API; nginx would wait for five."""
+    """Each of them sends a byte every four seconds, and is cut by the API; nginx would wait for
+    five."""
     head = "POST /jobs/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n"
 
     async def drip(address: str) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(address, 0))
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", site.port, local_addr=(address, 0)
+        )
         writer.write(head.encode())
         answer = asyncio.create_task(reader.read())
         while not answer.done():
@@ -204,9 +239,13 @@ async def test_a_large_batch_is_passed_on_as_it_comes(site: Site) -> None:
 
 async def test_log_lines_stay_json_whatever_is_asked(site: Site) -> None:
     agent = 'a"b\\c\x1b[31m\x07'
-    head = await site.raw(f'GET /x?"\\ HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}{"z" * 1000}\r\nConnection: close\r\n\r\n')
+    head = await site.raw(
+        f'GET /x?"\\ HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}{"z" * 1000}\r\nConnection: close\r\n\r\n'
+    )
     assert head.startswith(b"HTTP/1.1 404 ")
     (line,) = await site.logged(1, uri='/x?"\\')
     assert line["agent"] == (agent + "z" * 1000)[:256]
-    assert (await site.raw("GET /\x1b\x07 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await site.raw("GET /\x1b\x07 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")).startswith(
+        b"HTTP/1.1 400 "
+    )
     await site.logged(1, uri="", status=400)  # refused before it was read as a URI

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Load:
-    """Clients that read, and submit with a key each. What fails is noted, and submitted again with the same key."""
+    """Clients that read, and submit with a key each. What fails is noted, and submitted again with
+    the same key."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -49,13 +50,21 @@ class Load:
         while not self._stop:
             key = str(uuid4())
             job = {"tenantId": "acme", "type": "work", "payload": {"ms": 20}}
-            while (answer := await self._ask("POST", "/jobs", json=job, headers={"Idempotency-Key": key})) is None:  # noqa: ASYNC110
+            while (  # noqa: ASYNC110
+                answer := await self._ask(
+                    "POST", "/jobs", json=job, headers={"Idempotency-Key": key}
+                )
+            ) is None:
                 await asyncio.sleep(0.05)  # before it is sent again
             self.acknowledged[key] = answer.json()["jobId"]
 
     async def _read(self) -> None:
         while not self._stop:
-            path = f"/jobs/{next(reversed(self.acknowledged.values()))}" if self.acknowledged else "/stats?tenantId=acme"
+            path = (
+                f"/jobs/{next(reversed(self.acknowledged.values()))}"
+                if self.acknowledged
+                else "/stats?tenantId=acme"
+            )
             self.reads += await self._ask("GET", path) is not None
 
     async def more(self, count: int) -> None:
@@ -85,7 +94,8 @@ class Load:
 
 
 class Viewer:
-    """A socket that comes back when it is closed, as the dashboard's does. Notes for how long it was away, and why."""
+    """A socket that comes back when it is closed, as the dashboard's does. Notes for how long it
+    was away, and why."""
 
     def __init__(self, site: Site) -> None:
         self.codes: list[int | None] = []
@@ -122,8 +132,11 @@ async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> Non
             await site.inside.is_up(victim)
     await load.all_done()
     assert not [failure for failure in load.failed if failure.startswith("GET")], load.failed
-    assert set(load.failed) <= {"POST 502"}  # under way when it died: only the client can know that sending it again is safe
-    print(f"3 kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: {len(load.failed)}; slowest {load.slowest_s:.2f} s")
+    # under way when it died: only the client can know that sending it again is safe
+    assert set(load.failed) <= {"POST 502"}
+    print(
+        f"3 kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: {len(load.failed)}; slowest {load.slowest_s:.2f} s"
+    )
 
 
 async def test_a_post_that_may_have_arrived_is_not_sent_again(site: Site) -> None:
@@ -139,13 +152,17 @@ async def test_a_post_that_may_have_arrived_is_not_sent_again(site: Site) -> Non
         statuses += [(await site.http.post("/jobs", json=job)).status_code]
     assert statuses.count(502) == 1
     assert set(statuses) <= {201, 502}
-    assert await site.inside.value("SELECT count(*) FROM jobs WHERE tenant_id = 'once'") == len(statuses)
+    assert await site.inside.value("SELECT count(*) FROM jobs WHERE tenant_id = 'once'") == len(
+        statuses
+    )
     del victim.env["MONOQ_FAILPOINT"]
     victim.start()
     await site.inside.is_up(victim)
 
 
-async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every_socket_back(site: Site) -> None:
+async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every_socket_back(
+    site: Site,
+) -> None:
     viewers = [Viewer(site) for _ in range(20)]
     watching = [asyncio.create_task(viewer.watch()) for viewer in viewers]
     await eventually(lambda: all(viewer.away_s for viewer in viewers))

@@ -52,7 +52,9 @@ async def test_the_next_largest_goes_on_when_the_largest_has_gone() -> None:
         await waiting[0]
 
 
-async def test_who_waits_for_room_too_long_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_waits_for_room_too_long_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.05)
     room = Room(50 * KB)
     with room.body() as large, room.body() as small:
@@ -63,7 +65,9 @@ async def test_who_waits_for_room_too_long_is_told_to_come_back(monkeypatch: pyt
         assert (problem.value.status, problem.value.headers) == (503, {"Retry-After": "2"})
 
 
-async def test_a_slow_client_makes_room_for_those_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_client_makes_room_for_those_that_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(bodies, "PRESSING_S", 0.01)
     room = Room(50 * KB)
     never = asyncio.Event()
@@ -83,7 +87,9 @@ async def test_a_slow_client_makes_room_for_those_that_wait(monkeypatch: pytest.
             await dripping
 
 
-async def test_large_bodies_are_worked_on_by_turns_in_the_order_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_large_bodies_are_worked_on_by_turns_in_the_order_they_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     room, turns = Room(1000 * KB), Turns(100 * KB)
     done: list[int] = []
     may_end = [asyncio.Event() for _ in range(5)]
@@ -101,7 +107,9 @@ async def test_large_bodies_are_worked_on_by_turns_in_the_order_they_came(monkey
     await tasks[1]
     for _ in range(10):
         await asyncio.sleep(0)
-    assert done == [0, 1], "the small ones do not overtake the large one, which would else wait for ever"
+    assert done == [0, 1], (
+        "the small ones do not overtake the large one, which would else wait for ever"
+    )
     tasks[2].cancel()
     await eventually(lambda: done == [0, 1, 3, 4])
     for event in may_end:

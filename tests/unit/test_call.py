@@ -30,7 +30,9 @@ def run_of(function: Callable[..., Any], payload: str = '{"n": 1}', attempt: int
     return Run(ID, "acme", "test", payload, 1, 1, attempt, 3, 1, 0, 0, 5.0, app.handlers["test"])
 
 
-async def ended(run: Run, meanwhile: "Callable[[asyncio.Task[None]], None] | None" = None) -> Ending:
+async def ended(
+    run: Run, meanwhile: "Callable[[asyncio.Task[None]], None] | None" = None
+) -> Ending:
     """How a run ends in a task of its own; `meanwhile` is called once the handler waits."""
     endings: list[Ending] = []
 
@@ -77,7 +79,9 @@ def refuse_something(payload: Order) -> None:
         (refuse_something, "InvalidJson: not"),
     ],
 )
-async def test_what_a_handler_parses_in_vain_is_a_failed_attempt(function: Callable[..., Any], said: str) -> None:
+async def test_what_a_handler_parses_in_vain_is_a_failed_attempt(
+    function: Callable[..., Any], said: str
+) -> None:
     ending = await ended(run_of(function))
     assert (ending.status, ending.attempts_back, ending.delay_ms > 0) == (Status.PENDING, 0, True)
     assert ending.error
@@ -158,7 +162,9 @@ async def take_back_what_never_was() -> None:
     await asyncio.sleep(60)
 
 
-@pytest.mark.parametrize("function", [cancel_myself, be_cancelled_by_a_child, raise_a_kind_of_cancellation])
+@pytest.mark.parametrize(
+    "function", [cancel_myself, be_cancelled_by_a_child, raise_a_kind_of_cancellation]
+)
 async def test_a_handler_that_is_cancelled_by_anybody_but_monoq_has_failed_its_attempt(
     function: Callable[..., Any],
 ) -> None:

@@ -19,8 +19,14 @@ from monoq import codec
 from monoq.errors import InvalidJson
 
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -93,7 +99,11 @@ def test_what_json_cannot_say_is_refused_and_not_stored_as_null(value: Any, wher
 
 
 def test_a_null_that_is_meant_is_written() -> None:
-    value = {"a": [None, "null", 1.5, Measured(None, 0.5), Reading(values={})], "b": (None,), "c": {None}}
+    value = {
+        "a": [None, "null", 1.5, Measured(None, 0.5), Reading(values={})],
+        "b": (None,),
+        "c": {None},
+    }
     assert codec.loads(codec.dumps(value)) == {
         "a": [None, "null", 1.5, {"name": None, "value": 0.5}, {"at": "noon", "values": {}}],
         "b": [None],
@@ -113,7 +123,10 @@ class Opaque(BaseModel):
         (Path("/"), "PosixPath has no JSON form: use None, "),
         (b"x", "bytes has no JSON form: use None, "),
         ({1.5: 1}, "Dict key must be str: use None, "),
-        (Opaque(x=object()), "Type is not JSON serializable: Opaque: Unable to serialize unknown type: <class 'object'>"),
+        (
+            Opaque(x=object()),
+            "Type is not JSON serializable: Opaque: Unable to serialize unknown type: <class 'object'>",
+        ),
     ],
 )
 def test_a_refusal_names_the_type_and_what_is_accepted(value: Any, said: str) -> None:
@@ -121,7 +134,9 @@ def test_a_refusal_names_the_type_and_what_is_accepted(value: Any, said: str) ->
         codec.dumps(value)
 
 
-@pytest.mark.parametrize("value", ["a\x00b", {"\x00": 1}, 2**53 + 1, 2**70, object(), b"bytes", {1: 2}, "\ud800"])
+@pytest.mark.parametrize(
+    "value", ["a\x00b", {"\x00": 1}, 2**53 + 1, 2**70, object(), b"bytes", {1: 2}, "\ud800"]
+)
 def test_values_without_a_form_are_refused(value: Any) -> None:
     with pytest.raises(InvalidJson):
         codec.dumps(value)
@@ -154,7 +169,9 @@ async def test_numbers_that_would_come_back_far_longer_are_refused(db: asyncpg.C
 async def test_postgres_returns_what_was_stored(db: asyncpg.Connection) -> None:
     values: list[Any] = []
 
-    @settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None, database=None)
+    @settings(
+        max_examples=300, suppress_health_check=list(HealthCheck), deadline=None, database=None
+    )
     @given(plain)
     def collect(value: Any) -> None:
         if storable(value):
@@ -172,7 +189,9 @@ def test_a_row_that_was_put_in_around_the_codec_is_shown_as_text() -> None:
     assert codec.read("[" * 2000 + "]" * 2000).startswith("[[[")
 
 
-@pytest.mark.parametrize("unfit", [rb'"\u0000"', b"9007199254740993", b"1e999", b"[" * 64 + b"]" * 64])
+@pytest.mark.parametrize(
+    "unfit", [rb'"\u0000"', b"9007199254740993", b"1e999", b"[" * 64 + b"]" * 64]
+)
 def test_what_cannot_be_read_again_is_found_anywhere_in_a_long_text(unfit: bytes) -> None:
     piece = codec._PIECE
     for before in (0, piece - 40, *range(piece - 20, piece), piece, 2 * piece - 6, 2 * piece + 1):

@@ -33,11 +33,15 @@ def test_only_nginx_can_be_reached_from_outside_and_by_default_from_this_machine
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
     (published,) = SERVICES["nginx"]["ports"]
     assert default(published) == "127.0.0.1:8080:8080"
-    assert not any("network_mode" in service or "privileged" in service for service in SERVICES.values())
+    assert not any(
+        "network_mode" in service or "privileged" in service for service in SERVICES.values()
+    )
 
 
 def test_any_service_can_be_scaled() -> None:
-    assert not any("container_name" in service or "hostname" in service for service in SERVICES.values())
+    assert not any(
+        "container_name" in service or "hostname" in service for service in SERVICES.values()
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -58,36 +62,52 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_a_stop_is_given_more_time_than_it_takes(name: str) -> None:
     environment = SERVICES[name].get("environment", {})
-    settings = load_settings(shutdown_timeout=float(environment["MONOQ_SHUTDOWN_TIMEOUT"]), drain=float(environment.get("MONOQ_DRAIN", 0)))
-    assert seconds(SERVICES[name]["stop_grace_period"]) > settings.shutdown_timeout + HARD_STOP_S + 1
+    settings = load_settings(
+        shutdown_timeout=float(environment["MONOQ_SHUTDOWN_TIMEOUT"]),
+        drain=float(environment.get("MONOQ_DRAIN", 0)),
+    )
+    assert (
+        seconds(SERVICES[name]["stop_grace_period"]) > settings.shutdown_timeout + HARD_STOP_S + 1
+    )
 
 
 def test_a_stopping_api_drains_for_longer_than_nginx_keeps_an_idle_connection() -> None:
-    (kept,) = re.findall(r"keepalive_timeout (\w+);", (ROOT / "docker/nginx/nginx.conf").read_text().partition("upstream api")[2])
+    (kept,) = re.findall(
+        r"keepalive_timeout (\w+);",
+        (ROOT / "docker/nginx/nginx.conf").read_text().partition("upstream api")[2],
+    )
     assert float(SERVICES["api"]["environment"]["MONOQ_DRAIN"]) > seconds(kept)
 
 
 def test_the_order_of_a_first_start_is_stated() -> None:
     order = {
-        (name, needed): how["condition"] for name, service in SERVICES.items() for needed, how in service.get("depends_on", {}).items()
+        (name, needed): how["condition"]
+        for name, service in SERVICES.items()
+        for needed, how in service.get("depends_on", {}).items()
     }
     assert order["nginx", "api"] == order["migrate", "postgres"] == "service_healthy"
     for role in ("api", "worker"):
         assert order[role, "migrate"] == "service_completed_successfully"
         assert order[role, "redis"] == "service_healthy"
-    for name in {needed for (_, needed), condition in order.items() if condition == "service_healthy"} - {"api"}:
+    for name in {
+        needed for (_, needed), condition in order.items() if condition == "service_healthy"
+    } - {"api"}:
         assert SERVICES[name]["healthcheck"]["test"]
 
 
 def test_every_image_is_pinned() -> None:
     dockerfile = (ROOT / "docker/Dockerfile").read_text()
     assert "syntax=" not in dockerfile
-    images = [service["image"] for service in SERVICES.values()] + re.findall(r"^FROM (\S+)", dockerfile, re.M)
+    images = [service["image"] for service in SERVICES.values()] + re.findall(
+        r"^FROM (\S+)", dockerfile, re.M
+    )
     for image in set(images) - {"monoq:local"}:
         assert re.fullmatch(r"[\w./-]+:\d+(\.\d+)+[\w.-]*|postgres:17-\w+", image), image
     nginx = tuple(map(int, re.findall(r"\d+", SERVICES["nginx"]["image"])))
     assert nginx >= (1, 27, 3)  # `resolve` in servers.conf
-    assert {service["image"] for name, service in SERVICES.items() if name in OURS} == {"monoq:local"}
+    assert {service["image"] for name, service in SERVICES.items() if name in OURS} == {
+        "monoq:local"
+    }
     assert [name for name, service in SERVICES.items() if "build" in service] == ["migrate"]
 
 

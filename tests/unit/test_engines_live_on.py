@@ -158,7 +158,9 @@ def test_a_deleted_data_folder_is_told_of_once_and_what_ran_in_it_is_stopped(
         pids = running(folder)
         delete(folder)
         comes_true(lambda: told(caplog, "deleted or replaced"))
-        comes_true(lambda: "engines" not in {one.name for one in set(threading.enumerate()) - others})
+        comes_true(
+            lambda: "engines" not in {one.name for one in set(threading.enumerate()) - others}
+        )
     assert len(pids) == 2
     assert not any(is_alive(pid) for pid in pids)
     assert told(caplog, "deleted or replaced") == 1

@@ -26,4 +26,5 @@ def test_a_transaction_that_is_open_for_a_day_costs_little_memory_and_keeps_its_
     for second in range(86_400):
         assert age.of(f"5:{6 + second}:5", second) == second
     assert len(age._looks) < 4_000
-    assert 0 <= 86_400 - 50_000 - age.of(f"{6 + 50_000}:{6 + 86_400}:", 86_400) < 200  # the next oldest: somewhat too young
+    # the next oldest: somewhat too young
+    assert 0 <= 86_400 - 50_000 - age.of(f"{6 + 50_000}:{6 + 86_400}:", 86_400) < 200

@@ -7,7 +7,9 @@ from monoq.queue.keys import QUEUE
 from monoq.queue.lists import JobLists, menus_of
 
 
-def worker(*loop: str, threads: tuple[str, ...] = (), children: tuple[str, ...] = ()) -> dict[str, Any]:
+def worker(
+    *loop: str, threads: tuple[str, ...] = (), children: tuple[str, ...] = ()
+) -> dict[str, Any]:
     return {"loop_types": list(loop), "thread_types": list(threads), "child_types": list(children)}
 
 
@@ -26,10 +28,23 @@ def listens(lists: JobLists, one: dict[str, Any], pool: Pool) -> str:
 def test_workers_with_the_same_handlers_share_the_lists_with_the_usual_names() -> None:
     one = worker("a", "b", threads=("t",), children=("c",))
     lists = lists_of(one, worker("b", "a", threads=("t",), children=("c",)))
-    assert sorted(made.name for made in lists.all) == [QUEUE, f"{QUEUE}:children", f"{QUEUE}:threads"]
-    for pool, name in (Pool.LOOP, QUEUE), (Pool.THREADS, f"{QUEUE}:threads"), (Pool.CHILDREN, f"{QUEUE}:children"):
+    assert sorted(made.name for made in lists.all) == [
+        QUEUE,
+        f"{QUEUE}:children",
+        f"{QUEUE}:threads",
+    ]
+    for pool, name in (
+        (Pool.LOOP, QUEUE),
+        (Pool.THREADS, f"{QUEUE}:threads"),
+        (Pool.CHILDREN, f"{QUEUE}:children"),
+    ):
         assert listens(lists, one, pool) == name
-    assert [lists.name_for(job_type) for job_type in "abtc"] == [QUEUE, QUEUE, f"{QUEUE}:threads", f"{QUEUE}:children"]
+    assert [lists.name_for(job_type) for job_type in "abtc"] == [
+        QUEUE,
+        QUEUE,
+        f"{QUEUE}:threads",
+        f"{QUEUE}:children",
+    ]
 
 
 def test_suspects_of_every_type_stand_in_the_list_for_children_only() -> None:

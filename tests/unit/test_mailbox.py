@@ -1,4 +1,5 @@
-"""From any thread to the event loop: nothing is lost, everything is taken by the loop, and many things at a time."""
+"""From any thread to the event loop: nothing is lost, everything is taken by the loop, and many
+things at a time."""
 
 import asyncio
 import threading

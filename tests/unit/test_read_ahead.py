@@ -3,7 +3,15 @@
 from monoq.worker.read_ahead import AHEAD_S, HALF_LIFE_S, ReadAhead
 
 
-def after(ahead: ReadAhead, per_s: float, seconds: float, *, unstarted: int = 1, started: int = 0, at: float = 100.0) -> tuple[int, int]:
+def after(
+    ahead: ReadAhead,
+    per_s: float,
+    seconds: float,
+    *,
+    unstarted: int = 1,
+    started: int = 0,
+    at: float = 100.0,
+) -> tuple[int, int]:
     """What may wait after so long at this pace, and how many had started."""
     allowed = ahead.allowed(started, unstarted, at)
     for step in range(1, int(seconds * 100) + 1):

@@ -26,7 +26,12 @@ def test_a_handler_is_declared_bare_or_with_a_policy_and_stays_callable() -> Non
 
     assert bare({}) == "called"
     handler = app.handlers["send_email"]
-    assert (handler.max_attempts, handler.timeout_s, handler.is_async, handler.takes_context) == (5, 30, True, True)
+    assert (handler.max_attempts, handler.timeout_s, handler.is_async, handler.takes_context) == (
+        5,
+        30,
+        True,
+        True,
+    )
     assert handler.parse('{"to": "a@b.c"}') == Email(to="a@b.c")
     assert handler.schema()["required"] == ["to"]
     with pytest.raises(ValidationError):
@@ -46,13 +51,19 @@ def test_what_cannot_be_a_handler_is_refused() -> None:
         app.handler("never", max_attempts=0)(lambda: None)
 
 
-def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "shop_jobs.py").write_text("import monoq\napp = monoq.App()\n")
     (tmp_path / "broken_jobs.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     assert isinstance(load_app("shop_jobs:app"), App)
-    for path, said in [("broken_jobs:app", "ZeroDivisionError"), ("shop_jobs:nothing", "nothing"), ("shop_jobs", "expected")]:
+    for path, said in [
+        ("broken_jobs:app", "ZeroDivisionError"),
+        ("shop_jobs:nothing", "nothing"),
+        ("shop_jobs", "expected"),
+    ]:
         with pytest.raises(ConfigError, match=said):
             load_app(path)
 

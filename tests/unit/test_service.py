@@ -12,7 +12,9 @@ from monoq.service import Service, supervise
 class Probe(Service):
     """Notes what happens to it."""
 
-    def __init__(self, name: str, diary: list[str], dies: bool = False, stubborn: bool = False) -> None:
+    def __init__(
+        self, name: str, diary: list[str], dies: bool = False, stubborn: bool = False
+    ) -> None:
         super().__init__()
         self.name = name
         self.diary = diary
@@ -42,7 +44,9 @@ async def test_stages_stop_one_after_the_other_in_their_order() -> None:
     assert diary[5] == "third ends"
 
 
-async def test_a_service_that_dies_stops_the_others_loudly(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_service_that_dies_stops_the_others_loudly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     diary: list[str] = []
     healthy, dying = Probe("healthy", diary), Probe("dying", diary, dies=True)
     assert not await supervise([[healthy], [dying]], asyncio.Event(), 5)
@@ -52,7 +56,9 @@ async def test_a_service_that_dies_stops_the_others_loudly(caplog: pytest.LogCap
     assert record.exc_info
 
 
-async def test_a_service_that_will_not_stop_is_cancelled_within_the_grace(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_service_that_will_not_stop_is_cancelled_within_the_grace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stop = asyncio.Event()
     stop.set()
     began = asyncio.get_running_loop().time()

@@ -17,7 +17,9 @@ async def a() -> None: ...
 
 
 def run(number: int, *, claim: int = 1, deaths: int = 0) -> Run:
-    return Run(UUID(int=number), "t", "a", "{}", claim, 1, 1, 3, 2, 0, deaths, 60.0, app.handlers["a"])
+    return Run(
+        UUID(int=number), "t", "a", "{}", claim, 1, 1, 3, 2, 0, deaths, 60.0, app.handlers["a"]
+    )
 
 
 def test_never_more_are_reserved_than_there_are_slots_in_a_pool() -> None:

@@ -21,19 +21,35 @@ def trees() -> Iterator[tuple[Path, ast.Module]]:
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""), node
+            yield (
+                node.func.attr
+                if isinstance(node.func, ast.Attribute)
+                else getattr(node.func, "id", ""),
+                node,
+            )
 
 
 def test_a_blocking_pop_is_bounded_by_the_server_and_by_nothing_that_could_cancel_it() -> None:
-    """A pop that is cancelled loses what the server has just given it; so there is one, it ends by itself, and soon."""
-    popping = [(str(path), call) for path, tree in trees() for name, call in calls(tree) if name.lower() in BLOCKING]
+    """A pop that is cancelled loses what the server has just given it; so there is one, it ends by
+    itself, and soon."""
+    popping = [
+        (str(path), call)
+        for path, tree in trees()
+        for name, call in calls(tree)
+        if name.lower() in BLOCKING
+    ]
     assert [path for path, _ in popping] == ["queue/ready.py"]
     ((_, pop),) = popping
     assert {word.arg: ast.unparse(word.value) for word in pop.keywords} == {"timeout": "BLOCK_S"}
     assert 0 < BLOCK_S < 0.5  # what a stop has to wait for
     kept = Popper("redis://127.0.0.1:1")._redis.connection_pool.connection_kwargs
-    assert kept["socket_timeout"] > 2 * BLOCK_S  # or the client would give up what the server is about to send
-    users = [str(path) for path, tree in trees() if "Popper" in ast.dump(tree) and str(path) != "queue/ready.py"]
+    # or the client would give up what the server is about to send
+    assert kept["socket_timeout"] > 2 * BLOCK_S
+    users = [
+        str(path)
+        for path, tree in trees()
+        if "Popper" in ast.dump(tree) and str(path) != "queue/ready.py"
+    ]
     assert users == ["worker/fetcher.py"]
     for path, tree in trees():
         if str(path) in ("queue/ready.py", "worker/fetcher.py"):
@@ -44,12 +60,26 @@ def test_a_blocking_pop_is_bounded_by_the_server_and_by_nothing_that_could_cance
 
 
 def test_nothing_waits_in_the_way_that_loses_cancellations() -> None:
-    """asyncio.wait_for, on Python 3.11: a reply and a cancellation in the same tick lose the cancellation."""
-    assert [str(path) for path, tree in trees() if "wait_for" in {name for name, _ in calls(tree)}] == []
+    """asyncio.wait_for, on Python 3.11: a reply and a cancellation in the same tick lose the
+    cancellation."""
+    assert [
+        str(path) for path, tree in trees() if "wait_for" in {name for name, _ in calls(tree)}
+    ] == []
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
     assert "asyncio.wait_for" in settings["flake8-tidy-imports"]["banned-api"]
     code = "import asyncio\n\n\nasync def main() -> None:\n    await asyncio.wait_for(asyncio.sleep(1), 1)\n"
-    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--stdin-filename", "monoq/x.py", "-"]
-    refused = subprocess.run(command, cwd=ROOT, input=code, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--stdin-filename",
+        "monoq/x.py",
+        "-",
+    ]
+    refused = subprocess.run(
+        command, cwd=ROOT, input=code, capture_output=True, text=True, check=False
+    )
     assert refused.returncode == 1
     assert "TID251" in refused.stdout

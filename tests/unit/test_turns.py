@@ -13,7 +13,11 @@ async def test_events_are_set_in_turn_each_once_and_everything_else_runs_in_betw
     while not all(event.is_set() for event in events):
         await asyncio.sleep(0)  # one round of the loop, in which anything could run
         were_set.append([event.is_set() for event in events].count(True))
-    assert [after - before for before, after in zip([0, *were_set], were_set, strict=False) if after > before] == [AT_ONCE] * 10
+    assert [
+        after - before
+        for before, after in zip([0, *were_set], were_set, strict=False)
+        if after > before
+    ] == [AT_ONCE] * 10
 
 
 async def test_who_asks_again_while_others_wait_is_last() -> None:
