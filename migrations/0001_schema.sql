@@ -136,7 +136,7 @@ CREATE TABLE waiting_jobs (
     tenant_id text        NOT NULL COLLATE "C",
     type      text        NOT NULL COLLATE "C"
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
-CREATE INDEX waiting_jobs_next ON waiting_jobs (suspect, type, tenant_id, priority, run_at) INCLUDE (id);
+CREATE INDEX waiting_jobs_next ON waiting_jobs (suspect, type, tenant_id, priority, run_at, id);
 
 -- The jobs that are PENDING and not due yet. The promoter moves them to waiting_jobs when their time comes.
 CREATE TABLE delayed_jobs (
