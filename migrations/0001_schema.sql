@@ -149,9 +149,10 @@ CREATE INDEX delayed_jobs_next ON delayed_jobs (run_at);
 CREATE INDEX delayed_jobs_of_tenant ON delayed_jobs (tenant_id, id);
 
 -- What workers took, a row a claim: every RUNNING job is in a row of its worker. More may be: a row goes when none of its jobs runs any
--- more, and each worker folds its own into one.
+-- more, and each worker folds its own into one. `xid`: the transaction of the claim, which its worker knows it by.
 CREATE TABLE claims (
     worker_id bigint NOT NULL,
+    xid       bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     ids       uuid[] NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 

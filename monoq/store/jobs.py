@@ -56,7 +56,7 @@ class JobStore:
 
         `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger
         than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, lost, deaths,
-        payload_bytes, waited_s, at (seconds since 1970).
+        payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
         return await self._database.fetch(
@@ -115,10 +115,10 @@ class JobStore:
         """Frees jobs of lost workers; returns them as they are now."""
         return await self._database.fetch(query("rescue_jobs"), limit, max_deaths)
 
-    async def fold_claims(self, worker_id: int) -> Sequence[Row]:
+    async def fold_claims(self, worker_id: int, ended: Sequence[int]) -> Sequence[Row]:
         """Rows of id and claim: the jobs that a worker is running, as far as Postgres knows; its
-        claims shrink to these."""
-        return await self._database.fetch(query("fold_claims"), worker_id)
+        claims shrink to these. `ended`: transactions of claims of which nothing runs any more."""
+        return await self._database.fetch(query("fold_claims"), worker_id, ended)
 
     async def get_job(self, job_id: UUID) -> Row | None:
         """One job with payload, result and errors."""

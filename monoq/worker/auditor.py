@@ -2,7 +2,7 @@
 must act on Postgres' word only."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from uuid import UUID
 
 from monoq.errors import DatabaseUnavailable
@@ -11,6 +11,7 @@ from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.run import Run
+from monoq.worker.slots import Slots
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,13 @@ class Auditor(Service):
         *,
         jobs: JobStore,
         heartbeat: Heartbeat,
-        in_hand: Callable[[], Iterable[Run]],
+        slots: Slots,
         abandon: Callable[[Run], object],
     ) -> None:
         super().__init__()
         self._jobs = jobs
         self._heartbeat = heartbeat
-        self._in_hand = in_hand
+        self._slots = slots
         self._abandon = abandon
         self._unknown: set[tuple[UUID, int]] = set()
 
@@ -48,12 +49,14 @@ class Auditor(Service):
 
     async def _audit(self) -> None:
         worker_id = self._heartbeat.worker_id
-        held = list(self._in_hand())  # before the question: what is claimed later is no difference
-        running = {(row["id"], row["claim"]) for row in await self._jobs.fold_claims(worker_id)}
+        # Before the question: what is claimed later is no difference.
+        held, ended = list(self._slots), self._slots.take_ended_claims()
+        rows = await self._jobs.fold_claims(worker_id, ended)
+        running = {(row["id"], row["claim"]) for row in rows}
         for run in held:
             if run.worker_id != worker_id or (run.id, run.claim) not in running:
                 self._abandon(run)
-        known = {(run.id, run.claim) for run in self._in_hand()}
+        known = {(run.id, run.claim) for run in self._slots}
         # Its answer may still be on the way: only what is unknown twice in a row is given back.
         unknown = running - known - {(run.id, run.claim) for run in held}
         await self._release(unknown & self._unknown, worker_id)

@@ -184,6 +184,7 @@ class Fetcher(Service):
                 payload_bytes,
                 waited_s,
                 _,
+                xid,
             ) = row
             handler = self._handlers[job_type]
             runs.append(
@@ -203,6 +204,7 @@ class Fetcher(Service):
                     handler,
                     claimed_at,
                     payload_bytes,
+                    xid,
                 )
             )
             told[tenant_id].append((str(job_id), version, job_type, attempt, None))

@@ -34,6 +34,7 @@ class Run:
     handler: Handler
     claimed_at: float = 0.0
     payload_bytes: int = 0
+    claim_xid: int = 0  # the transaction of its claim
     deadline: float = float("inf")
     started_at: float = 0.0
     ended_at: float = 0.0

@@ -17,6 +17,9 @@ class Slots:
         self._held = dict.fromkeys(Pool, 0)
         self._claiming = dict.fromkeys(Pool, 0)
         self._changed = asyncio.Event()
+        # By the transaction of their claim: jobs in hand, and claims of which none is any more.
+        self._of_claim: dict[int, int] = {}
+        self._ended_claims: list[int] = []
 
     def __len__(self) -> int:
         return len(self._in_hand)
@@ -40,14 +43,25 @@ class Slots:
         self._claiming[pool] -= reserved
         self._held[pool] += len(runs)
         self._in_hand.update({run.id: run for run in runs})
+        for run in runs:
+            self._of_claim[run.claim_xid] = self._of_claim.get(run.claim_xid, 0) + 1
 
     def settle(self, runs: Sequence[Run]) -> None:
         """Frees the slots of runs whose end is acknowledged."""
         for run in runs:
             self._held[run.pool] -= 1
+            self._of_claim[run.claim_xid] -= 1
+            if not self._of_claim[run.claim_xid]:
+                del self._of_claim[run.claim_xid]
+                self._ended_claims.append(run.claim_xid)
             if self._in_hand.get(run.id) is run:  # else its job is here once more, as another run
                 del self._in_hand[run.id]
         self.change()
+
+    def take_ended_claims(self) -> list[int]:
+        """The transactions of claims whose jobs have all ended since the last call."""
+        ended, self._ended_claims = self._ended_claims, []
+        return ended
 
     def change(self) -> None:
         """Something changed that may let more jobs in."""

@@ -87,7 +87,7 @@ class Worker(Service):
             result_bytes=lambda: self._completer.pending_bytes,
         )
         self._auditor = Auditor(
-            jobs=jobs, heartbeat=heartbeat, in_hand=lambda: self._slots, abandon=self._abandon
+            jobs=jobs, heartbeat=heartbeat, slots=self._slots, abandon=self._abandon
         )
         menus = menus_of(*(app.types_of(pool) for pool in Pool))
         self._fetchers = [

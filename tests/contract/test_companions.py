@@ -110,16 +110,22 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
         await claim(db, ids[first : first + 10], live if first < 30 else dead, "b")
     assert await claims() == 6
     await complete(0, 25, live)
-    assert sorted(row["id"] for row in await db.fetch(query("fold_claims"), live)) == ids[25:30]
+    assert sorted(row["id"] for row in await db.fetch(query("fold_claims"), live, [])) == ids[25:30]
     assert (
         sorted(await db.fetchval("SELECT ids FROM claims WHERE worker_id = $1", live)) == ids[25:30]
     )
     await complete(25, 30, live)
     await db.execute(query("prune_claims"))
     assert await claims() == 4, "a worker with a lease folds its own"
-    assert await db.fetch(query("fold_claims"), live) == []
+    assert await db.fetch(query("fold_claims"), live, []) == []
 
     await complete(30, 45, dead)
+    # Of a claim that its worker names as ended, no job is looked up, and the others are.
+    xid = await db.fetchval(
+        "SELECT xid FROM claims WHERE worker_id = $1 AND $2 = ANY (ids)", dead, ids[50]
+    )
+    assert len(await db.fetch(query("fold_claims"), dead, [xid])) == 5
+    await db.execute("INSERT INTO claims (worker_id, ids) VALUES ($1, $2)", dead, ids[50:60])
     await db.execute("UPDATE workers SET expires_at = now() - interval '2 h' WHERE id = $1", dead)
     for _ in range(2):
         await db.execute(query("prune_claims"))

@@ -278,7 +278,7 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
             if dies:
                 worker = await register(one, "x")
             elif random.random() < 0.2:
-                await run(one, "fold_claims", worker)
+                await run(one, "fold_claims", worker, [])
 
     async def rescue(connection: asyncpg.Connection) -> None:
         while goes_on():

@@ -318,7 +318,7 @@ class Statements:
 
     def fold_claims(self, n: int) -> None:
         worker_id = self._worker(n)
-        rows = self.postgres.run("fold_claims", worker_id)
+        rows = self.postgres.run("fold_claims", worker_id, [])
         running = [
             (job_id, job.claim)
             for job_id, job in self.jobs.items()

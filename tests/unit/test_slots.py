@@ -56,6 +56,19 @@ def test_a_job_that_came_back_while_its_first_run_was_settled_is_kept() -> None:
     assert slots.reserve(Pool.LOOP, 20) == 10
 
 
+def test_a_claim_has_ended_when_the_last_of_its_jobs_is_settled() -> None:
+    slots = Slots(10)
+    runs = [run(number) for number in range(4)]
+    for one, xid in zip(runs, (7, 7, 8, 8), strict=True):
+        one.claim_xid = xid
+    slots.fill(Pool.LOOP, 0, runs)
+    slots.settle(runs[:3])
+    assert slots.take_ended_claims() == [7]
+    slots.settle(runs[3:])
+    assert slots.take_ended_claims() == [8]
+    assert slots.take_ended_claims() == []
+
+
 def test_a_suspect_takes_the_slot_of_a_child() -> None:
     slots = Slots(1)
     slots.reserve(Pool.CHILDREN, 1)
