@@ -7,11 +7,11 @@ def main() -> None:
     """The command line. `health` is asked every few seconds in each container: it is spared the
     import of everything else."""
     if sys.argv[1:2] == ["health"]:
-        from monoq.cli_health import health
+        from monoq.cli.health import health
 
         health(sys.argv[2:], prog_name="monoq health")
-    from monoq.cli import main as commands
-    from monoq.ending import ends_for_certain
+    from monoq.cli.commands import main as commands
+    from monoq.process.exit import ends_for_certain
 
     with ends_for_certain():
         commands(prog_name="monoq")

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from monoq.api.guard import ASGIApp, Event
-from monoq.app import build, collect_seldom
+from monoq.compose.root import build, collect_seldom
+from monoq.compose.start import engine_urls, require_schema
 from monoq.config import Settings, load_settings
 from monoq.errors import MonoqError
 from monoq.live.sockets import Sockets
-from monoq.service import Service, supervise
-from monoq.start import engine_urls, require_schema
+from monoq.process.service import Service, supervise
 
 log = logging.getLogger(__name__)
 

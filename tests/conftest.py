@@ -19,12 +19,12 @@ import httpx
 import pytest
 import redis.asyncio
 
-from monoq import app as composition
 from monoq.api.server import ApiServer
+from monoq.compose import root as composition
+from monoq.compose.start import package_dir
 from monoq.config import Settings, load_settings
 from monoq.embedded import Engines, engines
-from monoq.service import supervise
-from monoq.start import package_dir
+from monoq.process.service import supervise
 from monoq.store.migrate import migrate
 
 # for the handlers that tests serve: --app handlers_for_tests:app

@@ -13,7 +13,7 @@ from monoq.api.schemas import ListRequest
 from monoq.job import Status, job_json
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.submit import Pusher, Stored

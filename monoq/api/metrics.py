@@ -17,9 +17,9 @@ from monoq.api.guard import LOOPBACK
 from monoq.api.problems import Problem
 from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
-from monoq.observe import UNKNOWN, Metrics
+from monoq.observe.metrics import UNKNOWN, Metrics
+from monoq.process.service import Service
 from monoq.queue.ready import Ready
-from monoq.service import Service
 from monoq.store.counts import CountStore
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from monoq.api.problems import FieldErrors, field_errors
+from monoq.app.registry import App
 from monoq.errors import InvalidJob, InvalidJson
 from monoq.job import TENANT_PATTERN, TYPE_PATTERN, NewJob, Status
-from monoq.registry import App
 
 MAX_BATCH = 10_000
 MAX_DELAY_MS = 366 * 86_400_000

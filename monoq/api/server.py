@@ -27,7 +27,7 @@ from monoq.api.intake import BODY_TIMEOUT_S
 from monoq.errors import ConfigError
 from monoq.live.socket import MAX_MESSAGE_BYTES
 from monoq.live.sockets import Sockets
-from monoq.service import Service
+from monoq.process.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from monoq.registry import App, JobContext
-from monoq.retry import Backoff
+from monoq.app.backoff import Backoff
+from monoq.app.registry import App, JobContext
 
 app = App()
 

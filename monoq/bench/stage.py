@@ -19,8 +19,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from monoq.bench.connection import Connection
-from monoq.ending import before_the_end, no_longer
 from monoq.errors import ConfigError, MonoqError
+from monoq.process.exit import before_the_end, no_longer
 from monoq.queue.connection import connect
 from monoq.queue.keys import QUEUE, keys_of
 from monoq.store.migrate import migrate

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from monoq.job import Status, timestamp
 from monoq.live.wire import Change, Told, encode_message, encode_messages
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
+from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
-from monoq.service import Service
 
 log = logging.getLogger(__name__)
 

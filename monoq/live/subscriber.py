@@ -9,9 +9,9 @@ from redis.asyncio.client import PubSub
 
 from monoq.errors import InvalidJson
 from monoq.live.hub import Hub
+from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
-from monoq.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import time
 
-from monoq.observe import Metrics
-from monoq.service import Service
+from monoq.observe.metrics import Metrics
+from monoq.process.service import Service
 
 PERIOD_S = 0.5
 

@@ -6,7 +6,7 @@ import time
 
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Change
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep import deaths

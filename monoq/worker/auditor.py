@@ -7,7 +7,7 @@ from uuid import UUID
 
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
-from monoq.service import Service
+from monoq.process.service import Service
 from monoq.store.jobs import JobStore
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.run import Run

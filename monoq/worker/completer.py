@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
-from monoq import failpoint
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
-from monoq.observe import Metrics
-from monoq.service import Service
+from monoq.observe.metrics import Metrics
+from monoq.process import failpoint
+from monoq.process.service import Service
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.worker.run import Ending, Run

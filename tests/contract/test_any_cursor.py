@@ -9,14 +9,14 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monoq.changes import replayer
+from monoq.changes.tail import Tail
 from monoq.live.cursor import MAX_XID, Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.database import Database
 from monoq.store.stream import StreamStore
-from monoq.upkeep import replayer
-from monoq.upkeep.tail import Tail
 
 EXAMPLES = 300
 CHANGES = 30  # transactions, of one job each

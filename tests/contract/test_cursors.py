@@ -12,10 +12,11 @@ import redis.asyncio
 import websockets
 from conftest import FACT_TIMEOUT_S, Server, eventually, serving
 
+from monoq.changes import replayer
 from monoq.live import subscription
 from monoq.live.cursor import Cursor
 from monoq.queue.keys import UPDATES
-from monoq.upkeep import pruner, replayer
+from monoq.upkeep import pruner
 
 Socket = websockets.ClientConnection
 

@@ -21,10 +21,10 @@ from faults.proxy import Proxy
 from faults.raw import frame, wire
 from faults.viewer import Viewer, watching
 from faults.world import world
+from monoq.changes.tail import Tail
 from monoq.live.cursor import Horizon
 from monoq.live.hub import Hub
-from monoq.observe import Metrics
-from monoq.upkeep.tail import Tail
+from monoq.observe.metrics import Metrics
 
 
 async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(
@@ -90,7 +90,7 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
 ) -> None:
     """The connection to Redis breaks, or looks alive and carries nothing any more. The tail never
     reads by itself here, after its start."""
-    monkeypatch.setattr("monoq.upkeep.tail.PERIOD_S", 3600)
+    monkeypatch.setattr("monoq.changes.tail.PERIOD_S", 3600)
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
         server = await stack.enter_async_context(
@@ -205,7 +205,7 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
 ) -> None:
     """A million jobs of one INSERT: the read of them takes longer than it may, and so would the
     next one."""
-    monkeypatch.setattr("monoq.upkeep.tail.MOST_READ", 100)
+    monkeypatch.setattr("monoq.changes.tail.MOST_READ", 100)
     hub = Hub()
     many, few = Seat(hub, "many"), Seat(hub, "few")
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))

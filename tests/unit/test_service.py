@@ -6,7 +6,7 @@ import logging
 import pytest
 from conftest import eventually
 
-from monoq.service import Service, supervise
+from monoq.process.service import Service, supervise
 
 
 class Probe(Service):

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoq.config import load_settings
-from monoq.ending import Interrupted
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
+from monoq.process.exit import Interrupted
 
 # Imported where they are used: a worker is started by the same command line, and needs none of
 # them.
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from monoq.client import Client
+    from monoq.client.client import Client
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -171,7 +171,7 @@ def _console() -> "Console":
 
 
 def _ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:
-    from monoq.client import Client
+    from monoq.client.client import Client
 
     async def ask() -> Any:
         async with Client(url or f"http://127.0.0.1:{load_settings().port}") as client:

@@ -13,14 +13,17 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from monoq import __version__, app, log
-from monoq.check import check_all
-from monoq.cli_client import errors_in_one_line, jobs, submit
-from monoq.cli_health import health
+from monoq import __version__
+from monoq.cli.check import check_all
+from monoq.cli.health import health
+from monoq.cli.remote import errors_in_one_line, jobs, submit
+from monoq.compose.root import handlers_of
+from monoq.compose.root import serve as serve_role
+from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
 from monoq.config import Settings, env_names, load_settings
-from monoq.ending import interrupt, on_signals
 from monoq.errors import MonoqError
-from monoq.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
+from monoq.observe import log
+from monoq.process.exit import interrupt, on_signals
 from monoq.store import migrate as schema
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -62,7 +65,7 @@ def serve(**flags: Any) -> None:
         records = _errors_as_records(settings.log == "json")
         with records, _engines(settings) as (database_url, redis_url):
             uvloop.run(require_schema(settings, database_url))
-            healthy = uvloop.run(app.serve(settings, database_url, redis_url))
+            healthy = uvloop.run(serve_role(settings, database_url, redis_url))
     sys.exit(0 if healthy else 1)
 
 
@@ -88,7 +91,7 @@ def check(**flags: Any) -> None:
     0: all is well."""
     with errors_in_one_line():
         settings = load_settings(**flags)
-        app.handlers_of(settings)
+        handlers_of(settings)
         with _engines(settings) as (database_url, redis_url):
             findings = uvloop.run(
                 check_all(settings, database_url, redis_url, package_dir("migrations"))

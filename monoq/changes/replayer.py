@@ -12,7 +12,7 @@ from monoq.errors import DatabaseUnavailable
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
 from monoq.live.wire import Update
-from monoq.service import Service
+from monoq.process.service import Service
 from monoq.store.stream import StreamStore
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""The composition of what serves HTTP. `app.py` imports it only for that: a worker without a port
+"""The composition of what serves HTTP. `root.py` imports it only for that: a worker without a port
 does without Quart and Hypercorn."""
 
 from collections.abc import Callable
@@ -14,20 +14,20 @@ from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import MetricsServer, Scrapes, metrics_blueprint
 from monoq.api.server import ApiServer, create_quart
 from monoq.api.tenants import tenants_blueprint
+from monoq.changes.replayer import Replayer
+from monoq.changes.tail import Tail
+from monoq.compose.shared import Shared
+from monoq.compose.start import package_dir
 from monoq.config import Settings
 from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
-from monoq.parts import Shared
-from monoq.service import Service
-from monoq.start import package_dir
+from monoq.process.service import Service
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.stream import StreamStore
 from monoq.submit import LANES, Pusher, Submitter
-from monoq.upkeep.replayer import Replayer
-from monoq.upkeep.tail import Tail
 
 ServeHttp = Callable[[Guard, Sockets], Service]
 

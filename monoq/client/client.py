@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from monoq import codec
+from monoq.client.stream import Stream
 from monoq.errors import RequestRefused, ServerUnreachable
-from monoq.stream import Stream
 
 Job = dict[str, Any]  # as in the HTTP contract
 

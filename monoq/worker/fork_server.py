@@ -19,10 +19,10 @@ from uuid import UUID
 
 import orjson
 
+from monoq.app.registry import App, load_app
 from monoq.errors import ConfigError
 from monoq.handlers import builtin
-from monoq.log import configure, current_run
-from monoq.registry import App, load_app
+from monoq.observe.log import configure, current_run
 from monoq.worker.call import end_of
 from monoq.worker.forked import KILLING, NUMBER_BYTES, READY
 from monoq.worker.run import Ending, Run
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
 
 
 def main() -> None:
-    """`python -m monoq.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`; APP may
+    """`python -m monoq.worker.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`; APP may
     be empty; the last two are descriptors.
 
     Each number on CONTROL brings the socket of a job: its child writes its pid, reads the job and

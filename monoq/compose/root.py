@@ -1,5 +1,5 @@
 """The composition root: builds the parts of a role and hands each what it uses. Only it and
-`app_http.py` may import all others."""
+`http.py` may import all others."""
 
 import asyncio
 import gc
@@ -10,16 +10,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from monoq import __version__
+from monoq.app.pool import Pool
+from monoq.app.registry import App, load_app
+from monoq.compose.shared import Shared
 from monoq.config import Settings
-from monoq.ending import UnwaitedThreads, end_by_force, on_signals
 from monoq.handlers import builtin
 from monoq.live.publisher import Publisher
-from monoq.observe import Metrics
-from monoq.parts import Shared
-from monoq.pool import Pool
+from monoq.observe.metrics import Metrics
+from monoq.process.exit import UnwaitedThreads, end_by_force, on_signals
+from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
-from monoq.registry import App, load_app
-from monoq.service import Service, supervise
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
@@ -36,7 +36,7 @@ from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
-    from monoq.app_http import ServeHttp
+    from monoq.compose.http import ServeHttp
 
 log = logging.getLogger(__name__)
 
@@ -136,24 +136,24 @@ async def build(
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
-            from monoq import app_http
+            from monoq.compose import http
 
-            scrapes = app_http.scrapes(shared)
+            scrapes = http.scrapes(shared)
             open_parts.push_async_callback(scrapes.close)
             if settings.role in ("api", "all"):
                 pools = {
                     name: await _database(
                         open_parts, settings, database_url, "fresh", f"monoq {name}", connections
                     )
-                    for name, connections in app_http.share_connections(
+                    for name, connections in http.share_connections(
                         settings.database_connections
                     ).items()
                 }
-                server, *behind = app_http.api_services(shared, pools, scrapes, serve_http)
+                server, *behind = http.api_services(shared, pools, scrapes, serve_http)
                 taking.append(server)
                 finishing += behind
             if settings.metrics_port is not None:
-                taking.append(app_http.metrics_server(shared, scrapes))
+                taking.append(http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
             database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
             worker, heartbeat = await _worker(shared, database)
@@ -207,7 +207,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         stager=shared.stager,
         metrics=shared.metrics,
         sizes=sizes,
-        child_command=[sys.executable, "-m", "monoq.fork_server", *fork_server],
+        child_command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         max_result=settings.max_result,
         shutdown_timeout=settings.shutdown_timeout,
     )

@@ -1,12 +1,12 @@
-"""What the parts of all roles share, built once by `app.py`. It must know no role."""
+"""What the parts of all roles share, built once by `root.py`. It must know no role."""
 
 from dataclasses import dataclass
 
+from monoq.app.registry import App
 from monoq.config import Settings
 from monoq.live.publisher import Publisher
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.queue.ready import Ready
-from monoq.registry import App
 from monoq.store.counts import CountStore
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager

@@ -27,7 +27,7 @@ def raise_descriptor_limit() -> None:
 
 def package_dir(name: str) -> Path:
     """`static` or `migrations`: inside an installed wheel, or beside the package in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
 

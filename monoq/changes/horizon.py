@@ -7,7 +7,7 @@ from operator import itemgetter
 
 import asyncpg
 
-from monoq.observe import UNKNOWN, Metrics
+from monoq.observe.metrics import UNKNOWN, Metrics
 from monoq.store.database import query
 
 log = logging.getLogger(__name__)

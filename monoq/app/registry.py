@@ -15,10 +15,10 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from monoq import codec
+from monoq.app.backoff import Backoff
+from monoq.app.pool import Pool
 from monoq.errors import ConfigError
 from monoq.job import TYPE_PATTERN
-from monoq.pool import Pool
-from monoq.retry import Backoff
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 import asyncpg
 
+from monoq.changes.horizon import HorizonWatch
 from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
 from monoq.live.wire import Change
-from monoq.observe import Metrics
-from monoq.service import Service
+from monoq.observe.metrics import Metrics
+from monoq.process.service import Service
 from monoq.store.database import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
@@ -21,7 +22,6 @@ from monoq.store.database import (
     UNAVAILABLE,
     query,
 )
-from monoq.upkeep.horizon import HorizonWatch
 
 log = logging.getLogger(__name__)
 
