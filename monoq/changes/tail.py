@@ -14,6 +14,7 @@ from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
 from monoq.live.wire import Change
 from monoq.observe.metrics import Metrics
+from monoq.observe.outage import Outage
 from monoq.process.service import Service
 from monoq.store.database import (
     COMMAND_TIMEOUT_S,
@@ -66,7 +67,7 @@ class Tail(Service):
 
     async def run(self) -> None:
         connection: asyncpg.Connection | None = None
-        down_since: float | None = None
+        outage = Outage(log, "reading changes")
         while not self.stopping.is_set():
             self._asked.clear()
             try:
@@ -74,16 +75,10 @@ class Tail(Service):
                     self._pending = None
                     connection = await self._connect()
                 await self._read(connection)
-                if down_since is not None:
-                    log.warning(
-                        "changes are read again after %.1f s", time.monotonic() - down_since
-                    )
-                    down_since = None
+                outage.over()
             except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 self._watch.lose_sight()
-                if down_since is None:
-                    down_since = time.monotonic()
-                    log.warning("changes cannot be read: %s", error)
+                outage.failed(error)
                 if connection is not None:
                     connection.terminate()
                 connection = None

@@ -3,7 +3,6 @@ nothing may wait for it or depend on it."""
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from monoq.job import Status, timestamp
 from monoq.live.wire import Change, Told, encode_message, encode_messages
 from monoq.observe.metrics import Metrics
+from monoq.observe.outage import Outage
 from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
@@ -36,7 +36,7 @@ class Publisher(Service):
         )
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._arrived = asyncio.Event()
-        self._down_since: float | None = None
+        self._outage = Outage(log, "publishing live updates")
         self._metrics = metrics
 
     def publish(self, changes: Iterable[Change]) -> None:
@@ -80,13 +80,6 @@ class Publisher(Service):
             await self._publish([], [UPDATES, b"\n".join(messages)])
         except UNAVAILABLE as error:
             self._metrics.unpublished.inc(len(messages))
-            if self._down_since is None:
-                self._down_since = time.monotonic()
-                log.warning("live updates are not published: %s", error)
+            self._outage.failed(error)
         else:
-            if self._down_since is not None:
-                log.warning(
-                    "live updates are published again after %.1f s",
-                    time.monotonic() - self._down_since,
-                )
-                self._down_since = None
+            self._outage.over()

@@ -9,6 +9,7 @@ from redis.asyncio.client import PubSub
 
 from monoq.errors import InvalidJson
 from monoq.live.hub import Hub
+from monoq.observe.outage import Outage
 from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
@@ -32,7 +33,7 @@ class Subscriber(Service):
         self._redis_url = redis_url
         self._hub = hub
         self._subscribed = subscribed
-        self._down_since: float | None = None
+        self._outage = Outage(log, "receiving live updates")
 
     async def run(self) -> None:
         while not self.stopping.is_set():
@@ -42,9 +43,7 @@ class Subscriber(Service):
                     await subscription.subscribe(UPDATES)
                     await self._listen(subscription)
             except UNAVAILABLE as error:
-                if self._down_since is None:
-                    self._down_since = time.monotonic()
-                    log.warning("live updates do not arrive: %s", error)
+                self._outage.failed(error)
                 await self.pause(RETRY_S)
             finally:
                 await close(redis)
@@ -71,11 +70,7 @@ class Subscriber(Service):
                 self._is_subscribed()
 
     def _is_subscribed(self) -> None:
-        if self._down_since is not None:
-            log.warning(
-                "live updates arrive again after %.1f s", time.monotonic() - self._down_since
-            )
-            self._down_since = None
+        self._outage.over()
         self._subscribed()
 
     def _deliver(self, message: bytes) -> None:

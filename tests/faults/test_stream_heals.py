@@ -105,7 +105,7 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
                 proxy.cut()
             else:
                 proxy.swallow = {"down"}
-            await eventually(lambda: "live updates do not arrive" in caplog.text)
+            await eventually(lambda: "receiving live updates failed" in caplog.text)
             job_id = await db.fetchval("SELECT monoq_submit('acme', 'echo')::text")
             assert job_id not in viewer.statuses
             proxy.refuse, proxy.swallow = False, set()
