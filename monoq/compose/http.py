@@ -5,14 +5,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from monoq.api.application import create_quart
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
+from monoq.api.hosts import AllowedHosts
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
-from monoq.api.metrics import MetricsServer, Scrapes, metrics_blueprint
-from monoq.api.server import ApiServer, create_quart
+from monoq.api.metrics import Scrapes, metrics_blueprint
+from monoq.api.metrics_server import MetricsServer
+from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
@@ -46,7 +49,7 @@ def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
         quart=quart,
         host=settings.metrics_host,
         port=settings.metrics_port,
-        hosts=settings.allowed_hosts,
+        hosts=AllowedHosts(settings.allowed_hosts, bound=settings.metrics_host),
     )
 
 
@@ -99,10 +102,7 @@ def api_services(
             submitter=submitter,
         ),
         sockets=sockets,
-        hosts={
-            *settings.allowed_hosts,
-            f"[{settings.host}]" if ":" in settings.host else settings.host,
-        },
+        hosts=AllowedHosts(settings.allowed_hosts, bound=settings.host),
         proxies=TrustedProxies(settings.trusted_proxies),
         draining=draining,
     )

@@ -1,5 +1,6 @@
-"""The bounds that Hypercorn does not keep by itself: on WebSocket frames, on connections whose
-clients have left, and on their number. It must know no message and no route."""
+"""All patches of Hypercorn, written against 0.18 (the lock file pins it): what it does not bound
+itself, namely WebSocket frames, connections whose clients have left and their number, and how it
+writes a response. Each says what goes wrong without it. It must know no message and no route."""
 
 import asyncio
 import contextlib
@@ -15,14 +16,17 @@ from hypercorn.events import Closed, RawData, Updated
 from hypercorn.events import Event as ConnectionEvent
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Body, Data, Event, StreamClosed
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 from hypercorn.protocol.ws_stream import WSStream
+from hypercorn.typing import H11SendableEvent
 from wsproto.connection import ConnectionState
 from wsproto.events import CloseConnection, Message, Ping
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 
 from monoq.api.connections import Connections, most_connections
+from monoq.api.guard import LAST_ANSWER
 
 MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
 # how long what a refused client still sends is thrown away: cut at once, it might not see our close
@@ -179,17 +183,50 @@ class PromptServer(TCPServer):
                 await self._ended.wait()
 
 
-def keep_bounds() -> None:
-    """Makes every Hypercorn server of this process keep these bounds, and refuse compression.
-
-    It would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to every
-    connection, so that a packed frame is unpacked though nobody agreed on it: 64 KB to 67 MB,
-    before any limit.
-    """
-    hypercorn.protocol.ws_stream.server_extensions_handshake = lambda *_: None  # type: ignore[attr-defined]
-    hypercorn.protocol.ws_stream.PerMessageDeflate = NoExtension  # type: ignore[attr-defined, assignment]
+def patch_hypercorn() -> None:
+    """Patches Hypercorn for this process: every server in it keeps these bounds, refuses
+    compression, and sends the head of a response with its body."""
+    _refuse_compression()
     for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
         protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
         protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
     PromptServer.connections = Connections(most_connections())
     hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]
+    _answer_in_one_piece()
+
+
+def _refuse_compression() -> None:
+    """Hypercorn would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to
+    every connection, so that a packed frame is unpacked though nobody agreed on it: 64 KB to 67 MB,
+    before any limit."""
+    ws_stream: Any = hypercorn.protocol.ws_stream
+    ws_stream.server_extensions_handshake = lambda *_: None
+    ws_stream.PerMessageDeflate = NoExtension
+
+
+def _answer_in_one_piece() -> None:
+    """Hypercorn writes the head of a response and its body apart: one packet more, and a process
+    killed in between has sent half a response, which no proxy can repair. The head now waits for
+    what follows it.
+
+    And the head says so when the response is the connection's last: after a response to a request
+    that has not arrived whole, Hypercorn closes.
+    """
+
+    async def send(protocol: H11Protocol, event: H11SendableEvent) -> None:
+        if isinstance(event, h11.Response) and protocol.connection.their_state is h11.SEND_BODY:
+            event = h11.Response(
+                status_code=event.status_code, headers=[*event.headers, LAST_ANSWER]
+            )
+        try:
+            data = protocol.__dict__.pop("head", b"") + (protocol.connection.send(event) or b"")
+        except h11.LocalProtocolError:
+            if protocol.connection.their_state is not h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            protocol.__dict__["head"] = data
+        else:
+            await protocol.send(RawData(data=data))
+
+    H11Protocol._send_h11_event = send  # type: ignore[assignment,method-assign]
