@@ -11,8 +11,8 @@ from quart import Blueprint, Response, request
 from monoq.api.problems import Problem, field_errors
 from monoq.api.schemas import ListRequest
 from monoq.job import Status, job_json
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
 from monoq.observe.metrics import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
@@ -75,7 +75,7 @@ def jobs_blueprint(
         return row
 
     def _publish(row: Row) -> None:
-        publisher.publish([Change.of_row(row)])
+        publisher.publish(*Changes.of_rows([row]))
 
     return jobs
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from monoq.errors import DatabaseUnavailable
+from monoq.live.change import Change
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
-from monoq.live.wire import Update
 from monoq.process.service import Service
 from monoq.store.stream import StreamStore
 
@@ -30,7 +30,7 @@ LAST_ID = UUID(int=2**128 - 1)
 class _Missed(NamedTuple):
     """What a read found: the changes, and the floor below which some may be missing."""
 
-    updates: Sequence[Update]
+    changes: Sequence[Change]
     floor: int
 
 
@@ -107,7 +107,7 @@ class Replayer(Service):
             if not one.is_open:
                 continue
             if one in honoured:
-                one.catch_up(missed.updates, horizon)
+                one.catch_up(missed.changes, horizon)
             else:
                 one.reset()
 
@@ -115,14 +115,14 @@ class Replayer(Service):
         self, tenant_id: str, since: int, end: int, returning: list[Subscription]
     ) -> _Missed:
         """In pages, by transaction and job. What moves beyond the end meanwhile is told by the hub."""
-        updates: list[Update] = []
+        changes: list[Change] = []
         after, highest_floor = (since - 1, LAST_ID), 0
         while True:
             floor, rows = await self._store.read_replay(tenant_id, after, end, PAGE)
-            page = [Update.of_row(row) for row in rows]
+            page = [Change.of_row(row) for row in rows]
             self._hub.learn(tenant_id, page, returning)
-            updates += page
+            changes += page
             highest_floor = max(highest_floor, floor)
             if len(rows) < PAGE:
-                return _Missed(updates, highest_floor)
+                return _Missed(changes, highest_floor)
             after = (rows[-1]["changed_xid"], rows[-1]["id"])

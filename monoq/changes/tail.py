@@ -10,9 +10,9 @@ from contextlib import suppress
 import asyncpg
 
 from monoq.changes.horizon import HorizonWatch
+from monoq.live.change import Change
 from monoq.live.cursor import Horizon, stream_id
 from monoq.live.hub import Hub
-from monoq.live.wire import Change
 from monoq.observe.metrics import Metrics
 from monoq.observe.outage import Outage
 from monoq.process.service import Service

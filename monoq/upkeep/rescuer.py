@@ -4,8 +4,8 @@ decide in Python whom to free."""
 import logging
 import time
 
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
 from monoq.observe.metrics import Metrics
 from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
@@ -86,5 +86,5 @@ class Rescuer(UpkeepLoop):
         if rows:
             self._metrics.jobs_rescued(rows)
             log.warning("%d jobs of lost workers were freed", len(rows))
-            self._publisher.publish(map(Change.of_row, rows))
+            self._publisher.publish(*Changes.of_rows(rows))
         return len(rows)

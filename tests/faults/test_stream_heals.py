@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -22,6 +21,7 @@ from faults.raw import frame, wire
 from faults.viewer import Viewer, watching
 from faults.world import world
 from monoq.changes.tail import Tail
+from monoq.live.change import Change
 from monoq.live.cursor import Horizon
 from monoq.live.hub import Hub
 from monoq.observe.metrics import Metrics
@@ -112,7 +112,7 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
             proxy.cut()
             await viewer.knows([job_id], "PENDING")
             # the tail may have been in the middle of a read
-            await eventually(lambda: "live updates arrive again" in caplog.text)
+            await eventually(lambda: "receiving live updates restored" in caplog.text)
 
 
 async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(
@@ -144,8 +144,8 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         hub, viewer = Hub(), Viewer()
 
         class Seat:
-            def offer(self, tenant_id: str, updates: Any) -> None:
-                viewer.hear([json.loads(text) for _, text in updates])
+            def offer(self, changes: Iterable[Change]) -> None:
+                viewer.hear([json.loads(change.text) for change in changes])
 
             def leave(self) -> None:
                 raise AssertionError("a crash makes no other database")
@@ -193,8 +193,8 @@ class Seat:
         self._hub = hub
         hub.add(tenant_id, self)
 
-    def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
-        self.told += [job_id for job_id, _ in updates]
+    def offer(self, changes: Iterable[Change]) -> None:
+        self.told += [change.job_id for change in changes]
 
     def leave(self) -> None:
         self.left.append(self._hub.horizon)
