@@ -112,7 +112,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "type": row["type"],
         "status": row["status"],
         "attempts": row["attempts"],
-        "lost": row["lost"],
+        "crashes": row["crashes"],
         "maxAttempts": row["max_attempts"],
         "priority": row["priority"],
         "error": row["error"],

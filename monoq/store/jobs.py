@@ -55,7 +55,7 @@ class JobStore:
         each RUNNING under a new claim.
 
         `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger
-        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, lost, deaths,
+        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
         payload_bytes, waited_s, at (seconds since 1970).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
@@ -80,7 +80,7 @@ class JobStore:
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
     async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths,
+        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, crashes, deaths,
         error. Rows as of complete_jobs."""
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
