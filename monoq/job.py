@@ -28,7 +28,8 @@ def new_id() -> UUID:
 
 
 class Status(StrEnum):
-    """PENDING → RUNNING → COMPLETED, FAILED or PENDING again (a retry); CANCELLED only by a person."""
+    """PENDING → RUNNING → COMPLETED, FAILED or PENDING again (a retry). CANCELLED by a person, or
+    by the handler."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -39,16 +40,26 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to submit. Durations are milliseconds; the lower priority runs first, within its
-    tenant.
+    """A job to submit.
 
-    `run_at` and `delay_ms` exclude one another. `max_attempts` counts all runs, the first included;
-    it and `timeout_ms` default to what the handler says. The payload is any JSON value; InvalidJson
-    is raised for what cannot be stored.
+    Args:
+        tenant_id: Whose job it is.
+        type: The name of its handler.
+        payload: Any value that has a JSON form.
+        priority: -100 to 100; the lower runs first, within its tenant.
+        run_at: When it may run, with a time zone; not together with `delay_ms`.
+        delay_ms: Milliseconds before it may run.
+        max_attempts: How many runs there may be, the first included; None: what the handler says.
+        timeout_ms: Milliseconds that each run may take; None: what the handler says.
+        idempotency_key: Submitted again with the same key, the first job is returned.
+        id: A UUID of version 7; a new one by default.
+        default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
+            request did not say itself.
+        asked_besides: What the request said besides this job, and is part of `request_hash`.
 
-    What the request did not say itself is no part of `request_hash`: `default_attempts`, which are
-    stored in place of `max_attempts`. What it said besides this job, if another such thing makes it
-    another request, is: `asked_besides`.
+    Raises InvalidJson for a payload that cannot be stored.
+
+    >>> await monoq.submit(connection, NewJob("acme", "send_email", {"to": "a@example.com"}))
     """
 
     tenant_id: str

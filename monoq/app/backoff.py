@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential backoff in seconds: `base` after the first failed attempt, doubled each time,
-    never above `max`.
+    """Exponential backoff between the attempts of a job.
 
-    With jitter the delay is drawn between half and the whole of that ("equal jitter"), so that jobs
-    which failed together do not return together.
+    Args:
+        base: Seconds after the first failed attempt; doubled after each further one.
+        max: Seconds that it never exceeds.
+        jitter: Draws the delay between half and the whole of that ("equal jitter"), so that jobs
+            which failed together do not return together.
+
+    Raises ValueError unless 0 <= base <= max.
+
+    >>> @app.handler(max_attempts=8, backoff=Backoff(base=2, max=600))
+    ... async def send_email(payload: Email) -> None: ...
     """
 
     base: float = 1.0
@@ -24,4 +31,4 @@ class Backoff:
     def delay(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (the first is 1)."""
         full = min(self.max, self.base * 2.0 ** min(attempt - 1, 64))
-        return random.uniform(full / 2, full) if self.jitter else full  # noqa: S311 - spreads load, guards nothing
+        return random.uniform(full / 2, full) if self.jitter else full  # noqa: S311 - spreads load

@@ -1,5 +1,4 @@
-"""How a run ends, other than by a plain result. Pure values; a handler may raise them or return
-them."""
+"""How a run ends, other than by a plain result. Pure values; a handler may raise or return them."""
 
 
 class Outcome(Exception):  # noqa: N818 - an ending that may be raised, not an error
@@ -7,8 +6,14 @@ class Outcome(Exception):  # noqa: N818 - an ending that may be raised, not an e
 
 
 class Retry(Outcome):
-    """This attempt failed: try again after `delay` seconds (None: the handler's backoff). On the
-    last attempt the job fails."""
+    """This attempt failed; the job runs again. On the last attempt the job becomes FAILED.
+
+    Args:
+        reason: Goes into the job's `error` and its history.
+        delay: Seconds until the next attempt; None: what the handler's backoff says.
+
+    >>> raise monoq.Retry("the mail server is busy", delay=60)
+    """
 
     def __init__(
         self, reason: str = "the handler asked for a retry", *, delay: float | None = None
@@ -18,7 +23,10 @@ class Retry(Outcome):
 
 
 class Snooze(Outcome):
-    """Not ready yet: run again after `delay` seconds. Does not count as an attempt."""
+    """Not ready yet: the job runs again after `delay` seconds. Does not count as an attempt.
+
+    >>> return monoq.Snooze(300)
+    """
 
     def __init__(self, delay: float) -> None:
         super().__init__(f"snoozed for {delay:g} s")
@@ -26,14 +34,20 @@ class Snooze(Outcome):
 
 
 class Cancel(Outcome):
-    """Stop for good, on purpose: the job ends as CANCELLED."""
+    """The job ends as CANCELLED: on purpose, and not as an error. `reason` becomes its `error`.
+
+    >>> raise monoq.Cancel("the order was withdrawn")
+    """
 
     def __init__(self, reason: str = "cancelled by its handler") -> None:
         super().__init__(reason)
 
 
 class Fail(Outcome):
-    """Stop for good: the job ends as FAILED whatever attempts are left."""
+    """The job ends as FAILED, whatever attempts are left. `reason` becomes its `error`.
+
+    >>> raise monoq.Fail("there is no such address")
+    """
 
     def __init__(self, reason: str = "failed by its handler") -> None:
         super().__init__(reason)

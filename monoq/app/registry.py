@@ -28,11 +28,18 @@ DEFAULT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler may know of its run. `attempt` counts from 1; `deadline` is on the clock of
-    `time.monotonic`.
+    """What a handler may know of its run, if it has a parameter of this type.
 
-    `claim` grows with each run of the job, whoever runs it: a fencing token for systems that the
-    handler writes to.
+    Attributes:
+        job_id, tenant_id, type: Of the job.
+        attempt: Which attempt this is; the first is 1.
+        max_attempts: How many there may be, the first included.
+        claim: Grows with each run of the job, whoever runs it: a fencing token for systems that the
+            handler writes to.
+        deadline: When the run is cut off, on the clock of `time.monotonic`, in seconds.
+
+    >>> async def send_email(payload: Email, ctx: JobContext) -> None:
+    ...     left_s = ctx.deadline - time.monotonic()
     """
 
     job_id: UUID
@@ -111,14 +118,24 @@ class App:
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         isolated: bool = False,
     ) -> Any:
-        """Declares the handler of a job type: `@app.handler`, `@app.handler("name")` or with its
-        policy; sync or async.
+        """Declares the handler of a job type; sync or async. The function stays callable.
 
-        The function takes the payload (annotated with a pydantic model, a dataclass or any type
-        pydantic knows; plain JSON without annotation) and, if it asks for one, a JobContext.
-        `max_attempts` counts all runs, the first included; `timeout` is in seconds. An `isolated`
-        handler runs in a child process, which is killed at the timeout. The decorated function
-        stays callable.
+        It takes the payload (annotated with a pydantic model, a dataclass or any type pydantic
+        knows; plain JSON without annotation) and, if it asks for one, a JobContext. What it returns
+        is the job's result: any value that has a JSON form, or an outcome (Retry, Snooze, Cancel,
+        Fail). An exception is a failed attempt.
+
+        Args:
+            name: The job type; by default the function's name.
+            max_attempts: How many runs there may be, the first included.
+            timeout: Seconds that each run may take, up to 86,400.
+            backoff: The delay between attempts.
+            isolated: Runs each job in a child process, which is killed at the timeout.
+
+        Raises ConfigError for a name, a policy or a function that cannot be a handler.
+
+        >>> @app.handler("send_email", max_attempts=5, timeout=30)
+        ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
         """
         if callable(name):
             return self.handler()(name)
@@ -170,7 +187,8 @@ def describe(
         raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
     if max_attempts < 1 or not 0 < timeout <= 86_400:
         raise ConfigError(
-            f"handler {name!r}: max_attempts must be at least 1, timeout above 0 and at most 86400 seconds"
+            f"handler {name!r}: max_attempts must be at least 1,"
+            " timeout above 0 and at most 86400 seconds"
         )
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = [
@@ -190,7 +208,8 @@ def describe(
         or (contexts and payloads and parameters[0] is contexts[0])
     ):
         raise ConfigError(
-            f"handler {name!r} must take (payload), (payload, ctx: JobContext), (ctx: JobContext) or nothing"
+            f"handler {name!r} must take (payload), (payload, ctx: JobContext),"
+            " (ctx: JobContext) or nothing"
         )
     annotation = hints.get(payloads[0].name, Any) if payloads else Any
     return Handler(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from monoq.client.client import Client
+    from monoq.client.shapes import Job
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -70,16 +71,9 @@ def submit(
         parsed = json.loads(payload)
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
-    names = {
-        "delay_ms": "delayMs",
-        "priority": "priority",
-        "max_attempts": "maxAttempts",
-        "idempotency_key": "idempotencyKey",
-    }
-    given = {names[name]: value for name, value in options.items() if value is not None}
 
-    async def create(client: "Client") -> dict[str, Any] | None:
-        job_id = await client.submit(tenant, type, parsed, **given)
+    async def create(client: "Client") -> "Job | None":
+        job_id = await client.submit(tenant, type, parsed, **options)
         click.echo(job_id)
         return await client.wait(job_id, timeout=86_400) if wait else None
 

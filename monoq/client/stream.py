@@ -6,11 +6,11 @@ import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import islice
-from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from monoq.client.shapes import Job, JobPage, Update
 from monoq.errors import CursorRefused, RequestRefused, ServerUnreachable
 
 FIRST_DELAY_S = 0.5
@@ -21,24 +21,21 @@ OPEN_TIMEOUT_S = 10.0
 MAX_FRAME_BYTES = 16 * 1024 * 1024  # 500 updates with long errors
 REMEMBERED = 100_000  # versions
 SERVICE_RESTART = 1012
-UPDATE_FIELDS = (
-    "tenantId",
-    "type",
-    "status",
-    "attempts",
-    "version",
-    "error",
-    "workerId",
-    "updatedAt",
-)
+PAGE = 500  # jobs read at once
 
-Update = dict[str, Any]
-ListJobs = Callable[..., Awaitable[dict[str, Any]]]  # as Client.list
+ListJobs = Callable[..., Awaitable[JobPage]]  # as Client.list
 
 
 class Stream:
-    """An async iterator of updates, as the WebSocket tells them. `cursor` covers what was taken
-    from it: kept, it is where another stream goes on. None until the first is known."""
+    """An async iterator of updates, made by `Client.stream`.
+
+    `cursor` covers what was taken from it: keep it, and another stream goes on from there. It is
+    None until the first is known.
+
+    >>> stream = client.stream("acme", cursor=load_cursor())
+    >>> async for update in stream:
+    ...     save(update, stream.cursor)
+    """
 
     def __init__(
         self, url: str, list_jobs: ListJobs, tenant_id: str, cursor: str | None, snapshot: bool
@@ -115,14 +112,15 @@ class Stream:
 
     async def _read_all(self) -> AsyncGenerator[Update, None]:
         """The jobs as they are now; only after it a cursor of before it holds."""
-        page: dict[str, Any] = {"nextCursor": None}
+        cursor: str | None = None
         while True:
-            page = await self._list_jobs(self._tenant_id, limit=500, cursor=page["nextCursor"])
+            page = await self._list_jobs(self._tenant_id, limit=PAGE, cursor=cursor)
             for job in page["jobs"]:
-                update = {"jobId": job["id"], **{field: job[field] for field in UPDATE_FIELDS}}
+                update = _update_of(job)
                 if self._is_news(update):
                     yield update
-            if page["nextCursor"] is None:
+            cursor = page["nextCursor"]
+            if cursor is None:
                 return
 
     def _is_news(self, update: Update) -> bool:
@@ -132,3 +130,18 @@ class Stream:
         if len(self._versions) > REMEMBERED:
             self._versions = dict(islice(self._versions.items(), REMEMBERED // 2, None))
         return bool(update["version"] > known)
+
+
+def _update_of(job: Job) -> Update:
+    """The change that led to a job as it is now."""
+    return {
+        "jobId": job["id"],
+        "tenantId": job["tenantId"],
+        "type": job["type"],
+        "status": job["status"],
+        "attempts": job["attempts"],
+        "version": job["version"],
+        "error": job["error"],
+        "workerId": job["workerId"],
+        "updatedAt": job["updatedAt"],
+    }
