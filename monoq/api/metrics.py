@@ -10,7 +10,8 @@ from quart import Blueprint, Response, request
 
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
-from monoq.observe.metrics import UNKNOWN, Metrics
+from monoq.observe.catalogue import UNKNOWN
+from monoq.observe.metrics import Metrics
 from monoq.queue.ready import Ready
 from monoq.store.counts import CountStore
 

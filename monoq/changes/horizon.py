@@ -7,7 +7,8 @@ from operator import itemgetter
 
 import asyncpg
 
-from monoq.observe.metrics import UNKNOWN, Metrics
+from monoq.observe.catalogue import UNKNOWN
+from monoq.observe.metrics import Metrics
 from monoq.store.database import query
 
 log = logging.getLogger(__name__)
