@@ -11,9 +11,9 @@ def main() -> None:
 
         health(sys.argv[2:], prog_name="monoq health")
     from monoq.cli.commands import main as commands
-    from monoq.process.exit import ends_for_certain
+    from monoq.process.exit import certain_exit
 
-    with ends_for_certain():
+    with certain_exit():
         commands(prog_name="monoq")
 
 

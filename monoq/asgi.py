@@ -92,9 +92,9 @@ class Application:
             if not stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        async with build(settings, database_url, redis_url, serve_http) as stages:
+        async with build(settings, database_url, redis_url, serve_http) as phases:
             collect_seldom()
-            supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
+            supervised = asyncio.create_task(supervise(phases, stop, settings.shutdown_timeout))
             supervised.add_done_callback(ended)
             try:
                 yield

@@ -55,7 +55,7 @@ class NewJob:
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
             request did not say itself.
-        asked_besides: What the request said besides this job, and is part of `request_hash`.
+        also_hashed: What the request said besides this job, and is part of `request_hash`.
 
     Raises InvalidJson for a payload that cannot be stored.
 
@@ -73,15 +73,15 @@ class NewJob:
     idempotency_key: str | None = None
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
-    asked_besides: InitVar[str | None] = None
+    also_hashed: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
     # tells a repeat from another request with its key
     request_hash: bytes | None = field(init=False, repr=False, default=None)
 
-    def __post_init__(self, default_attempts: int | None, asked_besides: str | None) -> None:
+    def __post_init__(self, default_attempts: int | None, also_hashed: str | None) -> None:
         object.__setattr__(self, "payload_json", codec.dumps(self.payload))
         if self.idempotency_key is not None:
-            object.__setattr__(self, "request_hash", self._hash_request(asked_besides))
+            object.__setattr__(self, "request_hash", self._hash_request(also_hashed))
         if self.max_attempts is None:
             object.__setattr__(self, "max_attempts", default_attempts)
 
@@ -102,7 +102,7 @@ class NewJob:
         return self.delay_ms == 0 and self.run_at is None
 
     def _hash_request(self, besides: str | None) -> bytes:
-        asked = (
+        request = (
             self.type,
             self.payload,
             self.priority,
@@ -112,7 +112,7 @@ class NewJob:
             self.timeout_ms,
             besides,
         )
-        return blake2b(codec.canonical(asked), digest_size=16).digest()
+        return blake2b(codec.canonical(request), digest_size=16).digest()
 
 
 def job_json(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from wsproto.events import CloseConnection, Message, Ping
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 
-from monoq.api.connections import Connections, most_connections
+from monoq.api.connections import Connections, max_connections
 from monoq.api.guard import LAST_ANSWER
 
 MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
@@ -190,7 +190,7 @@ def patch_hypercorn() -> None:
     for protocol in (hypercorn.protocol.h11, hypercorn.protocol.h2):
         protocol.WSStream = BoundedStream  # type: ignore[attr-defined]
         protocol.HTTPStream = LetsGoHTTP  # type: ignore[attr-defined]
-    PromptServer.connections = Connections(most_connections())
+    PromptServer.connections = Connections(max_connections())
     hypercorn.asyncio.run.TCPServer = PromptServer  # type: ignore[attr-defined]
     _answer_in_one_piece()
 

@@ -28,11 +28,11 @@ def jobs_blueprint(
     @jobs.get("/jobs")
     async def list_jobs() -> Response:
         try:
-            asked = ListRequest.model_validate(request.args.to_dict())
+            query = ListRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         page, more = await store.list_jobs(
-            asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit
+            query.tenant_id, query.status, query.type, query.cursor, query.limit
         )
         return _json(
             {

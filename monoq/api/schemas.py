@@ -191,7 +191,7 @@ def _new_job(
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
                 default_attempts=handler.max_attempts if handler else None,
-                asked_besides=besides,
+                also_hashed=besides,
             )
             if handler and handler.payload:
                 handler.parse(job.payload_json)

@@ -8,7 +8,7 @@ from typing import Literal
 from hypercorn.asyncio import serve
 
 from monoq.api import uvicorn_server
-from monoq.api.connections import most_connections, most_waiting
+from monoq.api.connections import max_backlog, max_connections
 from monoq.api.guard import ASGIApp
 from monoq.api.hypercorn_config import hypercorn_config
 from monoq.api.hypercorn_patches import patch_hypercorn
@@ -55,7 +55,7 @@ class ApiServer(Service):
         self._sockets = sockets
         self._drain_s = drain_s
         self._stop_s = min(STOP_S, (grace_s - drain_s) / 2)
-        backlog = most_waiting(BACKLOG)
+        backlog = max_backlog(BACKLOG)
         self._socket = listen(host, port, backlog=backlog, settings="MONOQ_HOST, MONOQ_PORT")
         self.port: int = self._socket.getsockname()[1]
 
@@ -69,7 +69,7 @@ class ApiServer(Service):
     async def _serve_with_hypercorn(self) -> None:
         patch_hypercorn()
         config = hypercorn_config(stop_s=self._stop_s)
-        config.backlog = most_waiting(BACKLOG)
+        config.backlog = max_backlog(BACKLOG)
         config.max_app_queue_size = BODY_CHUNKS
         config.keep_alive_timeout = KEEP_ALIVE_S
         config.read_timeout = (
@@ -89,7 +89,7 @@ class ApiServer(Service):
             keep_alive_s=KEEP_ALIVE_S,
             stop_s=self._stop_s,
             max_message_bytes=2 * MAX_MESSAGE_BYTES,
-            max_connections=most_connections(),
+            max_connections=max_connections(),
         )
 
     async def _stopped(self) -> None:

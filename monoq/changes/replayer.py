@@ -18,7 +18,7 @@ from monoq.store.stream import StreamStore
 log = logging.getLogger(__name__)
 
 # changes, of which a job has three as a rule; who missed more is quicker to read the table
-MOST_REPLAYED = 30_000
+MAX_REPLAYED = 30_000
 PAGE = 1_000
 READS_AT_ONCE = 2
 REST_S = 0.1  # between two reads for the same tenant: those who come meanwhile share the next one
@@ -46,24 +46,24 @@ class Replayer(Service):
         # by tenant, in the order in which tenants came
         self._waiting: dict[str, list[Subscription]] = {}
         self._busy: set[str] = set()  # tenants that are being read for, or rest from it
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
 
     def ask(self, subscription: Subscription) -> None:
         """Reads soon for one whom the hub already tells of what happens from now on: so nothing
         falls between."""
         self._waiting.setdefault(subscription.tenant_id, []).append(subscription)
-        self._asked.set()
+        self._requested.set()
 
     def stop(self) -> None:
         super().stop()
-        self._asked.set()
+        self._requested.set()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as reads:
             while not self.stopping.is_set():
-                await self._asked.wait()
-                self._asked.clear()
+                await self._requested.wait()
+                self._requested.clear()
                 for tenant_id in self._waiting.keys() - self._busy:
                     self._busy.add(tenant_id)
                     reads.create_task(self._serve(tenant_id), name=f"replay of {tenant_id}")
@@ -85,7 +85,7 @@ class Replayer(Service):
                 pause = RETRY_S
         await self.pause(pause)
         self._busy.discard(tenant_id)
-        self._asked.set()
+        self._requested.set()
 
     async def _replay(self, tenant_id: str, returning: list[Subscription]) -> None:
         """One read, from the oldest cursor that can be honoured."""
@@ -94,7 +94,7 @@ class Replayer(Service):
         if horizon is None:
             raise DatabaseUnavailable("no horizon is known")
         end, too_far = await self._store.measure_replay(
-            tenant_id, min(one.xid for one in returning), MOST_REPLAYED
+            tenant_id, min(one.xid for one in returning), MAX_REPLAYED
         )
         served = [one for one in returning if too_far < one.xid <= end]
         if served:

@@ -31,7 +31,7 @@ GAP_S = 0.1  # between two reads at least, however often somebody asks for one
 PRUNED = 5_000  # rows in one statement
 # changes of a tenant since the last read: more take longer to read than a statement may, again and
 # again
-MOST_READ = 300_000
+MAX_READ = 300_000
 
 
 class Tail(Service):
@@ -55,21 +55,21 @@ class Tail(Service):
         self._stream: str | None = None  # what transaction ids belong to
         self._durable: str | None = None  # snapshots, as text
         self._pending: str | None = None
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
     def read_soon(self) -> None:
         """Reads once more without waiting for the next second; all who ask before it share it."""
-        self._asked.set()
+        self._requested.set()
 
     def stop(self) -> None:
         super().stop()
-        self._asked.set()
+        self._requested.set()
 
     async def run(self) -> None:
         connection: asyncpg.Connection | None = None
         outage = Outage(log, "reading changes")
         while not self.stopping.is_set():
-            self._asked.clear()
+            self._requested.clear()
             try:
                 if connection is None or connection.is_closed():
                     self._pending = None
@@ -94,22 +94,22 @@ class Tail(Service):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(PERIOD_S - GAP_S):
-                await self._asked.wait()
+                await self._requested.wait()
 
     async def _read(self, connection: asyncpg.Connection) -> None:
         await connection.fetch(query("make_horizon_durable"))
         self._durable, self._pending = self._pending or self._durable, None
-        asked = self._hub.tenants
-        if self._durable is None or not asked:
+        watched = self._hub.tenants
+        if self._durable is None or not watched:
             rows, snapshot = [], await connection.fetchval(query("read_snapshot"))
         else:
-            rows = await connection.fetch(query("read_changes"), asked, self._durable, MOST_READ)
+            rows = await connection.fetch(query("read_changes"), watched, self._durable, MAX_READ)
             snapshot = rows[0]["snapshot"]
             for tenant_id in rows[0]["too_many"]:
                 log.warning(
                     "tenant %s had more than %d changes at once; its viewers start anew",
                     tenant_id,
-                    MOST_READ,
+                    MAX_READ,
                 )
                 self._hub.send_away(tenant_id)
             if rows[0]["kept_from"] > _oldest(self._durable):
@@ -118,9 +118,9 @@ class Tail(Service):
                 )
                 self._hub.start_over()
                 self._durable, rows = None, []
-        if set(self._hub.tenants) <= set(asked):
+        if set(self._hub.tenants) <= set(watched):
             self._pending = snapshot
-        # else somebody began to watch a tenant after the question was asked: the next one reaches
+        # else somebody began to watch a tenant after the question was watched: the next one reaches
         # back as far as this one
         for row in rows:
             if row["id"] is not None:

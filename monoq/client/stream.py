@@ -75,7 +75,7 @@ class Stream:
 
     async def _follow(self) -> AsyncGenerator[Update, None]:
         """One connection."""
-        asked = {
+        subscribe = {
             "type": "SUBSCRIBE",
             "tenantId": self._tenant_id,
             "batch": True,
@@ -89,7 +89,7 @@ class Stream:
             max_size=MAX_FRAME_BYTES,
             close_timeout=1,
         ) as socket:
-            await socket.send(json.dumps(asked))
+            await socket.send(json.dumps(subscribe))
             async for text in socket:
                 message = json.loads(text)
                 kind = message.get("type")

@@ -17,7 +17,7 @@ from monoq.config import Settings
 from monoq.handlers import builtin
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
-from monoq.process.exit import UnwaitedThreads, end_by_force, on_signals
+from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
 from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
 from monoq.store.counts import CountStore
@@ -67,16 +67,16 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
     def asked_to_stop(_: int) -> None:
         # A stop is bounded, whatever clients, handlers and their threads do: what is not written by
         # then is rescued by others. The time runs from here: a handler may block the loop.
-        end_by_force(1, settings.shutdown_timeout + HARD_STOP_S)
+        force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
         loop.call_soon_threadsafe(_stop, stop)
 
     with on_signals(asked_to_stop):
-        async with build(settings, database_url, redis_url) as stages:
+        async with build(settings, database_url, redis_url) as phases:
             collect_seldom()
             sys.setswitchinterval(SWITCH_S)
-            healthy = await supervise(stages, stop, settings.shutdown_timeout)
+            healthy = await supervise(phases, stop, settings.shutdown_timeout)
             # If a part died, nobody has asked for the stop: its rest is bounded, too.
-            end_by_force(1, settings.shutdown_timeout + HARD_STOP_S)
+            force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
         return healthy
 
 
@@ -97,7 +97,7 @@ def collect_seldom() -> None:
 async def build(
     settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
 ) -> AsyncIterator[list[list[Service]]]:
-    """The services of the role, in the stages in which they are to be stopped: what takes work in,
+    """The services of the role, in the phases in which they are to be stopped: what takes work in,
     what finishes it, what tells of it.
 
     `serve_http` makes the service that serves the API; without it our own server does.

@@ -13,16 +13,16 @@ from monoq.embedded import engines
 from monoq.errors import ConfigError, DatabaseUnavailable
 from monoq.store.migrate import migrate, missing_migrations
 
-MOST_DESCRIPTORS = 65_536
+MAX_DESCRIPTORS = 65_536
 
 
 def raise_descriptor_limit() -> None:
     """Takes as many descriptors as this process may have: each connection is one, and the usual
     1,024 are soon used up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def package_dir(name: str) -> Path:

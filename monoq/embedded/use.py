@@ -49,7 +49,7 @@ class Use:
         self._turn = threading.RLock()
         self._users, self._start = _open(data_dir)
         self._watch = Watch(wanted, self._restart, self._folder_is_there)
-        process_exit.before_the_end(self.leave_at_once)
+        process_exit.before_exit(self.leave_at_once)
 
     def enter(self) -> None:
         """Starts what does not run, and watches it from now on. Raises EmbeddedError."""
@@ -81,7 +81,7 @@ class Use:
                     engine.stop()
                 if is_there:
                     sockets.remove(self._socket_folder)
-        process_exit.no_longer(self.leave_at_once)
+        process_exit.not_before_exit(self.leave_at_once)
         self._users.close()
         self._start.close()
 
@@ -105,7 +105,7 @@ class Use:
                     engine.stop_at_once()
                 if is_there:
                     sockets.remove(self._socket_folder)
-            process_exit.no_longer(self.leave_at_once)
+            process_exit.not_before_exit(self.leave_at_once)
         finally:
             if has_turn:
                 self._turn.release()

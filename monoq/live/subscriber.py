@@ -17,7 +17,7 @@ from monoq.queue.keys import UPDATES
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
-TICK_S = 1.0  # without a message: then Redis is asked whether it is still there
+TICK_S = 1.0  # without a message: then Redis is pinged whether it is still there
 # without a message or an answer: then it is not, whatever the connection looks like
 SILENCE_S = 3.0
 
@@ -49,7 +49,7 @@ class Subscriber(Service):
                 await close(redis)
 
     async def _listen(self, subscription: PubSub) -> None:
-        heard = asked = time.monotonic()
+        heard = pinged = time.monotonic()
         while not self.stopping.is_set():
             # The short timeout is how a stop is noticed: a pending read is never cancelled.
             message = await subscription.get_message(timeout=0.2)
@@ -57,8 +57,8 @@ class Subscriber(Service):
             if message is None:
                 if now - heard > SILENCE_S:
                     raise TimeoutError(f"Redis has been silent for {SILENCE_S:g} s")
-                if now - max(heard, asked) > TICK_S:
-                    asked = now
+                if now - max(heard, pinged) > TICK_S:
+                    pinged = now
                     await subscription.ping()
                 continue
             heard = now

@@ -133,9 +133,9 @@ def _clean(_: Any, __: str, event: EventDict) -> EventDict:
     return cleaned
 
 
-def _one_line(text: str, most: int) -> str:
-    if len(text) > most:
-        text = text[: most - 1] + "…"
+def _one_line(text: str, limit: int) -> str:
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
     text = _SECRET_IN_TEXT.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***@", text))
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 

@@ -37,9 +37,9 @@ class Service:
 
 
 async def supervise(
-    stages: Sequence[Sequence[Service]], stop: asyncio.Event, grace_s: float
+    phases: Sequence[Sequence[Service]], stop: asyncio.Event, grace_s: float
 ) -> bool:
-    """Runs services until `stop` is set or one of them ends; then stops them stage by stage, in the
+    """Runs services until `stop` is set or one of them ends; then stops them phase by phase, in the
     order given.
 
     The whole stop takes at most `grace_s` seconds: what has not ended by then is cancelled. Returns
@@ -47,19 +47,19 @@ async def supervise(
     """
     tasks = {
         service: asyncio.create_task(service.run(), name=service.name)
-        for stage in stages
-        for service in stage
+        for phase in phases
+        for service in phase
     }
-    asked = asyncio.create_task(stop.wait(), name="stop")
-    await asyncio.wait([asked, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
-    asked.cancel()
+    stop_requested = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait([stop_requested, *tasks.values()], return_when=asyncio.FIRST_COMPLETED)
+    stop_requested.cancel()
     died = [service for service, task in tasks.items() if task.done()]
     for service in died:
         log.critical(
             "%s ended by itself; stopping", service.name, exc_info=tasks[service].exception()
         )
     end = asyncio.get_running_loop().time() + grace_s
-    late = [service for stage in stages for service in await _stop_stage(stage, tasks, end)]
+    late = [service for phase in phases for service in await _stop_phase(phase, tasks, end)]
     failed = [
         service
         for service, task in tasks.items()
@@ -70,15 +70,15 @@ async def supervise(
     return not (died or late or failed)
 
 
-async def _stop_stage(
-    stage: Sequence[Service], tasks: dict[Service, "asyncio.Task[None]"], end: float
+async def _stop_phase(
+    phase: Sequence[Service], tasks: dict[Service, "asyncio.Task[None]"], end: float
 ) -> list[Service]:
-    """Stops the services of a stage at once; returns those that had to be cancelled."""
-    for service in stage:
+    """Stops the services of a phase at once; returns those that had to be cancelled."""
+    for service in phase:
         service.stop()
     left = max(0.0, end - asyncio.get_running_loop().time())
-    await asyncio.wait([tasks[service] for service in stage], timeout=left)
-    late = [service for service in stage if not tasks[service].done()]
+    await asyncio.wait([tasks[service] for service in phase], timeout=left)
+    late = [service for service in phase if not tasks[service].done()]
     for service in late:
         log.error("%s did not stop in time; cancelled", service.name)
         tasks[service].cancel()

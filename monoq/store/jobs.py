@@ -139,14 +139,14 @@ class JobStore:
 
         It may be short: where few jobs of many have the status, looking for more ends after LOOK_S.
         """
-        asked = (job_type, below, limit + 1)
+        page = (job_type, below, limit + 1)
         match status:
             case Status.PENDING:
-                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *asked)
+                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *page)
             case Status.RUNNING:
-                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *asked)
+                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *page)
             case Status.FAILED | Status.CANCELLED:
-                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *asked)
+                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *page)
             case _:
                 return await self._look_for_jobs(tenant_id, status, job_type, below, limit)
         return _page(rows, limit)

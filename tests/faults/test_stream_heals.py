@@ -205,7 +205,7 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
 ) -> None:
     """A million jobs of one INSERT: the read of them takes longer than it may, and so would the
     next one."""
-    monkeypatch.setattr("monoq.changes.tail.MOST_READ", 100)
+    monkeypatch.setattr("monoq.changes.tail.MAX_READ", 100)
     hub = Hub()
     many, few = Seat(hub, "many"), Seat(hub, "few")
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))

@@ -1,4 +1,4 @@
-"""The place where the benchmark runs: a scratch database, an empty list, and processes of monoq
+"""The system where the benchmark runs: a scratch database, an empty list, and processes of monoq
 started for it."""
 
 import asyncio
@@ -20,7 +20,7 @@ import asyncpg
 
 from monoq.bench.connection import Connection
 from monoq.errors import ConfigError, MonoqError
-from monoq.process.exit import before_the_end, no_longer
+from monoq.process.exit import before_exit, not_before_exit
 from monoq.queue.connection import connect
 from monoq.queue.keys import QUEUE, keys_of
 from monoq.store.migrate import migrate
@@ -29,7 +29,7 @@ READY_WITHIN_S = 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Stage:
+class System:
     """Engines for one benchmark. The database is its own; the Redis must be nobody else's, which is
     checked."""
 
@@ -58,14 +58,14 @@ class Stage:
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
         process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
         self._running.append(process)
-        before_the_end(process.kill)  # or a benchmark that ends by force leaves it to run for ever
+        before_exit(process.kill)  # or a benchmark that ends by force leaves it to run for ever
         try:
             yield process
         finally:
             self._running.remove(process)
             process.send_signal(signal.SIGTERM)
             process.wait()
-            no_longer(process.kill)
+            not_before_exit(process.kill)
 
     async def until(
         self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600
@@ -177,9 +177,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(
+async def scratch_system(
     database_url: str, redis_url: str, migrations: Path, **settings: str
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[System]:
     """A scratch database on these engines, dropped at the end. Raises ConfigError if the Redis is
     in use."""
     redis = connect(redis_url)
@@ -196,13 +196,13 @@ async def stage(
         scratch = _other_database(database_url, name)
         await migrate(scratch, migrations)
         connection = await asyncpg.connect(scratch)
-        place = Stage(scratch, redis_url, connection, settings)
+        system = System(scratch, redis_url, connection, settings)
         try:
-            yield place
+            yield system
         finally:
             await connection.close()
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await place.empty_the_list()
+            await system.empty_the_list()
     finally:
         await admin.close()
 
@@ -216,7 +216,7 @@ def _other_database(url: str, name: str) -> str:
     )
 
 
-def most_memory_mb(processes: "Sequence[subprocess.Popen[bytes]]") -> float | None:
+def peak_memory_mb(processes: "Sequence[subprocess.Popen[bytes]]") -> float | None:
     """The largest resident size that any of them has had, in MB, where the system tells (Linux)."""
     peaks = [
         re.search(r"VmHWM:\s+(\d+) kB", _read(f"/proc/{process.pid}/status"))
