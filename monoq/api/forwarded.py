@@ -44,7 +44,7 @@ class TrustedProxies:
         return resolved
 
     def _client(self, hops: Iterator[str]) -> str | None:
-        """The nearest hop that is no trusted proxy: what stands before it, anyone can have written."""
+        """The nearest hop that is no trusted proxy: anyone can write what stands before it."""
         client = None
         for hop in hops:
             address = _address(hop)

@@ -108,7 +108,7 @@ def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) 
 
 
 def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> list[NewJob]:
-    """The jobs of a POST /jobs/batch; raises InvalidJob, which names the bad ones by their index."""
+    """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index."""
     if header_key is not None and not BATCH_KEY.fullmatch(header_key):
         raise InvalidJob(
             [

@@ -3,7 +3,7 @@ them."""
 
 import asyncio
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 from hypercorn.asyncio import serve
 
@@ -78,7 +78,8 @@ class ApiServer(Service):
         config.websocket_max_message_size = 2 * MAX_MESSAGE_BYTES
         self._listening = self._socket.detach()
         config.bind = [f"fd://{self._listening}"]  # from here on it is Hypercorn's to close
-        await serve(self._app, config, shutdown_trigger=self._stopped, mode="asgi")  # type: ignore[arg-type]
+        app: Any = self._app  # Hypercorn's types of ASGI are narrower than ours
+        await serve(app, config, shutdown_trigger=self._stopped, mode="asgi")
 
     async def _serve_with_uvicorn(self) -> None:
         self._listening = self._socket.fileno()

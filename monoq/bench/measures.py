@@ -22,7 +22,8 @@ CONCURRENT = 32
 # By the counters: looks at the rows themselves would be part of what is measured. With a thousand
 # tenants even these are, if frequent.
 ALL_DONE = """SELECT coalesce(sum(jobs), 0) = 0
-FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted WHERE status IN ('PENDING', 'RUNNING')"""
+FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted
+WHERE status IN ('PENDING', 'RUNNING')"""
 
 Samples = dict[str, list[float]]  # figure → one value per round; the name carries the unit
 Measure = Callable[..., AsyncIterator[Samples]]
@@ -111,7 +112,8 @@ async def _drain(
         after = await system.cpu_seconds(started)
         memory = peak_memory_mb(started)
     seconds, done, runs = await system.connection.fetchrow(
-        """SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*), sum(claim)
+        """SELECT extract(epoch FROM max(finished_at) - min(started_at))::float,
+                  count(*), sum(claim)
            FROM jobs WHERE started_at >= $1 AND status = 'COMPLETED'""",
         began,
         timeout=300,
@@ -183,7 +185,10 @@ async def _pickup(http: Connection) -> float:
     before_us = time.time_ns() / 1000
     _, answer = await http.post("/jobs", b'{"tenantId":"t","type":"bench-clock","payload":null}')
     path = f"/jobs/{orjson.loads(answer)['jobId']}"
-    while (job := orjson.loads((await http.get(path))[1]))["status"] in ("PENDING", "RUNNING"):  # noqa: ASYNC110
+    while True:
+        job = orjson.loads((await http.get(path))[1])
+        if job["status"] not in ("PENDING", "RUNNING"):
+            break
         await asyncio.sleep(0.002)
     if job["status"] != "COMPLETED":
         raise MonoqError(f"a job of the benchmark {job['status']}: {job['error']}")

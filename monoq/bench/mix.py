@@ -35,16 +35,19 @@ KINDS = (
 )
 
 WAITS = """
-    SELECT type || CASE WHEN payload ? 'ms' AND (payload->>'ms')::int > 0 THEN ' ' || (payload->>'ms') || ' ms' ELSE '' END AS kind,
+    SELECT type || CASE WHEN payload ? 'ms' AND (payload->>'ms')::int > 0
+                        THEN ' ' || (payload->>'ms') || ' ms' ELSE '' END AS kind,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY waited)::float AS p50,
            percentile_cont(0.99) WITHIN GROUP (ORDER BY waited)::float AS p99
     FROM (SELECT *, extract(epoch FROM started_at - run_at) * 1000 AS waited
           FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS ended
     GROUP BY 1 ORDER BY 1"""
 WORST_TENANT = """
-    SELECT max(p99)::float FROM (
-        SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - run_at) * 1000) AS p99
-        FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL GROUP BY tenant_id) AS tenants"""
+    SELECT max(p99)::float
+    FROM (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY waited) AS p99
+          FROM (SELECT tenant_id, extract(epoch FROM started_at - run_at) * 1000 AS waited
+                FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS ended
+          GROUP BY tenant_id) AS tenants"""
 
 
 async def mixed(system: System, minutes: float) -> AsyncIterator[Samples]:
@@ -71,7 +74,9 @@ async def mixed(system: System, minutes: float) -> AsyncIterator[Samples]:
             memory = {"worker": peak_memory_mb([worker]), "API": peak_memory_mb([api])}
     failed, wrong = await system.connection.fetchrow(
         """SELECT count(*) FILTER (WHERE status <> 'COMPLETED'),
-                  count(*) FILTER (WHERE attempts <> 1 + coalesce((payload->'fail')::boolean, false)::int) FROM jobs"""
+                  count(*) FILTER (
+                      WHERE attempts <> 1 + coalesce((payload->'fail')::boolean, false)::int)
+           FROM jobs"""
     )
     samples = {
         "mix, jobs /s": [per_s],
@@ -106,7 +111,8 @@ async def beside(system: System, jobs: int, rounds: int) -> AsyncIterator[Sample
                     p50, p99 = await system.connection.fetchrow(
                         """SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w)::float,
                                   percentile_cont(0.99) WITHIN GROUP (ORDER BY w)::float
-                           FROM (SELECT extract(epoch FROM started_at - run_at) * 1000 AS w FROM jobs
+                           FROM (SELECT extract(epoch FROM started_at - run_at) * 1000 AS w
+                                 FROM jobs
                                  WHERE created_at >= $1 AND tenant_id LIKE 'other%') AS j""",
                         began,
                     )

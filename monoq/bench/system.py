@@ -56,7 +56,8 @@ class System:
         }
         own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
-        process = subprocess.Popen(command, env=os.environ | self._settings | urls | own)  # noqa: S603 - ourselves
+        environment = os.environ | self._settings | urls | own
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - ourselves
         self._running.append(process)
         before_exit(process.kill)  # or a benchmark that ends by force leaves it to run for ever
         try:
@@ -153,7 +154,8 @@ class System:
         for first in range(0, jobs, 50_000):
             await self.connection.execute(
                 """INSERT INTO jobs (tenant_id, type, payload, max_attempts)
-                   SELECT 't' || n % $3::int, 'bench-noop', jsonb_build_object('n', n), 3 FROM generate_series($1::int, $2::int) AS n""",
+                   SELECT 't' || n % $3::int, 'bench-noop', jsonb_build_object('n', n), 3
+                   FROM generate_series($1::int, $2::int) AS n""",
                 first,
                 min(jobs, first + 50_000) - 1,
                 tenants,
@@ -167,8 +169,10 @@ class System:
         """Jobs that finished long ago."""
         for first in range(0, jobs, 100_000):
             await self.connection.execute(
-                """INSERT INTO jobs (tenant_id, type, payload, status, version, claim, attempts, finished_at, started_at)
-                   SELECT 't' || n % 8, 'bench-noop', jsonb_build_object('n', n), 'COMPLETED', 3, 1, 1, now(), now()
+                """INSERT INTO jobs (tenant_id, type, payload, status,
+                                     version, claim, attempts, finished_at, started_at)
+                   SELECT 't' || n % 8, 'bench-noop', jsonb_build_object('n', n), 'COMPLETED',
+                          3, 1, 1, now(), now()
                    FROM generate_series($1::int, $2::int) AS n""",
                 first,
                 min(jobs, first + 100_000) - 1,
@@ -187,7 +191,8 @@ async def scratch_system(
     await redis.aclose()
     if listed:
         raise ConfigError(
-            "the list job_queue of this Redis is in use; the benchmark would empty it: give it another with --redis-url"
+            "the list job_queue of this Redis is in use; the benchmark would empty it:"
+            " give it another with --redis-url"
         )
     name = f"monoq_bench_{os.getpid()}"
     admin = await asyncpg.connect(database_url)

@@ -114,7 +114,7 @@ class Replayer(Service):
     async def _read(
         self, tenant_id: str, since: int, end: int, returning: list[Subscription]
     ) -> _Missed:
-        """In pages, by transaction and job. What moves beyond the end meanwhile is told by the hub."""
+        """In pages, by transaction and job. The hub sends what moves beyond the end meanwhile."""
         changes: list[Change] = []
         after, highest_floor = (since - 1, LAST_ID), 0
         while True:

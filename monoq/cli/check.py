@@ -35,7 +35,8 @@ async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
     if missing and settings.database_url is not None:
         return Finding(
             False,
-            f"PostgreSQL answers, the schema is not current (missing {', '.join(missing)}): run `monoq migrate`",
+            "PostgreSQL answers, the schema is not current"
+            f" (missing {', '.join(missing)}): run `monoq migrate`",
         )
     return Finding(
         True,

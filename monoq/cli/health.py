@@ -16,7 +16,8 @@ from monoq.store.database import Database
 from monoq.store.workers import WorkerStore
 
 TIMEOUT_S = 2.0
-ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that stands for all is asked at one of them
+# an address that stands for all is reached at one of them
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @click.command()

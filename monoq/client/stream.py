@@ -1,5 +1,5 @@
-"""Follows the jobs of a tenant for the Python client, across lost connections. It must never hand
-on a version that is older than one before it, nor a cursor before what it covers."""
+"""Follows the jobs of a tenant for the Python client, across lost connections. It must never yield
+a version older than one before it, nor a cursor before the updates that it covers."""
 
 import asyncio
 import json
@@ -65,13 +65,15 @@ class Stream:
                     raise
             except (OSError, TimeoutError, WebSocketException, ServerUnreachable):
                 pass  # it comes back, or it does not: whoever iterates decides how long to wait
-            longest = (
-                RESTART_DELAY_S
-                if self._restarts
-                else min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
-            )
-            self._failures, self._restarts = min(self._failures + 1, 10), False
-            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 - thousands must not come back in one instant
+            await asyncio.sleep(self._next_delay())
+
+    def _next_delay(self) -> float:
+        """Seconds, drawn at random: thousands of clients must not come back in one instant."""
+        backoff = min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
+        longest = RESTART_DELAY_S if self._restarts else backoff
+        self._failures = min(self._failures + 1, 10)
+        self._restarts = False
+        return longest * random.uniform(0.5, 1)  # noqa: S311
 
     async def _follow(self) -> AsyncGenerator[Update, None]:
         """One connection."""

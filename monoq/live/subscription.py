@@ -224,7 +224,8 @@ class Subscription:
         return mark.cursor
 
     def _count_silence(self) -> None:
-        self._alone_at = time.monotonic() + SILENT_CURSOR_S * random.uniform(0.5, 1)  # noqa: S311 - not all sockets at once
+        spread = random.uniform(0.5, 1)  # noqa: S311 - not all sockets at once
+        self._alone_at = time.monotonic() + SILENT_CURSOR_S * spread
 
     def _say(self, kind: str, **more: Any) -> None:
         self._socket.say(orjson.dumps({"type": kind, "tenantId": self.tenant_id, **more}).decode())

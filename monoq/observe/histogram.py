@@ -1,5 +1,5 @@
-"""A histogram that takes a batch at once, for about 70 ns a value; prometheus-client's own takes one
-by one, for ten times that."""
+"""A histogram that takes a batch at once, for about 70 ns a value; prometheus-client's own takes
+one by one, for ten times that."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence

@@ -21,7 +21,9 @@ MAX_FIELD = 1000  # of any other field
 MAX_TRACEBACK = 12_000
 MAX_FIELDS = 40
 
-SECRET = r"pass(?:word|wd|phrase)|secret|token(?!s)|authorization|cookie|api[_-]?key|credential"  # noqa: S105 - names of them
+SECRET = (  # names of secrets
+    r"pass(?:word|wd|phrase)|secret|token(?!s)|authorization|cookie|api[_-]?key|credential"  # noqa: S105
+)
 _SECRET_KEY = re.compile(SECRET, re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     rf"""((?:{SECRET})["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?:Bearer |Basic )?[^\s,;&"'}})\]]+)""",
@@ -92,7 +94,8 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
     def format(self, record: logging.LogRecord) -> str:
         try:
             return super().format(record)
-        except Exception as error:  # noqa: BLE001 - a wrong number of arguments, a `__str__` that fails: logging would print a traceback
+        # a wrong number of arguments, a `__str__` that fails: logging would print a traceback
+        except Exception as error:  # noqa: BLE001
             record = logging.makeLogRecord(
                 {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
             )
@@ -144,7 +147,8 @@ def _ends_of(text: str) -> str:
     """Of a traceback that is too long, where it began and what it came to."""
     if len(text) <= MAX_TRACEBACK:
         return text
-    return f"{text[: MAX_TRACEBACK // 3]}\n  … {len(text) - MAX_TRACEBACK} characters …\n{text[-2 * MAX_TRACEBACK // 3 :]}"
+    beginning, end = text[: MAX_TRACEBACK // 3], text[-2 * MAX_TRACEBACK // 3 :]
+    return f"{beginning}\n  … {len(text) - MAX_TRACEBACK} characters …\n{end}"
 
 
 def _in_order(_: Any, __: str, event: EventDict) -> EventDict:
@@ -172,5 +176,5 @@ def _uncaught(
     if issubclass(kind, KeyboardInterrupt):
         return
     logging.getLogger("monoq").critical(
-        "nobody caught an error", exc_info=(kind, error or kind(), traceback)
+        "uncaught exception", exc_info=(kind, error or kind(), traceback)
     )

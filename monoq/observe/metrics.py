@@ -1,5 +1,5 @@
-"""What this process counts. Parts report whole batches; it must cost next to nothing per job and hold
-nothing global: the composition root builds one and passes it on."""
+"""What this process counts. Parts report whole batches; it must cost next to nothing per job and
+hold nothing global: the composition root builds one and passes it on."""
 
 from collections import Counter as Tally
 from collections import defaultdict

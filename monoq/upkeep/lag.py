@@ -1,4 +1,4 @@
-"""Measures how late the event loop is. It must do nothing else: what delays it is what it measures."""
+"""Measures how late the event loop is. It must do nothing else: its delay is the measurement."""
 
 import time
 
