@@ -118,11 +118,11 @@ class Replayer(Service):
         changes: list[Change] = []
         after, highest_floor = (since - 1, LAST_ID), 0
         while True:
-            floor, rows = await self._store.read_replay(tenant_id, after, end, PAGE)
-            page = [Change.of_row(row) for row in rows]
-            self._hub.learn(tenant_id, page, returning)
-            changes += page
-            highest_floor = max(highest_floor, floor)
-            if len(rows) < PAGE:
+            page = await self._store.read_replay(tenant_id, after, end, PAGE)
+            read = [Change.of_row(row) for row in page.rows]
+            self._hub.learn(tenant_id, read, returning)
+            changes += read
+            highest_floor = max(highest_floor, page.floor)
+            if len(page.rows) < PAGE:
                 return _Missed(changes, highest_floor)
-            after = (rows[-1]["changed_xid"], rows[-1]["id"])
+            after = (page.rows[-1]["changed_xid"], page.rows[-1]["id"])

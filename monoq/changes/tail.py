@@ -5,6 +5,7 @@ only horizons that no crash can take back."""
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import asyncpg
@@ -21,8 +22,10 @@ from monoq.store.database import (
     CONNECT_TIMEOUT_S,
     FRESH_PLANS,
     UNAVAILABLE,
+    Row,
     query,
 )
+from monoq.store.stream import ChangesRead, StreamStore
 
 log = logging.getLogger(__name__)
 
@@ -100,34 +103,38 @@ class Tail(Service):
         await connection.fetch(query("make_horizon_durable"))
         self._durable, self._pending = self._pending or self._durable, None
         watched = self._hub.tenants
+        rows: Sequence[Row] = ()
         if self._durable is None or not watched:
-            rows, snapshot = [], await connection.fetchval(query("read_snapshot"))
+            snapshot = await connection.fetchval(query("read_snapshot"))
         else:
-            rows = await connection.fetch(query("read_changes"), watched, self._durable, MAX_READ)
-            snapshot = rows[0]["snapshot"]
-            for tenant_id in rows[0]["too_many"]:
-                log.warning(
-                    "tenant %s had more than %d changes at once; its viewers start anew",
-                    tenant_id,
-                    MAX_READ,
-                )
-                self._hub.send_away(tenant_id)
-            if rows[0]["kept_from"] > _oldest(self._durable):
-                log.warning(
-                    "changes have not been read for longer than they are kept; viewers start anew"
-                )
-                self._hub.start_over()
-                self._durable, rows = None, []
+            read = await StreamStore(connection).read_changes(watched, self._durable, MAX_READ)
+            snapshot = read.snapshot
+            rows = self._readable(read, _oldest(self._durable))
         if set(self._hub.tenants) <= set(watched):
             self._pending = snapshot
-        # else somebody began to watch a tenant after the question was watched: the next one reaches
-        # back as far as this one
+        # else a viewer of another tenant came after `watched` was taken: the next read reaches back
+        # as far as this one
         for row in rows:
-            if row["id"] is not None:
-                self._hub.tell(Change.of_row(row))
+            self._hub.tell(Change.of_row(row))
         if self._durable is not None and self._stream is not None:
             self._hub.advance(Horizon(self._stream, _oldest(self._durable)))
         await self._watch.look(connection, snapshot, time.monotonic())
+
+    def _readable(self, read: ChangesRead, since: int) -> Sequence[Row]:
+        """The rows to hand on. Viewers who cannot get all that they missed are sent away."""
+        for tenant_id in read.too_many:
+            log.warning(
+                "tenant %s had more than %d changes since the last read; closing its viewers",
+                tenant_id,
+                MAX_READ,
+            )
+            self._hub.send_away(tenant_id)
+        if read.kept_from <= since:
+            return read.rows
+        log.warning("changes were not read for longer than they are kept; closing all viewers")
+        self._hub.start_over()
+        self._durable = None
+        return ()
 
     async def _connect(self) -> asyncpg.Connection:
         settings = FRESH_PLANS | {
@@ -151,7 +158,7 @@ class Tail(Service):
         return connection
 
     async def _recognise(self, connection: asyncpg.Connection) -> None:
-        """Is it the stream of changes that we know?"""
+        """Finds out whether this is the stream of changes that we know."""
         # refused by a standby, which has no stream of its own
         await connection.fetch(query("make_horizon_durable"))
         stream = stream_id(await connection.fetchrow(query("read_stream")))
@@ -159,7 +166,7 @@ class Tail(Service):
             return
         if self._stream is not None:
             log.warning(
-                "the database was restored, or another one has taken over; viewers start anew"
+                "the database was restored, or another one has taken over; closing all viewers"
             )
             self._hub.start_over()
         self._durable = self._pending = None

@@ -24,6 +24,7 @@ BATCH = 1000
 # a job that is there each time a worker dies may be what kills it, from a child process
 MAX_DEATHS = 100
 PRUNE_EVERY_S = 600.0
+GONE_KEPT_S = 3600.0  # how long the row of a lost worker stays
 
 
 class Rescuer(UpkeepLoop):
@@ -73,7 +74,7 @@ class Rescuer(UpkeepLoop):
             await self._workers.prune_claims()
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
-            await self._workers.prune_workers()
+            await self._workers.prune_workers(GONE_KEPT_S)
 
     async def rest(self) -> None:
         await self.pause(PERIOD_S)
