@@ -58,7 +58,7 @@ CREATE TABLE jobs (
     version         int           NOT NULL DEFAULT 1,
     claim           int           NOT NULL DEFAULT 0,
     attempts        int           NOT NULL DEFAULT 0,
-    lost            int           NOT NULL DEFAULT 0, -- child processes of its own that died while its handler ran
+    crashes         int           NOT NULL DEFAULT 0, -- child processes of its own that died while its handler ran
     deaths          int           NOT NULL DEFAULT 0, -- other deaths with the job in hand, of a worker above all
     type            type_name     NOT NULL,
     payload         jsonb         NOT NULL DEFAULT '{}',
@@ -200,7 +200,7 @@ BEGIN
         SELECT tenant_id, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2
     ), now_waiting AS (
         INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
-        SELECT id, run_at, priority, lost + deaths > 0, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at <= now()
+        SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at <= now()
     ), now_delayed AS (
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
         SELECT id, run_at, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at > now()
@@ -229,7 +229,7 @@ BEGIN
         DELETE FROM public.waiting_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING')) RETURNING id
     ), now_waiting AS (
         INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
-        SELECT id, run_at, priority, lost + deaths > 0, tenant_id, type FROM added
+        SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added
         WHERE status = 'PENDING' AND run_at <= now()
           AND (SELECT count(*) FROM no_longer_waiting) >= 0 -- after it: who still waits has a row there
     ), now_running AS (

@@ -1,37 +1,56 @@
 """monoq: a real-time multi-tenant job queue. What is imported from here is the interface for users'
-code."""
+code: `App` and what handlers return, `Client`, `submit`, and the errors they raise."""
 
 from typing import TYPE_CHECKING, Any
 
+from monoq.app.backoff import Backoff
+from monoq.app.outcome import Cancel, Fail, Retry, Snooze
+from monoq.app.registry import App, JobContext
+from monoq.errors import (
+    ConfigError,
+    CursorRefused,
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidJson,
+    MonoqError,
+    RequestRefused,
+    ServerUnreachable,
+)
 from monoq.job import NewJob, Status
-from monoq.outcome import Cancel, Fail, Retry, Snooze
-from monoq.registry import App, JobContext
-from monoq.retry import Backoff
-from monoq.submit import submit
+from monoq.submit import Submitted, submit
 
 if TYPE_CHECKING:
-    from monoq.client import Client
+    from monoq.client.client import Client
 
 __all__ = [
     "App",
     "Backoff",
     "Cancel",
     "Client",
+    "ConfigError",
+    "CursorRefused",
+    "DatabaseUnavailable",
     "Fail",
+    "IdempotencyConflict",
+    "InvalidJson",
     "JobContext",
+    "MonoqError",
     "NewJob",
+    "RequestRefused",
     "Retry",
+    "ServerUnreachable",
     "Snooze",
     "Status",
+    "Submitted",
     "submit",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The client brings an HTTP client along, which handlers need not wait for."""
+    """Imports Client at first use: it brings an HTTP client along, which workers do without."""
     if name == "Client":
-        from monoq.client import Client
+        from monoq.client.client import Client
 
         return Client
     raise AttributeError(f"module 'monoq' has no attribute {name!r}")

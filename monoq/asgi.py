@@ -1,6 +1,6 @@
 """The API as a plain ASGI application, for a server of your own choice: `uvicorn monoq.asgi:app`.
-Settings come from the environment. It must be told of start and stop (the lifespan protocol), and
-bounds what it can; heads, idle connections and closing are the server's."""
+Settings come from the environment. The server must speak the lifespan protocol, and must itself
+bound request heads and idle connections."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from monoq.api.guard import ASGIApp, Event
-from monoq.app import build, collect_seldom
+from monoq.compose.root import build, collect_seldom
+from monoq.compose.start import engine_urls, require_schema
 from monoq.config import Settings, load_settings
 from monoq.errors import MonoqError
 from monoq.live.sockets import Sockets
-from monoq.service import Service, supervise
-from monoq.start import engine_urls, require_schema
+from monoq.process.service import Service, supervise
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,8 @@ SOCKETS_S = 3.0  # for viewers to leave
 
 
 class _Served(Service):
-    """Stands for the server, which is not ours: at the end it sends the sockets that are left
-    elsewhere."""
+    """Stands in for the server, which is not ours: at a stop it closes the open WebSockets, so that
+    their clients connect elsewhere."""
 
     name = "api"
 
@@ -54,7 +54,8 @@ class Application:
             await self._live(receive, send)
         elif self._api is None:
             raise RuntimeError(
-                "monoq.asgi:app needs a server that speaks the lifespan protocol (uvicorn: --lifespan on)"
+                "monoq.asgi:app needs a server that speaks the lifespan protocol"
+                " (uvicorn: --lifespan on)"
             )
         else:
             await self._api(scope, receive, send)
@@ -92,9 +93,9 @@ class Application:
             if not stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
 
-        async with build(settings, database_url, redis_url, serve_http) as stages:
+        async with build(settings, database_url, redis_url, serve_http) as phases:
             collect_seldom()
-            supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
+            supervised = asyncio.create_task(supervise(phases, stop, settings.shutdown_timeout))
             supervised.add_done_callback(ended)
             try:
                 yield

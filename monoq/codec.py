@@ -23,7 +23,10 @@ MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
 MAX_GROWTH = 64 * 1024
 
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
-_KNOWN = "use None, bool, numbers, str, lists, dicts with str as keys, dataclasses, pydantic models, datetimes, UUIDs or enums"
+_KNOWN = (
+    "use None, bool, numbers, str, lists, dicts with str as keys, dataclasses, pydantic models,"
+    " datetimes, UUIDs or enums"
+)
 _FINITE = {str, int, bool, type(None)}
 # Each byte as what it may be in a number, and each bracket as square; all else is of no interest.
 _KINDS = {
@@ -83,7 +86,8 @@ def dumps(value: Any) -> str:
         read_again = loads(text)
         if _growth(read_again) > MAX_GROWTH:
             raise InvalidJson(
-                f"its numbers, written out without exponents, are longer by more than {MAX_GROWTH} characters"
+                "its numbers, written out without exponents, are longer by more than"
+                f" {MAX_GROWTH} characters"
             )
     # orjson writes null for what is no number: it would be stored, and nobody would learn of it.
     # Texts without a null skip the walk.
@@ -93,7 +97,7 @@ def dumps(value: Any) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """The same bytes for the same value, whatever the order of its keys: to compare, not to store."""
+    """The same bytes for the same value, whatever the order of its keys. Not to store."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS)
 
 

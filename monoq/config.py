@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     )
     allowed_hosts: CommaSeparated = Field(
         (),
-        description="Host names served besides localhost and the bound address, comma-separated; `*` serves any",
+        description="Host names served besides localhost and the bound address, comma-separated;"
+        " `*` serves any",
     )
     trusted_proxies: Networks = Field(
         (), description="addresses and networks of proxies whose X-Forwarded-* headers are believed"
@@ -66,7 +67,8 @@ class Settings(BaseSettings):
         10,
         ge=4,
         le=200,
-        description="PostgreSQL connections per role of a process; an API keeps two of them for submits and one for its health",
+        description="PostgreSQL connections per role of a process; an API keeps two of them for"
+        " submits and one for its health",
     )
     accept_unknown_types: bool = Field(
         False, description="accept jobs of types that this process has no handler for"
@@ -112,7 +114,8 @@ class Settings(BaseSettings):
         8.0,
         ge=0,
         le=3600,
-        description="seconds that C code may block the process before it is ended, at least three beats; 0: for ever",
+        description="seconds that C code may block the process before it is ended, at least three"
+        " beats; 0: for ever",
     )
     start_timeout: float = Field(
         10.0,

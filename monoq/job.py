@@ -28,7 +28,8 @@ def new_id() -> UUID:
 
 
 class Status(StrEnum):
-    """PENDING → RUNNING → COMPLETED, FAILED or PENDING again (a retry); CANCELLED only by a person."""
+    """PENDING → RUNNING → COMPLETED, FAILED or PENDING again (a retry). CANCELLED by a person, or
+    by the handler."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -39,16 +40,26 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job to submit. Durations are milliseconds; the lower priority runs first, within its
-    tenant.
+    """A job to submit.
 
-    `run_at` and `delay_ms` exclude one another. `max_attempts` counts all runs, the first included;
-    it and `timeout_ms` default to what the handler says. The payload is any JSON value; InvalidJson
-    is raised for what cannot be stored.
+    Args:
+        tenant_id: Whose job it is.
+        type: The name of its handler.
+        payload: Any value that has a JSON form.
+        priority: -100 to 100; the lower runs first, within its tenant.
+        run_at: When it may run, with a time zone; not together with `delay_ms`.
+        delay_ms: Milliseconds before it may run.
+        max_attempts: How many runs there may be, the first included; None: what the handler says.
+        timeout_ms: Milliseconds that each run may take; None: what the handler says.
+        idempotency_key: Submitted again with the same key, the first job is returned.
+        id: A UUID of version 7; a new one by default.
+        default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
+            request did not say itself.
+        also_hashed: What the request said besides this job, and is part of `request_hash`.
 
-    What the request did not say itself is no part of `request_hash`: `default_attempts`, which are
-    stored in place of `max_attempts`. What it said besides this job, if another such thing makes it
-    another request, is: `asked_besides`.
+    Raises InvalidJson for a payload that cannot be stored.
+
+    >>> await monoq.submit(connection, NewJob("acme", "send_email", {"to": "a@example.com"}))
     """
 
     tenant_id: str
@@ -62,15 +73,15 @@ class NewJob:
     idempotency_key: str | None = None
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
-    asked_besides: InitVar[str | None] = None
+    also_hashed: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
     # tells a repeat from another request with its key
     request_hash: bytes | None = field(init=False, repr=False, default=None)
 
-    def __post_init__(self, default_attempts: int | None, asked_besides: str | None) -> None:
+    def __post_init__(self, default_attempts: int | None, also_hashed: str | None) -> None:
         object.__setattr__(self, "payload_json", codec.dumps(self.payload))
         if self.idempotency_key is not None:
-            object.__setattr__(self, "request_hash", self._hash_request(asked_besides))
+            object.__setattr__(self, "request_hash", self._hash_request(also_hashed))
         if self.max_attempts is None:
             object.__setattr__(self, "max_attempts", default_attempts)
 
@@ -91,7 +102,7 @@ class NewJob:
         return self.delay_ms == 0 and self.run_at is None
 
     def _hash_request(self, besides: str | None) -> bytes:
-        asked = (
+        request = (
             self.type,
             self.payload,
             self.priority,
@@ -101,7 +112,7 @@ class NewJob:
             self.timeout_ms,
             besides,
         )
-        return blake2b(codec.canonical(asked), digest_size=16).digest()
+        return blake2b(codec.canonical(request), digest_size=16).digest()
 
 
 def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +123,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "type": row["type"],
         "status": row["status"],
         "attempts": row["attempts"],
-        "lost": row["lost"],
+        "crashes": row["crashes"],
         "maxAttempts": row["max_attempts"],
         "priority": row["priority"],
         "error": row["error"],

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import asyncpg
 
-from monoq import failpoint
 from monoq.errors import (
     DatabaseUnavailable,
     IdempotencyConflict,
@@ -23,12 +22,13 @@ from monoq.errors import (
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
+from monoq.process import failpoint
+from monoq.process.service import Service
+from monoq.process.timeout import SharedTimeout
 from monoq.queue.ready import Ready, join
-from monoq.service import Service
 from monoq.store.database import Database, Queryable, is_of_the_input
 from monoq.store.jobs import JobStore
-from monoq.timeout import SharedTimeout
 
 log = logging.getLogger(__name__)
 

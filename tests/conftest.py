@@ -19,12 +19,12 @@ import httpx
 import pytest
 import redis.asyncio
 
-from monoq import app as composition
 from monoq.api.server import ApiServer
+from monoq.compose import root as composition
+from monoq.compose.start import package_dir
 from monoq.config import Settings, load_settings
 from monoq.embedded import Engines, engines
-from monoq.service import supervise
-from monoq.start import package_dir
+from monoq.process.service import supervise
 from monoq.store.migrate import migrate
 
 # for the handlers that tests serve: --app handlers_for_tests:app
@@ -160,17 +160,17 @@ async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncItera
     } | flags
     settings: Settings = load_settings(database_url=database_url, redis_url=redis_url, **flags)
     stop = asyncio.Event()
-    async with composition.build(settings, database_url, redis_url) as stages:
+    async with composition.build(settings, database_url, redis_url) as phases:
         port = next(
             (
                 service.port
-                for stage in stages
-                for service in stage
+                for phase in phases
+                for service in phase
                 if isinstance(service, ApiServer)
             ),
             0,
         )
-        supervised = asyncio.create_task(supervise(stages, stop, settings.shutdown_timeout))
+        supervised = asyncio.create_task(supervise(phases, stop, settings.shutdown_timeout))
         url = f"http://127.0.0.1:{port}"
         try:
             async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:

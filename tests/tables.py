@@ -15,7 +15,7 @@ DIFFER = """
     WHERE run_at > now()
        OR NOT EXISTS (SELECT FROM jobs
                       WHERE status = 'PENDING'
-                        AND (id, run_at, priority, lost + deaths > 0, tenant_id::text, type::text)
+                        AND (id, run_at, priority, crashes + deaths > 0, tenant_id::text, type::text)
                             = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id, said.type))
     UNION ALL
     SELECT format('%s is delayed, it is said', id) FROM delayed_jobs AS said

@@ -16,15 +16,15 @@ class Connection(Protocol):
 class Connections:
     """All that are open, and those without a request, the longest idle first."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
 
     def enter(self, connection: Connection) -> bool:
         """Takes a new one, in place of the longest idle if there are too many; False: it is
         refused."""
-        if len(self._open) >= self._most:
+        if len(self._open) >= self._limit:
             if not self._idle:
                 return False
             longest = next(iter(self._idle))
@@ -46,15 +46,15 @@ class Connections:
         self._idle.pop(connection, None)
 
 
-def most_connections() -> int:
+def max_connections() -> int:
     """How many this process may take. Those that were accepted, but not counted yet, have room,
     too."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(limit - RESERVE - most_waiting(limit), limit // 2)
+    return max(limit - RESERVE - max_backlog(limit), limit // 2)
 
 
-def most_waiting(most: int) -> int:
-    """How many may wait to be accepted, at most `most`: a loop accepts them all at once, before
+def max_backlog(wanted: int) -> int:
+    """How many may wait to be accepted, at most `wanted`: a loop accepts them all at once, before
     anybody counts."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return min(most, limit // 8)
+    return min(wanted, limit // 8)

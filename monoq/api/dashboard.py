@@ -4,7 +4,7 @@ from pathlib import Path
 
 from quart import Blueprint, Response, send_from_directory
 
-from monoq.registry import App
+from monoq.app.registry import App
 
 
 def dashboard_blueprint(*, static: Path, app: App) -> Blueprint:

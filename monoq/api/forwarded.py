@@ -21,8 +21,8 @@ class TrustedProxies:
     def resolve(self, scope: Event) -> Event:
         """The scope with the client, scheme and Host that trusted proxies tell; without their
         headers, so that nothing below can believe a stranger's."""
-        told = [(name, value) for name, value in scope["headers"] if name.startswith(PREFIX)]
-        if not told:
+        forwarded = [(name, value) for name, value in scope["headers"] if name.startswith(PREFIX)]
+        if not forwarded:
             return scope
         resolved = {
             **scope,
@@ -33,18 +33,18 @@ class TrustedProxies:
             return resolved
         # Each proxy appends: the last value is the word of the nearest, the one before it that of
         # whoever the nearest names.
-        if client := self._client(_values(told, b"x-forwarded-for")):
+        if client := self._client(_values(forwarded, b"x-forwarded-for")):
             resolved["client"] = (client, 0)
-        if next(_values(told, b"x-forwarded-proto"), "") == "https":
+        if next(_values(forwarded, b"x-forwarded-proto"), "") == "https":
             resolved["scheme"] = SECURE.get(scope["scheme"], scope["scheme"])
-        if host := next(_values(told, b"x-forwarded-host"), ""):
+        if host := next(_values(forwarded, b"x-forwarded-host"), ""):
             resolved["headers"] = [
                 header for header in resolved["headers"] if header[0] != b"host"
             ] + [(b"host", host.encode("latin-1"))]
         return resolved
 
     def _client(self, hops: Iterator[str]) -> str | None:
-        """The nearest hop that is no trusted proxy: what stands before it, anyone can have written."""
+        """The nearest hop that is no trusted proxy: anyone can write what stands before it."""
         client = None
         for hop in hops:
             address = _address(hop)

@@ -1,11 +1,11 @@
 """What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI;
 it must never read a body."""
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from monoq.api.forwarded import TrustedProxies
+from monoq.api.hosts import AllowedHosts
 from monoq.api.problems import problem_json
 
 Event = MutableMapping[str, Any]
@@ -13,13 +13,11 @@ ASGIApp = Callable[
     [Event, Callable[[], Awaitable[Event]], Callable[[Event], Awaitable[None]]], Awaitable[None]
 ]
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
 SECURITY_HEADERS = [
     (
         b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        b"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        b"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -40,14 +38,13 @@ class Guard:
         app: ASGIApp,
         *,
         sockets: ASGIApp,
-        hosts: Iterable[str],
+        hosts: AllowedHosts,
         proxies: TrustedProxies,
         draining: Callable[[], bool],
     ) -> None:
         self._app = app
         self._sockets = sockets
-        self._hosts = LOOPBACK | {host.lower() for host in hosts}
-        self._any_host = "*" in self._hosts
+        self._hosts = hosts
         self._proxies = proxies
         self._draining = draining
 
@@ -91,11 +88,8 @@ class Guard:
 
     def _refusal(self, scope: Event, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        if not self._any_host and re.sub(r":\d+$", "", host) not in self._hosts:
-            return (
-                421,
-                f"this server does not answer for the host {host[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does",
-            )
+        if foreign := self._hosts.refusal(host):
+            return 421, foreign
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return None
         if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):

@@ -13,10 +13,10 @@ from monoq import codec
 from monoq.api.bodies import Body, Room, Turns
 from monoq.api.problems import Problem, problem_of
 from monoq.api.schemas import read_batch, read_job
+from monoq.app.registry import App
 from monoq.job import NewJob
-from monoq.registry import App
+from monoq.process.timeout import SharedTimeout
 from monoq.submit import Submitter
-from monoq.timeout import SharedTimeout
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]

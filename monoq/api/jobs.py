@@ -11,9 +11,9 @@ from quart import Blueprint, Response, request
 from monoq.api.problems import Problem, field_errors
 from monoq.api.schemas import ListRequest
 from monoq.job import Status, job_json
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.submit import Pusher, Stored
@@ -28,11 +28,11 @@ def jobs_blueprint(
     @jobs.get("/jobs")
     async def list_jobs() -> Response:
         try:
-            asked = ListRequest.model_validate(request.args.to_dict())
+            query = ListRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         page, more = await store.list_jobs(
-            asked.tenant_id, asked.status, asked.type, asked.cursor, asked.limit
+            query.tenant_id, query.status, query.type, query.cursor, query.limit
         )
         return _json(
             {
@@ -75,7 +75,7 @@ def jobs_blueprint(
         return row
 
     def _publish(row: Row) -> None:
-        publisher.publish([Change.of_row(row)])
+        publisher.publish(*Changes.of_rows([row]))
 
     return jobs
 

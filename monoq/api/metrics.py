@@ -3,29 +3,21 @@ be answered whatever is broken, with what is known by then."""
 
 import asyncio
 import logging
-import re
-import socket
-from collections.abc import Iterable
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
-from quart import Blueprint, Quart, Response, request
+from quart import Blueprint, Response, request
 
-from monoq.api.guard import LOOPBACK
-from monoq.api.problems import Problem
-from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
+from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
-from monoq.observe import UNKNOWN, Metrics
+from monoq.observe.catalogue import UNKNOWN
+from monoq.observe.metrics import Metrics
 from monoq.queue.ready import Ready
-from monoq.service import Service
 from monoq.store.counts import CountStore
 
 log = logging.getLogger(__name__)
 
 ASK_TIMEOUT_S = 1.5  # how long a scrape waits for the engines; less than any scraper's patience
-BACKLOG = 16
 STOP_S = 0.5
 
 
@@ -99,59 +91,3 @@ def metrics_blueprint(scrapes: Scrapes) -> Blueprint:
         return Response(body, content_type=content_type)
 
     return metrics
-
-
-class MetricsServer(Service):
-    """A port for /metrics alone: for workers, which serve no HTTP otherwise.
-
-    An application on the server that is here anyway, not prometheus-client's own server: that one
-    starts a thread for each connection, without a bound, and looks at no Host.
-    """
-
-    name = "metrics"
-
-    def __init__(self, *, quart: Quart, host: str, port: int, hosts: Iterable[str]) -> None:
-        super().__init__()
-        known = LOOPBACK | {name.lower() for name in (*hosts, f"[{host}]" if ":" in host else host)}
-        self._socket = _listen(host, port)
-        self._quart = quart
-        self._config = Config()
-        self._config.accesslog = None
-        self._config.errorlog = logging.getLogger("hypercorn.error")
-        self._config.include_server_header = False
-        self._config.graceful_timeout = STOP_S
-        self._config.shutdown_timeout = STOP_S
-        logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
-
-        @quart.before_request
-        async def refuse_unknown_hosts() -> None:
-            asked = re.sub(r":\d+$", "", request.headers.get("Host", "").lower())
-            if "*" not in known and asked not in known:
-                raise Problem(
-                    421,
-                    f"this port does not answer for the host {asked[:100]!r}; MONOQ_ALLOWED_HOSTS names those it does",
-                )
-
-    async def run(self) -> None:
-        host, port = self._socket.getsockname()[:2]
-        # from here on it is Hypercorn's to close
-        self._config.bind = [f"fd://{self._socket.detach()}"]
-        log.info("metrics are at http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
-        await serve(self._quart, self._config, shutdown_trigger=self._stopped)
-
-    async def _stopped(self) -> None:
-        await self.stopping.wait()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Binds before anything else starts, so that a port in use is told at once."""
-    try:
-        listener = socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
-        )
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port} (MONOQ_METRICS_HOST, MONOQ_METRICS_PORT): {error.strerror or error}"
-        ) from error
-    listener.setblocking(False)
-    return listener

@@ -22,9 +22,9 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from monoq.api.problems import FieldErrors, field_errors
+from monoq.app.registry import App
 from monoq.errors import InvalidJob, InvalidJson
 from monoq.job import TENANT_PATTERN, TYPE_PATTERN, NewJob, Status
-from monoq.registry import App
 
 MAX_BATCH = 10_000
 MAX_DELAY_MS = 366 * 86_400_000
@@ -108,7 +108,7 @@ def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) 
 
 
 def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> list[NewJob]:
-    """The jobs of a POST /jobs/batch; raises InvalidJob, which names the bad ones by their index."""
+    """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index."""
     if header_key is not None and not BATCH_KEY.fullmatch(header_key):
         raise InvalidJob(
             [
@@ -191,7 +191,7 @@ def _new_job(
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
                 default_attempts=handler.max_attempts if handler else None,
-                asked_besides=besides,
+                also_hashed=besides,
             )
             if handler and handler.payload:
                 handler.parse(job.payload_json)

@@ -24,11 +24,11 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
     @tenants.get("/tenants")
     async def list_tenants() -> dict[str, object]:
         try:
-            asked = TenantsRequest.model_validate(request.args.to_dict())
+            query = TenantsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        counted = _by_tenant(await counts.count_page(asked.cursor, asked.limit + 1))
-        page = dict(list(counted.items())[: asked.limit])
+        counted = _by_tenant(await counts.count_page(query.cursor, query.limit + 1))
+        page = dict(list(counted.items())[: query.limit])
         names = list(page)
         oldest = await counts.oldest_waiting(names[0], names[-1]) if names else {}
         return {
@@ -36,16 +36,16 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
                 {"id": name, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(name))}
                 for name, jobs in page.items()
             ],
-            "nextCursor": names[-1] if len(counted) > asked.limit else None,
+            "nextCursor": names[-1] if len(counted) > query.limit else None,
         }
 
     @tenants.get("/stats")
     async def stats() -> dict[str, object]:
         try:
-            asked = StatsRequest.model_validate(request.args.to_dict())
+            query = StatsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        if (tenant_id := asked.tenant_id) is None:
+        if (tenant_id := query.tenant_id) is None:
             jobs, oldest_s = await asyncio.gather(counts.sum_counts(), counts.oldest_of_all())
             return {
                 "counts": dict.fromkeys(Status, 0) | jobs,

@@ -18,7 +18,10 @@ class Connection(asyncio.Protocol):
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         return await self._ask(head.encode() + body)
 
     async def get(self, path: str) -> tuple[int, bytes]:

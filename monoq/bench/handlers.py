@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from monoq.registry import App, JobContext
-from monoq.retry import Backoff
+from monoq.app.backoff import Backoff
+from monoq.app.registry import App, JobContext
 
 app = App()
 
@@ -55,7 +55,7 @@ def block_alone(payload: Work, ctx: JobContext) -> None:
 
 @app.handler("bench-cpu", max_attempts=3, backoff=Backoff(base=0.05, max=0.1))
 async def compute(payload: Work, ctx: JobContext) -> None:
-    """Computes for so many milliseconds without a pause, where it should not: in an async handler."""
+    """Computes for so many milliseconds without a pause: an async handler should not."""
     _fail_first(payload, ctx)
     end = time.thread_time() + payload.ms / 1000
     while time.thread_time() < end:

@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from monoq.bench.connection import Connection
-from monoq.bench.stage import Stage, most_memory_mb
+from monoq.bench.system import System, peak_memory_mb
 from monoq.errors import MonoqError
 from monoq.job import NewJob
 from monoq.submit import submit
@@ -22,20 +22,21 @@ CONCURRENT = 32
 # By the counters: looks at the rows themselves would be part of what is measured. With a thousand
 # tenants even these are, if frequent.
 ALL_DONE = """SELECT coalesce(sum(jobs), 0) = 0
-FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted WHERE status IN ('PENDING', 'RUNNING')"""
+FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted
+WHERE status IN ('PENDING', 'RUNNING')"""
 
 Samples = dict[str, list[float]]  # figure → one value per round; the name carries the unit
 Measure = Callable[..., AsyncIterator[Samples]]
 
 
-async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
+async def submitting(system: System, jobs: int, rounds: int) -> AsyncIterator[Samples]:
     """Jobs a second: over HTTP one call after the other, 32 at once, 1,000 a call by one and by
     four callers; and through monoq.submit. And the memory of the API, which is to stay the same
     however many it has taken."""
     few = max(jobs // 25, 100)
-    async with stage.api() as (port, api):
+    async with system.api() as (port, api):
         for _ in range(rounds):
-            await stage.clear()
+            await system.clear()
             samples = {
                 "submit, 1 caller /s": [await _posted(port, "/jobs", _singles(few), 1, few)],
                 "submit, 32 callers /s": [
@@ -47,29 +48,29 @@ async def submitting(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samp
                 "submit 1,000 a call, 4 callers /s": [
                     await _posted(port, "/jobs/batch", _batches(jobs), 4, jobs)
                 ],
-                "monoq.submit, 1 a call /s": [await _submitted(stage.connection, few, 1)],
-                "monoq.submit, 1,000 a call /s": [await _submitted(stage.connection, jobs, BULK)],
+                "monoq.submit, 1 a call /s": [await _submitted(system.connection, few, 1)],
+                "monoq.submit, 1,000 a call /s": [await _submitted(system.connection, jobs, BULK)],
             }
-            if memory := most_memory_mb([api]):
+            if memory := peak_memory_mb([api]):
                 samples["submit, API MB"] = [memory]
             yield samples
 
 
 async def draining(
-    stage: Stage, jobs: int, rounds: int, workers: int = 1, tenants: int = 8, label: str = "drain"
+    system: System, jobs: int, rounds: int, workers: int = 1, tenants: int = 8, label: str = "drain"
 ) -> AsyncIterator[Samples]:
     """N jobs wait; from the first start to the last commit."""
     for _ in range(rounds):
-        await stage.clear()
-        await stage.fill(jobs, tenants)
-        yield await _drain(stage, jobs, workers, label)
+        await system.clear()
+        await system.fill(jobs, tenants)
+        yield await _drain(system, jobs, workers, label)
 
 
-async def latency(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
+async def latency(system: System, jobs: int, rounds: int) -> AsyncIterator[Samples]:
     """Milliseconds on an idle system from before the POST to the handler's start."""
-    async with stage.api() as (port, _):
-        with closing(Connection(port)) as http, stage.process("worker"):
-            await stage.until("SELECT count(*) > 0 FROM workers")
+    async with system.api() as (port, _):
+        with closing(Connection(port)) as http, system.process("worker"):
+            await system.until("SELECT count(*) > 0 FROM workers")
             await asyncio.sleep(1)
             for _ in range(rounds):
                 waits = [await _pickup(http) for _ in range(max(jobs // 100, 50))]
@@ -78,40 +79,41 @@ async def latency(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples
 
 
 async def scaling(
-    stage: Stage, jobs: int, rounds: int, histories: tuple[int, ...], tenants: tuple[int, ...]
+    system: System, jobs: int, rounds: int, histories: tuple[int, ...], tenants: tuple[int, ...]
 ) -> AsyncIterator[Samples]:
     """How a drain's rate changes with finished rows in the table, and with tenants waiting."""
     for count in tenants:
         async for samples in draining(
-            stage, jobs, rounds, tenants=count, label=f"drain with {count:,} tenants"
+            system, jobs, rounds, tenants=count, label=f"drain with {count:,} tenants"
         ):
             yield samples
     there = 0
-    await stage.clear()
+    await system.clear()
     for count in histories:
-        await stage.history(count - there)
+        await system.history(count - there)
         there = count
         for _ in range(rounds):
-            await stage.fill(jobs, 8)
+            await system.fill(jobs, 8)
             yield await _drain(
-                stage, jobs, 1, f"drain over {count:,} finished jobs", finished_before=there
+                system, jobs, 1, f"drain over {count:,} finished jobs", finished_before=there
             )
             there += jobs
 
 
 async def _drain(
-    stage: Stage, jobs: int, workers: int, label: str, finished_before: int = 0
+    system: System, jobs: int, workers: int, label: str, finished_before: int = 0
 ) -> Samples:
-    began = await stage.connection.fetchval("SELECT clock_timestamp()")
+    began = await system.connection.fetchval("SELECT clock_timestamp()")
     with ExitStack() as processes:
-        started = [processes.enter_context(stage.process("worker")) for _ in range(workers)]
-        await stage.until("SELECT count(*) >= $1 FROM workers", workers)
-        before = await stage.cpu_seconds(started)
-        await stage.until(ALL_DONE, every_s=0.25)
-        after = await stage.cpu_seconds(started)
-        memory = most_memory_mb(started)
-    seconds, done, runs = await stage.connection.fetchrow(
-        """SELECT extract(epoch FROM max(finished_at) - min(started_at))::float, count(*), sum(claim)
+        started = [processes.enter_context(system.process("worker")) for _ in range(workers)]
+        await system.until("SELECT count(*) >= $1 FROM workers", workers)
+        before = await system.cpu_seconds(started)
+        await system.until(ALL_DONE, every_s=0.25)
+        after = await system.cpu_seconds(started)
+        memory = peak_memory_mb(started)
+    seconds, done, runs = await system.connection.fetchrow(
+        """SELECT extract(epoch FROM max(finished_at) - min(started_at))::float,
+                  count(*), sum(claim)
            FROM jobs WHERE started_at >= $1 AND status = 'COMPLETED'""",
         began,
         timeout=300,
@@ -183,7 +185,10 @@ async def _pickup(http: Connection) -> float:
     before_us = time.time_ns() / 1000
     _, answer = await http.post("/jobs", b'{"tenantId":"t","type":"bench-clock","payload":null}')
     path = f"/jobs/{orjson.loads(answer)['jobId']}"
-    while (job := orjson.loads((await http.get(path))[1]))["status"] in ("PENDING", "RUNNING"):  # noqa: ASYNC110
+    while True:
+        job = orjson.loads((await http.get(path))[1])
+        if job["status"] not in ("PENDING", "RUNNING"):
+            break
         await asyncio.sleep(0.002)
     if job["status"] != "COMPLETED":
         raise MonoqError(f"a job of the benchmark {job['status']}: {job['error']}")

@@ -12,7 +12,7 @@ import orjson
 
 from monoq.bench.connection import Connection
 from monoq.bench.measures import ALL_DONE, Samples
-from monoq.bench.stage import Stage, most_memory_mb
+from monoq.bench.system import System, peak_memory_mb
 from monoq.errors import MonoqError
 
 TENANTS = 1000
@@ -35,27 +35,30 @@ KINDS = (
 )
 
 WAITS = """
-    SELECT type || CASE WHEN payload ? 'ms' AND (payload->>'ms')::int > 0 THEN ' ' || (payload->>'ms') || ' ms' ELSE '' END AS kind,
+    SELECT type || CASE WHEN payload ? 'ms' AND (payload->>'ms')::int > 0
+                        THEN ' ' || (payload->>'ms') || ' ms' ELSE '' END AS kind,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY waited)::float AS p50,
            percentile_cont(0.99) WITHIN GROUP (ORDER BY waited)::float AS p99
     FROM (SELECT *, extract(epoch FROM started_at - run_at) * 1000 AS waited
           FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS ended
     GROUP BY 1 ORDER BY 1"""
 WORST_TENANT = """
-    SELECT max(p99)::float FROM (
-        SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM started_at - run_at) * 1000) AS p99
-        FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL GROUP BY tenant_id) AS tenants"""
+    SELECT max(p99)::float
+    FROM (SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY waited) AS p99
+          FROM (SELECT tenant_id, extract(epoch FROM started_at - run_at) * 1000 AS waited
+                FROM jobs WHERE created_at >= $1 AND finished_at IS NOT NULL) AS ended
+          GROUP BY tenant_id) AS tenants"""
 
 
-async def mixed(stage: Stage, minutes: float) -> AsyncIterator[Samples]:
+async def mixed(system: System, minutes: float) -> AsyncIterator[Samples]:
     """A thousand tenants with all kinds of jobs, at 70 % of what this machine can do of them."""
-    await stage.clear()
+    await system.clear()
     rng = random.Random(14)  # noqa: S311 - the same jobs each time
-    async with stage.api() as (port, api):
-        with stage.process("worker") as worker, closing(Connection(port)) as http:
-            await stage.until("SELECT count(*) > 0 FROM workers")
-            per_s = LOAD * await _capacity(stage, http, rng)
-            began = await stage.connection.fetchval(
+    async with system.api() as (port, api):
+        with system.process("worker") as worker, closing(Connection(port)) as http:
+            await system.until("SELECT count(*) > 0 FROM workers")
+            per_s = LOAD * await _capacity(system, http, rng)
+            began = await system.connection.fetchval(
                 "SELECT clock_timestamp() + $1 * interval '1 s'", SETTLE_S
             )
             submitted, end, due = 0, time.monotonic() + minutes * 60, 0.0
@@ -67,11 +70,13 @@ async def mixed(stage: Stage, minutes: float) -> AsyncIterator[Samples]:
                 if jobs:
                     await _post(http, jobs)
                 await asyncio.sleep(max(0.0, now + STEP_S - time.monotonic()))
-            await stage.until(ALL_DONE, every_s=0.25)
-            memory = {"worker": most_memory_mb([worker]), "API": most_memory_mb([api])}
-    failed, wrong = await stage.connection.fetchrow(
+            await system.until(ALL_DONE, every_s=0.25)
+            memory = {"worker": peak_memory_mb([worker]), "API": peak_memory_mb([api])}
+    failed, wrong = await system.connection.fetchrow(
         """SELECT count(*) FILTER (WHERE status <> 'COMPLETED'),
-                  count(*) FILTER (WHERE attempts <> 1 + coalesce((payload->'fail')::boolean, false)::int) FROM jobs"""
+                  count(*) FILTER (
+                      WHERE attempts <> 1 + coalesce((payload->'fail')::boolean, false)::int)
+           FROM jobs"""
     )
     samples = {
         "mix, jobs /s": [per_s],
@@ -79,34 +84,35 @@ async def mixed(stage: Stage, minutes: float) -> AsyncIterator[Samples]:
         "mix, FAILED": [float(failed)],
         "mix, runs too many": [float(wrong)],
     }
-    for kind, p50, p99 in await stage.connection.fetch(WAITS, began, timeout=300):
+    for kind, p50, p99 in await system.connection.fetch(WAITS, began, timeout=300):
         samples |= {f"mix, wait {kind}, p50 ms": [p50], f"mix, wait {kind}, p99 ms": [p99]}
     samples["mix, wait, worst tenant's p99 ms"] = [
-        await stage.connection.fetchval(WORST_TENANT, began, timeout=300)
+        await system.connection.fetchval(WORST_TENANT, began, timeout=300)
     ]
     samples |= {f"mix, {part} MB": [mb] for part, mb in memory.items() if mb}
     yield samples
 
 
-async def beside(stage: Stage, jobs: int, rounds: int) -> AsyncIterator[Samples]:
+async def beside(system: System, jobs: int, rounds: int) -> AsyncIterator[Samples]:
     """One tenant drains at full speed; ten others have a job each 100 ms. And the same with nobody
     beside them."""
-    async with stage.api() as (port, _):
-        with stage.process("worker"), closing(Connection(port)) as http:
-            await stage.until("SELECT count(*) > 0 FROM workers")
+    async with system.api() as (port, _):
+        with system.process("worker"), closing(Connection(port)) as http:
+            await system.until("SELECT count(*) > 0 FROM workers")
             for _ in range(rounds):
                 samples: Samples = {}
                 for label, backlog in (("alone", 0), ("beside one who drains", jobs)):
-                    await stage.clear_jobs()
-                    began = await stage.connection.fetchval("SELECT clock_timestamp()")
+                    await system.clear_jobs()
+                    began = await system.connection.fetchval("SELECT clock_timestamp()")
                     pouring = asyncio.create_task(_pour(port, backlog))
                     waited = await _trickle(http, 10, 0.1, 4.0)
                     await pouring
-                    await stage.until(ALL_DONE, every_s=0.1)
-                    p50, p99 = await stage.connection.fetchrow(
+                    await system.until(ALL_DONE, every_s=0.1)
+                    p50, p99 = await system.connection.fetchrow(
                         """SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY w)::float,
                                   percentile_cont(0.99) WITHIN GROUP (ORDER BY w)::float
-                           FROM (SELECT extract(epoch FROM started_at - run_at) * 1000 AS w FROM jobs
+                           FROM (SELECT extract(epoch FROM started_at - run_at) * 1000 AS w
+                                 FROM jobs
                                  WHERE created_at >= $1 AND tenant_id LIKE 'other%') AS j""",
                         began,
                     )
@@ -140,7 +146,7 @@ async def _trickle(http: Connection, tenants: int, every_s: float, seconds: floa
     return sent
 
 
-async def _capacity(stage: Stage, http: Connection, rng: random.Random) -> float:
+async def _capacity(system: System, http: Connection, rng: random.Random) -> float:
     """How many jobs of this mix the machine ends in a second, those of 5 s left out: they only
     wait."""
     drawn = [_job(rng) for _ in range(CALIBRATION_JOBS)]
@@ -150,7 +156,7 @@ async def _capacity(stage: Stage, http: Connection, rng: random.Random) -> float
     began = time.monotonic()
     for first in range(0, len(jobs), 500):
         await _post(http, jobs[first : first + 500])
-    await stage.until(ALL_DONE, every_s=0.1)
+    await system.until(ALL_DONE, every_s=0.1)
     return len(jobs) / (time.monotonic() - began)
 
 

@@ -28,10 +28,18 @@ async def conditions(connection: asyncpg.Connection, redis_url: str) -> dict[str
         for name in ("monoq", "asyncpg", "redis", "quart", "hypercorn", "uvloop")
     )
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}",
+        "machine": (
+            f"{os.cpu_count()} cores, {platform.machine()},"
+            f" {platform.system()} {platform.release()}"
+        ),
         "python": platform.python_version(),
         "postgres": str(await connection.fetchval("SHOW server_version")),
-        "synchronous_commit, fsync": f"{await connection.fetchval('SHOW synchronous_commit')}, {await connection.fetchval('SHOW fsync')}",
+        "synchronous_commit, fsync": ", ".join(
+            [
+                await connection.fetchval("SHOW synchronous_commit"),
+                await connection.fetchval("SHOW fsync"),
+            ]
+        ),
         "redis": str(info["redis_version"]),
         "packages": packages,
     }

@@ -10,7 +10,7 @@ from rich.progress import Progress
 from monoq.bench.measures import Samples, draining, latency, scaling, submitting
 from monoq.bench.mix import beside, mixed
 from monoq.bench.report import Result, conditions, summary
-from monoq.bench.stage import Stage, stage
+from monoq.bench.system import System, scratch_system
 
 
 async def run_bench(
@@ -27,7 +27,7 @@ async def run_bench(
     minutes: float,
 ) -> Result:
     """The figures by name, and the conditions they hold under."""
-    async with stage(database_url, redis_url, migrations) as place:
+    async with scratch_system(database_url, redis_url, migrations) as system:
         figures: dict[str, list[float]] = defaultdict(list)
         with Progress(console=Console(stderr=True)) as progress:
             for measure in measures:
@@ -41,7 +41,7 @@ async def run_bench(
                 shown = progress.add_task(measure, total=steps)
                 seen: set[str] = set()
                 async for samples in _samples(
-                    place, measure, jobs, rounds, workers, history, tenants, minutes
+                    system, measure, jobs, rounds, workers, history, tenants, minutes
                 ):
                     progress.advance(shown)
                     for name, values in samples.items():
@@ -52,12 +52,12 @@ async def run_bench(
                             figures[name] += values
         return {
             "figures": summary(figures),
-            "conditions": await conditions(place.connection, redis_url) | {"jobs": str(jobs)},
+            "conditions": await conditions(system.connection, redis_url) | {"jobs": str(jobs)},
         }
 
 
 def _samples(
-    place: Stage,
+    system: System,
     measure: str,
     jobs: int,
     rounds: int,
@@ -67,14 +67,14 @@ def _samples(
     minutes: float,
 ) -> AsyncIterator[Samples]:
     if measure == "submit":
-        return submitting(place, jobs, rounds + 1)
+        return submitting(system, jobs, rounds + 1)
     if measure == "drain":
         label = "drain" if workers == 1 else f"drain by {workers} workers"
-        return draining(place, jobs, rounds + 1, workers, label=label)
+        return draining(system, jobs, rounds + 1, workers, label=label)
     if measure == "mix":
-        return mixed(place, minutes)
+        return mixed(system, minutes)
     if measure == "beside":
-        return beside(place, jobs, rounds + 1)
+        return beside(system, jobs, rounds + 1)
     if measure == "latency":
-        return latency(place, jobs, rounds + 1)
-    return scaling(place, jobs, rounds, history, tenants)
+        return latency(system, jobs, rounds + 1)
+    return scaling(system, jobs, rounds, history, tenants)

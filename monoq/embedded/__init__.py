@@ -26,7 +26,7 @@ def engines(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Ite
     """The engines of a data folder, running until the last of their users leaves.
 
     One that is killed meanwhile is started again by its users. A process that ends by force leaves,
-    too (see `monoq.ending`). Raises EmbeddedError, in one line.
+    too (see `monoq.process.exit`). Raises EmbeddedError, in one line.
     """
     if not (postgres or redis):
         yield Engines(None, None)

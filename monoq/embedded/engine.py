@@ -16,7 +16,7 @@ from typing import IO
 
 from monoq.errors import EmbeddedError
 
-Ended = tuple[int, str]  # the exit code of a program, and what it said
+Ended = tuple[int, str]  # the exit code of a program, and its output
 Patience = Sequence[tuple[signal.Signals, float]]
 
 
@@ -118,20 +118,20 @@ class Engine:
         environment: dict[str, str],
         within_s: float,
     ) -> Ended:
-        """The exit code of a program that is told `text`, and what it said. Raises EmbeddedError.
+        """The exit code of a program that reads `text`, and its output. Raises EmbeddedError.
 
         When nobody wants the engine any more, it is killed, with all that it started.
         """
         self._fail_if_abandoned()
-        with _text_file() as told, _text_file() as said:
-            told.write(text)
-            told.seek(0)
+        with _text_file() as input_file, _text_file() as output_file:
+            input_file.write(text)
+            input_file.seek(0)
             try:
                 running = subprocess.Popen(  # noqa: S603 - our own words
                     command,
-                    stdin=told,
-                    stdout=said,
-                    stderr=said,
+                    stdin=input_file,
+                    stdout=output_file,
+                    stderr=output_file,
                     cwd=cwd,
                     env=environment,
                     start_new_session=True,
@@ -144,8 +144,8 @@ class Engine:
                 if running.poll() is None:
                     os.killpg(running.pid, signal.SIGKILL)
                     running.wait()
-            said.seek(0)
-            return running.returncode, said.read()
+            output_file.seek(0)
+            return running.returncode, output_file.read()
 
     def _wait(self, running: "subprocess.Popen[bytes]", within_s: float) -> None:
         end = time.monotonic() + within_s

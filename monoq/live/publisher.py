@@ -3,18 +3,18 @@ nothing may wait for it or depend on it."""
 
 import asyncio
 import logging
-import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monoq.job import Status, timestamp
-from monoq.live.wire import Change, Told, encode_message, encode_messages
-from monoq.observe import Metrics
+from monoq.job import Status
+from monoq.live.change import Changes
+from monoq.live.wire import Told, encode_messages
+from monoq.observe.metrics import Metrics
+from monoq.observe.outage import Outage
+from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
-from monoq.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ class Publisher(Service):
         )
         self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
         self._arrived = asyncio.Event()
-        self._down_since: float | None = None
+        self._outage = Outage(log, "publishing live updates")
         self._metrics = metrics
 
-    def publish(self, changes: Iterable[Change]) -> None:
-        """Takes committed changes; returns at once."""
-        self._messages.extend(encode_messages(changes))
+    def publish(self, *statements: Changes) -> None:
+        """Takes what statements changed, after their commits and in their order; returns at
+        once."""
+        for changes in statements:
+            self._messages.extend(encode_messages(changes))
         self._arrived.set()
 
     def publish_batch(
@@ -53,12 +55,9 @@ class Publisher(Service):
     ) -> None:
         """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970);
         returns at once."""
-        moment = timestamp(datetime.fromtimestamp(at, UTC))
-        self._messages.extend(
-            encode_message(tenant_id, status, told, worker_id, moment)
-            for tenant_id, told in jobs.items()
-        )
-        self._arrived.set()
+        changes = Changes(status, at=at, worker_id=worker_id)
+        changes.by_tenant.update({tenant_id: list(told) for tenant_id, told in jobs.items()})
+        self.publish(changes)
 
     def stop(self) -> None:
         super().stop()
@@ -80,13 +79,6 @@ class Publisher(Service):
             await self._publish([], [UPDATES, b"\n".join(messages)])
         except UNAVAILABLE as error:
             self._metrics.unpublished.inc(len(messages))
-            if self._down_since is None:
-                self._down_since = time.monotonic()
-                log.warning("live updates are not published: %s", error)
+            self._outage.failed(error)
         else:
-            if self._down_since is not None:
-                log.warning(
-                    "live updates are published again after %.1f s",
-                    time.monotonic() - self._down_since,
-                )
-                self._down_since = None
+            self._outage.over()

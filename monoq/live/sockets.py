@@ -7,7 +7,7 @@ from monoq.live.hub import Hub
 from monoq.live.socket import RESTART, Event, Receive, Send, Socket
 from monoq.live.subscription import Replays
 from monoq.live.turns import Turns
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 
 PATIENCE_S = 2.0  # at a start a horizon is known in milliseconds, if Postgres answers
 

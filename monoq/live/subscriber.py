@@ -9,14 +9,15 @@ from redis.asyncio.client import PubSub
 
 from monoq.errors import InvalidJson
 from monoq.live.hub import Hub
+from monoq.observe.outage import Outage
+from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
-from monoq.service import Service
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
-TICK_S = 1.0  # without a message: then Redis is asked whether it is still there
+TICK_S = 1.0  # without a message: then Redis is pinged whether it is still there
 # without a message or an answer: then it is not, whatever the connection looks like
 SILENCE_S = 3.0
 
@@ -32,7 +33,7 @@ class Subscriber(Service):
         self._redis_url = redis_url
         self._hub = hub
         self._subscribed = subscribed
-        self._down_since: float | None = None
+        self._outage = Outage(log, "receiving live updates")
 
     async def run(self) -> None:
         while not self.stopping.is_set():
@@ -42,15 +43,13 @@ class Subscriber(Service):
                     await subscription.subscribe(UPDATES)
                     await self._listen(subscription)
             except UNAVAILABLE as error:
-                if self._down_since is None:
-                    self._down_since = time.monotonic()
-                    log.warning("live updates do not arrive: %s", error)
+                self._outage.failed(error)
                 await self.pause(RETRY_S)
             finally:
                 await close(redis)
 
     async def _listen(self, subscription: PubSub) -> None:
-        heard = asked = time.monotonic()
+        heard = pinged = time.monotonic()
         while not self.stopping.is_set():
             # The short timeout is how a stop is noticed: a pending read is never cancelled.
             message = await subscription.get_message(timeout=0.2)
@@ -58,8 +57,8 @@ class Subscriber(Service):
             if message is None:
                 if now - heard > SILENCE_S:
                     raise TimeoutError(f"Redis has been silent for {SILENCE_S:g} s")
-                if now - max(heard, asked) > TICK_S:
-                    asked = now
+                if now - max(heard, pinged) > TICK_S:
+                    pinged = now
                     await subscription.ping()
                 continue
             heard = now
@@ -71,11 +70,7 @@ class Subscriber(Service):
                 self._is_subscribed()
 
     def _is_subscribed(self) -> None:
-        if self._down_since is not None:
-            log.warning(
-                "live updates arrive again after %.1f s", time.monotonic() - self._down_since
-            )
-            self._down_since = None
+        self._outage.over()
         self._subscribed()
 
     def _deliver(self, message: bytes) -> None:

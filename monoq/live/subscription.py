@@ -4,15 +4,16 @@ job, and how far that goes. A cursor must never leave before everything that it 
 import random
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from monoq.live.change import Change
 from monoq.live.cursor import Cursor, Horizon
 from monoq.live.hub import Hub
-from monoq.live.wire import Update, updates_frame
+from monoq.live.wire import updates_frame
 
 PACKED = 500  # updates in one UPDATES frame
 # without a change for this long a cursor goes out alone, so that nobody comes back with an old one
@@ -76,9 +77,9 @@ class Subscription:
         self._follows = follows
         self._since = since
         self._begun = False
-        # job id → newest update, encoded; in the order in which they came
-        self._news: dict[str, str] = {}
-        self._replay: Sequence[Update] | None = None
+        # job id → newest change, in the order in which they came
+        self._news: dict[str, Change] = {}
+        self._replay: Sequence[Change] | None = None
         self._position = 0  # in the replay
         self._catching_up = False  # from the asking for a replay to its last frame
         self._mark: _Mark | None = None
@@ -105,10 +106,10 @@ class Subscription:
         self._socket.count(-len(self._news))
         self._news = {}
 
-    def offer(self, _tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
+    def offer(self, changes: Sequence[Change]) -> None:
         """News from the hub; an older state that still waits is replaced in place."""
         waiting = len(self._news)
-        self._news.update(updates)
+        self._news.update((change.job_id, change) for change in changes)
         self._socket.count(len(self._news) - waiting)
         self._socket.wake(self)
 
@@ -127,12 +128,12 @@ class Subscription:
             if time.monotonic() >= self._alone_at:
                 self._socket.wake(self)
 
-    def catch_up(self, missed: Sequence[Update], horizon: Horizon) -> None:
+    def catch_up(self, missed: Sequence[Change], horizon: Horizon) -> None:
         """What changed since its cursor, or earlier, in the order of transactions; read after it
         was known to the hub, and after `horizon` was durable."""
         self._replay, self._position = (
             missed,
-            bisect_left(missed, self.xid, key=lambda update: update.xid),
+            bisect_left(missed, self.xid, key=lambda change: change.xid),
         )
         horizon = max(horizon, horizon._replace(xid=self.xid))
         # sent in any case: it ends the replay
@@ -188,7 +189,7 @@ class Subscription:
 
     def _next_news(self) -> list[str]:
         jobs = list(islice(self._news, PACKED))
-        updates = [self._news.pop(job_id) for job_id in jobs]
+        updates = [self._news.pop(job_id).text for job_id in jobs]
         self._socket.count(-len(jobs))
         if self._mark:
             self._mark = self._mark._replace(behind=self._mark.behind - len(jobs))
@@ -199,18 +200,18 @@ class Subscription:
         there goes, too."""
         assert self._replay is not None
         page = [
-            u
-            for u in self._replay[self._position : self._position + PACKED]
-            if u.version >= self._hub.known(u.job_id)
+            change
+            for change in self._replay[self._position : self._position + PACKED]
+            if change.version >= self._hub.known(change.job_id)
         ]
         waiting = len(self._news)
-        for update in page:
-            self._news.pop(update.job_id, None)
+        for change in page:
+            self._news.pop(change.job_id, None)
         self._socket.count(len(self._news) - waiting)
         self._position += PACKED
         if self._position >= len(self._replay):
             self._replay, self._catching_up = None, False
-        return [update.text for update in page]
+        return [change.text for change in page]
 
     def _due_cursor(self, with_updates: bool) -> str | None:
         if self._mark is None or self._mark.behind > 0 or self._catching_up:
@@ -223,7 +224,8 @@ class Subscription:
         return mark.cursor
 
     def _count_silence(self) -> None:
-        self._alone_at = time.monotonic() + SILENT_CURSOR_S * random.uniform(0.5, 1)  # noqa: S311 - not all sockets at once
+        spread = random.uniform(0.5, 1)  # noqa: S311 - not all sockets at once
+        self._alone_at = time.monotonic() + SILENT_CURSOR_S * spread
 
     def _say(self, kind: str, **more: Any) -> None:
         self._socket.say(orjson.dumps({"type": kind, "tenantId": self.tenant_id, **more}).decode())

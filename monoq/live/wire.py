@@ -1,118 +1,32 @@
-"""The messages on the channel `job_updates` and the frames to viewers. Pure; it must never carry a
-payload or a result."""
+"""The messages on the channel `job_updates` and the frames to viewers. Pure."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 import orjson
 
 from monoq.errors import InvalidJson
 from monoq.job import Status, timestamp
+from monoq.live.change import Change, ChangedJob, Changes
+
+Told = ChangedJob
 
 
-class Change(NamedTuple):
-    """One visible change of one job."""
-
-    tenant_id: str
-    job_id: str
-    status: Status | str
-    version: int
-    type: str
-    attempts: int
-    error: str | None = None
-    worker_id: int | None = None
-    updated_at: datetime | None = None  # None: now
-
-    def update(self) -> dict[str, Any]:
-        """What a viewer is told."""
-        return {
-            "jobId": self.job_id,
-            "tenantId": self.tenant_id,
-            "type": self.type,
-            "status": self.status,
-            "attempts": self.attempts,
-            "version": self.version,
-            "error": self.error,
-            "workerId": self.worker_id,
-            "updatedAt": timestamp(self.updated_at),
-        }
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> "Change":
-        """The change that led to a row as it is now."""
-        return cls(
-            tenant_id=row["tenant_id"],
-            job_id=str(row["id"]),
-            status=row["status"],
-            version=row["version"],
-            type=row["type"],
-            attempts=row["attempts"],
-            error=row["error"],
-            worker_id=row.get("worker_id"),
-            updated_at=row["updated_at"],
-        )
-
-
-class Update(NamedTuple):
-    """A change as viewers are told of it, encoded once for all of them; with the transaction that
-    made it."""
-
-    xid: int
-    job_id: str
-    version: int
-    text: str
-
-    @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> "Update":
-        """From a row that has its `changed_xid`."""
-        change = Change.of_row(row)
-        return cls(
-            row["changed_xid"],
-            change.job_id,
-            change.version,
-            orjson.dumps(change.update()).decode(),
-        )
-
-
-# job id, version, type, attempts, error: a job in a message
-Told = tuple[str, int, str, int, str | None]
-
-
-def encode_messages(changes: Iterable[Change]) -> list[bytes]:
-    """Messages for `job_updates`, one per tenant and status, in the order of the changes."""
-    grouped: dict[tuple[str, str, int | None], list[Change]] = {}
-    for change in changes:
-        grouped.setdefault((change.tenant_id, change.status, change.worker_id), []).append(change)
+def encode_messages(changes: Changes) -> list[bytes]:
+    """Messages for `job_updates`, one per tenant: `{"tenantId", "status", "updatedAt", "workerId",
+    "jobs": [[jobId, version, type, attempts, error], …]}`."""
     return [
-        encode_message(
-            tenant_id,
-            status,
-            [
-                (change.job_id, change.version, change.type, change.attempts, change.error)
-                for change in group
-            ],
-            worker_id,
-            timestamp(group[0].updated_at or datetime.now(UTC)),
+        orjson.dumps(
+            {
+                "tenantId": tenant_id,
+                "status": changes.status,
+                "updatedAt": changes.updated_at,
+                "workerId": changes.worker_id,
+                "jobs": jobs,
+            }
         )
-        for (tenant_id, status, worker_id), group in grouped.items()
+        for tenant_id, jobs in changes.by_tenant.items()
     ]
-
-
-def encode_message(
-    tenant_id: str, status: str, jobs: Sequence[Told], worker_id: int | None, at: str | None
-) -> bytes:
-    """`{"tenantId", "status", "updatedAt", "workerId", "jobs": [[jobId, version, type, attempts,
-    error], …]}`."""
-    return orjson.dumps(
-        {
-            "tenantId": tenant_id,
-            "status": status,
-            "updatedAt": at,
-            "workerId": worker_id,
-            "jobs": jobs,
-        }
-    )
 
 
 def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
@@ -122,17 +36,17 @@ def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
     over, what an older one does not say has a default.
     """
     try:
-        told = orjson.loads(message)
-        tenant_id, status, worker_id = (
-            str(told["tenantId"]),
-            Status(told["status"]),
-            told.get("workerId"),
-        )
+        fields = orjson.loads(message)
+        tenant_id, status = str(fields["tenantId"]), Status(fields["status"])
+        worker_id = fields.get("workerId")
         if tenant_id not in watched:
             return []
-        updated_at = (
-            datetime.fromisoformat(told["updatedAt"]) if "updatedAt" in told else datetime.now(UTC)
+        moment = (
+            datetime.fromisoformat(fields["updatedAt"])
+            if "updatedAt" in fields
+            else datetime.now(UTC)
         )
+        updated_at = timestamp(moment)
         return [
             Change(
                 tenant_id,
@@ -145,7 +59,7 @@ def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
                 worker_id,
                 updated_at,
             )
-            for job_id, version, job_type, attempts, error, *_ in told["jobs"]
+            for job_id, version, job_type, attempts, error, *_ in fields["jobs"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidJson(f"no message of ours: {error}") from error

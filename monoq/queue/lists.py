@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from monoq.pool import Pool
+from monoq.app.pool import Pool
 from monoq.queue.keys import QUEUE
 
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from monoq.store.database import Queryable, Row, query
 
 MAX_HOPS = 5000
+# for the oldest of all tenants: see find_oldest_of_all.sql
+FIRST_STORED = 1000
+MAX_FIRST_HOPS = 2000
 
 
 class CountStore:
@@ -43,5 +46,7 @@ class CountStore:
 
     async def oldest_of_all(self) -> float | None:
         """For how many seconds the longest-waiting due job has been due; None: no due job waits."""
-        ((waited_s,),) = await self._database.fetch(query("find_oldest_of_all"))
+        ((waited_s,),) = await self._database.fetch(
+            query("find_oldest_of_all"), FIRST_STORED, MAX_FIRST_HOPS
+        )
         return None if waited_s is None else float(waited_s)

@@ -68,7 +68,7 @@ def query(name: str) -> str:
 
 
 class Queryable(Protocol):
-    """What a store needs: a Database, or an asyncpg connection whose transaction is the caller's."""
+    """What a store needs: a Database, or an asyncpg connection in the caller's transaction."""
 
     async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]: ...
     async def fetchrow(self, sql: str, /, *args: Any) -> Row | None: ...
@@ -85,7 +85,7 @@ class Database:
     async def connect(
         cls, url: str, *, connections: int, plans: Plans, name: str = "monoq"
     ) -> "Database":
-        """Opens a pool; raises DatabaseUnavailable, or ConfigError for a URL that makes no sense."""
+        """Opens a pool; raises DatabaseUnavailable, or ConfigError for a malformed URL."""
         server_settings = {
             **(PINNED_PLANS if plans == "pinned" else FRESH_PLANS),
             "application_name": name,

@@ -4,7 +4,7 @@ back is what happened. It must never decide what should happen."""
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from monoq.job import NewJob, Status
@@ -12,6 +12,34 @@ from monoq.store.database import Queryable, Row, query
 
 LOOK_S = 1.0  # for the jobs of a page, before it is answered as it is
 LOOK_DEPTH = 4000  # jobs that one statement looks at, at most
+
+
+class EndedRun(NamedTuple):
+    """The end of a run, other than success. (id, claim) is the fence, together with the worker.
+
+    `status`: PENDING (it runs again after `delay_ms`), FAILED or CANCELLED. `attempts_back` is 1 if
+    the run is not to count as an attempt, `crashes` 1 if it took its own process with it, `deaths`
+    1 if something else ended that process. `error` goes into the history; None: nothing to record.
+    """
+
+    id: UUID
+    claim: int
+    status: Status
+    delay_ms: int = 0
+    attempts_back: int = 0
+    crashes: int = 0
+    deaths: int = 0
+    error: str | None = None
+
+
+class Promotion(NamedTuple):
+    """What promoting delayed jobs came to: whether this process was to do it, how many jobs were
+    due, when the last of them was, and in how many seconds the next one is; None: there is none."""
+
+    was_ours: bool
+    due: int
+    last: datetime | None
+    next_in_s: float | None
 
 
 class JobStore:
@@ -55,7 +83,7 @@ class JobStore:
         each RUNNING under a new claim.
 
         `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger
-        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, lost, deaths,
+        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
         payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
@@ -79,9 +107,11 @@ class JobStore:
         back were stale."""
         return await self._database.fetch(query("complete_jobs"), ids, claims, results, worker_id)
 
-    async def end_runs(self, columns: Sequence[Sequence[Any]], worker_id: int) -> Sequence[Row]:
-        """Any other end, by columns: id, claim, status, delay_ms, attempts_back, lost, deaths,
-        error. Rows as of complete_jobs."""
+    async def end_runs(self, runs: Sequence[EndedRun], worker_id: int) -> Sequence[Row]:
+        """Any other end of runs that still hold their claim. Rows as of complete_jobs."""
+        if not runs:
+            return []
+        columns = zip(*runs, strict=True)
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
     async def select_waiting_jobs(
@@ -101,15 +131,11 @@ class JobStore:
             query("select_waiting_jobs"), limit, *places, *busy, depth
         )
 
-    async def promote_delayed_jobs(self, limit: int, since: datetime) -> Row:
+    async def promote_delayed_jobs(self, limit: int, since: datetime) -> Promotion:
         """Lets up to `limit` jobs whose time has come wait with the others; those due before
-        `since` are passed over.
-
-        A row of may (whether this process was to do it), due (how many), last (when the last of
-        them was due), next_in_s.
-        """
+        `since` are passed over."""
         (row,) = await self._database.fetch(query("promote_delayed_jobs"), limit, since)
-        return row
+        return Promotion(row["may"], row["due"], row["last"], row["next_in_s"])
 
     async def rescue_jobs(self, limit: int, max_deaths: int) -> Sequence[Row]:
         """Frees jobs of lost workers; returns them as they are now."""
@@ -137,14 +163,14 @@ class JobStore:
 
         It may be short: where few jobs of many have the status, looking for more ends after LOOK_S.
         """
-        asked = (job_type, below, limit + 1)
+        page = (job_type, below, limit + 1)
         match status:
             case Status.PENDING:
-                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *asked)
+                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *page)
             case Status.RUNNING:
-                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *asked)
+                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *page)
             case Status.FAILED | Status.CANCELLED:
-                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *asked)
+                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *page)
             case _:
                 return await self._look_for_jobs(tenant_id, status, job_type, below, limit)
         return _page(rows, limit)

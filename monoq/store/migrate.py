@@ -59,7 +59,8 @@ async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _missing(connection: asyncpg.Connection, migrations: Path) -> list[str]:
-    names = sorted(path.stem for path in migrations.glob("*.sql"))  # noqa: ASYNC240 - a handful of files, at the start
+    # a handful of files, read at the start
+    names = sorted(path.stem for path in migrations.glob("*.sql"))  # noqa: ASYNC240
     if await connection.fetchval("SELECT to_regclass('public._pogo_migration')") is None:
         return names
     applied = await pogo_sql.get_applied_migrations(connection, schema_name="public")

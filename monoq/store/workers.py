@@ -32,6 +32,7 @@ class WorkerStore:
         """Removes what workers without a lease had claimed and do not hold any more."""
         await self._database.fetch(query("prune_claims"))
 
-    async def prune_workers(self) -> None:
-        """Removes the rows of workers long gone."""
-        await self._database.fetch(query("prune_workers"))
+    async def prune_workers(self, kept_s: float) -> None:
+        """Removes the rows of workers whose lease ran out more than `kept_s` seconds ago and that
+        hold no job."""
+        await self._database.fetch(query("prune_workers"), kept_s)

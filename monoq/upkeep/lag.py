@@ -1,9 +1,9 @@
-"""Measures how late the event loop is. It must do nothing else: what delays it is what it measures."""
+"""Measures how late the event loop is. It must do nothing else: its delay is the measurement."""
 
 import time
 
-from monoq.observe import Metrics
-from monoq.service import Service
+from monoq.observe.metrics import Metrics
+from monoq.process.service import Service
 
 PERIOD_S = 0.5
 

@@ -4,7 +4,7 @@ never in silence."""
 import asyncpg
 
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
-from monoq.service import Service
+from monoq.process.service import Service
 from monoq.upkeep.troubles import Troubles
 
 RETRY_S = 0.25

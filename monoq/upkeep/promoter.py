@@ -9,6 +9,7 @@ from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
 
 BATCH = 5000
+SHORTEST_S = 0.001  # between two looks
 PERIOD_S = 0.25  # somebody may have stored a job that is due sooner than the next one known
 MARGIN_S, WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 1.0, 20  # as of monoq/store/due.py
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -31,15 +32,16 @@ class Promoter(UpkeepLoop):
         began = time.monotonic()
         whole = began >= self._whole_at
         try:
-            row = await self._jobs.promote_delayed_jobs(BATCH, EARLIEST if whole else self._since)
+            since = EARLIEST if whole else self._since
+            promoted = await self._jobs.promote_delayed_jobs(BATCH, since)
         finally:
             if whole:
                 took = time.monotonic() - began
                 self._whole_at = began + took + max(WHOLE_EVERY_S, WHOLE_SHARE * took)
-        if row["last"] is not None:
-            self._since = max(self._since, row["last"] - timedelta(seconds=MARGIN_S))
-        next_in_s = PERIOD_S if row["next_in_s"] is None else max(row["next_in_s"], 0.001)
-        self._next_s = 0.0 if row["due"] == BATCH else min(next_in_s, PERIOD_S)
+        if promoted.last is not None:
+            self._since = max(self._since, promoted.last - timedelta(seconds=MARGIN_S))
+        next_in_s = PERIOD_S if promoted.next_in_s is None else max(promoted.next_in_s, SHORTEST_S)
+        self._next_s = 0.0 if promoted.due == BATCH else min(next_in_s, PERIOD_S)
 
     async def rest(self) -> None:
         await self.pause(self._next_s)

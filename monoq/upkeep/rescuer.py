@@ -4,9 +4,9 @@ decide in Python whom to free."""
 import logging
 import time
 
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Change
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.jobs import JobStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep import deaths
@@ -24,6 +24,7 @@ BATCH = 1000
 # a job that is there each time a worker dies may be what kills it, from a child process
 MAX_DEATHS = 100
 PRUNE_EVERY_S = 600.0
+GONE_KEPT_S = 3600.0  # how long the row of a lost worker stays
 
 
 class Rescuer(UpkeepLoop):
@@ -73,7 +74,7 @@ class Rescuer(UpkeepLoop):
             await self._workers.prune_claims()
         if now - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = now
-            await self._workers.prune_workers()
+            await self._workers.prune_workers(GONE_KEPT_S)
 
     async def rest(self) -> None:
         await self.pause(PERIOD_S)
@@ -86,5 +87,5 @@ class Rescuer(UpkeepLoop):
         if rows:
             self._metrics.jobs_rescued(rows)
             log.warning("%d jobs of lost workers were freed", len(rows))
-            self._publisher.publish(map(Change.of_row, rows))
+            self._publisher.publish(*Changes.of_rows(rows))
         return len(rows)

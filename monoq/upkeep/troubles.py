@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from monoq.errors import QueueUnavailable
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 
 log = logging.getLogger(__name__)
 

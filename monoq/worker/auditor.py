@@ -7,8 +7,8 @@ from uuid import UUID
 
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
-from monoq.service import Service
-from monoq.store.jobs import JobStore
+from monoq.process.service import Service
+from monoq.store.jobs import EndedRun, JobStore
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.run import Run
 from monoq.worker.slots import Slots
@@ -66,16 +66,5 @@ class Auditor(Service):
         if not lost:
             return
         log.warning("%d claims whose answer was lost are given back", len(lost))
-        n = len(lost)
-        ids, claims = zip(*lost, strict=True)
-        columns = (
-            ids,
-            claims,
-            [Status.PENDING.value] * n,
-            [0] * n,
-            [1] * n,
-            [0] * n,
-            [0] * n,
-            [None] * n,
-        )
-        await self._jobs.end_runs(columns, worker_id)
+        ended = [EndedRun(job_id, claim, Status.PENDING, attempts_back=1) for job_id, claim in lost]
+        await self._jobs.end_runs(ended, worker_id)

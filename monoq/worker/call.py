@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from monoq import codec
+from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
+from monoq.app.registry import JobContext
 from monoq.errors import InvalidJson
 from monoq.job import Status
-from monoq.outcome import Cancel, Outcome, Retry, Snooze
-from monoq.registry import JobContext
 from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)

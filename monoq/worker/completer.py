@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
-from monoq import failpoint
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
-from monoq.observe import Metrics
-from monoq.service import Service
+from monoq.observe.metrics import Metrics
+from monoq.process import failpoint
+from monoq.process.service import Service
 from monoq.store.database import Row
-from monoq.store.jobs import JobStore
+from monoq.store.jobs import EndedRun, JobStore
 from monoq.worker.run import Ending, Run
 
 log = logging.getLogger(__name__)
@@ -170,17 +170,20 @@ class Completer(Service):
         )
 
     async def _end(self, worker_id: int, part: Part) -> Sequence[Row]:
-        columns = (
-            [run.id for run, _ in part],
-            [run.claim for run, _ in part],
-            [ending.status.value for _, ending in part],
-            [ending.delay_ms for _, ending in part],
-            [ending.attempts_back for _, ending in part],
-            [ending.lost for _, ending in part],
-            [ending.deaths for _, ending in part],
-            [ending.error for _, ending in part],
-        )
-        return await self._jobs.end_runs(columns, worker_id)
+        ended = [
+            EndedRun(
+                run.id,
+                run.claim,
+                ending.status,
+                ending.delay_ms,
+                ending.attempts_back,
+                ending.lost,
+                ending.deaths,
+                ending.error,
+            )
+            for run, ending in part
+        ]
+        return await self._jobs.end_runs(ended, worker_id)
 
     def _publish(self, part: Part, rows: Sequence[Row]) -> None:
         if not rows:

@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from monoq.pool import Pool
-from monoq.service import Service
+from monoq.app.pool import Pool
+from monoq.process.service import Service
 from monoq.worker.call import timed_out
 from monoq.worker.children import Children
 from monoq.worker.handler_loop import HandlerLoop

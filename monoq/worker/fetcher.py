@@ -7,16 +7,16 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 
-from monoq import failpoint
+from monoq.app.pool import Pool
+from monoq.app.registry import App
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
 from monoq.live.publisher import Publisher
 from monoq.live.wire import Told
-from monoq.observe import Metrics
-from monoq.pool import Pool
+from monoq.observe.metrics import Metrics
+from monoq.process import failpoint
+from monoq.process.service import Service
 from monoq.queue.ready import Popper, Ready
-from monoq.registry import App
-from monoq.service import Service
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager
 from monoq.worker.executor import Executor

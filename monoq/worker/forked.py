@@ -1,5 +1,5 @@
 """A fork server that runs, and its children: what they say, and how they died. The other side is
-monoq/fork_server.py."""
+monoq/worker/fork_server.py."""
 
 import asyncio
 import contextlib

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from monoq.log import current_run
+from monoq.observe.log import current_run
 from monoq.worker.call import end_of, still_cancelled
 from monoq.worker.run import Ending, Run
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from monoq.errors import DatabaseUnavailable
-from monoq.service import Service
+from monoq.process.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
 from monoq.upkeep import deaths
 

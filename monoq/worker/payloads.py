@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from monoq.errors import DatabaseUnavailable
-from monoq.service import Service
+from monoq.process.service import Service
 from monoq.store.jobs import JobStore
 from monoq.worker.run import Run
 

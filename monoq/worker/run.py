@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from monoq.app.pool import Pool
+from monoq.app.registry import Handler
 from monoq.job import Status
-from monoq.pool import Pool
-from monoq.registry import Handler
 
 
 @dataclass(slots=True, eq=False)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from monoq.pool import Pool
+from monoq.app.pool import Pool
 from monoq.worker.run import Run
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from typing import Any
 
-from monoq.log import current_run
+from monoq.observe.log import current_run
 from monoq.worker.call import end_of
 from monoq.worker.run import Ending, Run
 

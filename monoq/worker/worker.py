@@ -5,13 +5,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monoq.app.pool import Pool
+from monoq.app.registry import App
 from monoq.live.publisher import Publisher
-from monoq.observe import Metrics
-from monoq.pool import Pool
+from monoq.observe.metrics import Metrics
+from monoq.process.service import Service
 from monoq.queue.lists import menus_of
 from monoq.queue.ready import Ready
-from monoq.registry import App
-from monoq.service import Service
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.upkeep.stager import Stager

@@ -1,5 +1,7 @@
 // Says whether the page is live, and how fresh it is. It must never say Live when it is not; only the state is read aloud, not each second.
 
+import { put } from "./text.js";
+
 const WORDS = { connecting: "Connecting…", live: "Live", refused: "Not live", reconnecting: "Reconnecting…", offline: "Offline" };
 
 export function createConnection(element) {
@@ -40,8 +42,4 @@ function age(heardAt) {
   if (heardAt === null) return "";
   const seconds = Math.max(0, Math.floor((Date.now() - heardAt) / 1000));
   return seconds < 60 ? `last message ${seconds} s ago` : `last message ${Math.floor(seconds / 60)} min ago`;
-}
-
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }

@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { age, count } from "./format.js";
 import { atMostEvery } from "./pace.js";
 import { STATUSES } from "./status.js";
+import { put } from "./text.js";
 
 const INTERVAL_MS = 1_000;
 const TICK_MS = 1_000;
@@ -39,13 +40,13 @@ export function createCounts({ url, notice, container, template, oldest }) {
     const all = { ...counts, [ALL]: known.length ? known.reduce((sum, status) => sum + counts[status], 0) : undefined };
     for (const [status, { number }] of buttons) {
       const text = all[status] === undefined ? "–" : count(all[status]);
-      if (number.textContent !== text) number.textContent = text;
+      put(number, text);
     }
   }
 
   function paintOldest() {
     const text = waitingSince === null ? "–" : age(performance.now() - waitingSince);
-    if (oldest.textContent !== text) oldest.textContent = text;
+    put(oldest, text);
   }
 
   function createButton(status) {

@@ -6,6 +6,7 @@ import { oncePerFrame } from "./frame.js";
 import { print } from "./json.js";
 import { atMostEvery } from "./pace.js";
 import { isOver, mayCancel, mayRetry } from "./status.js";
+import { put } from "./text.js";
 
 const INTERVAL_MS = 300; // between reads while the job changes
 const SWEEP_MS = 3_000; // progress is not in the stream, and a message may be lost
@@ -214,8 +215,4 @@ function keyed(parent, items, template, keyOf, paint) {
 
 function shortened(text) {
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}\n… ${text.length - LONGEST_TEXT} more characters` : text;
-}
-
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }

@@ -1,5 +1,7 @@
 // One line for what could not be read, so that nobody takes old figures for new ones. It must never hide a failure, nor show one that is over.
 
+import { put } from "./text.js";
+
 export function createNotice(element) {
   const reports = new Map();
 
@@ -7,7 +9,7 @@ export function createNotice(element) {
     const reasons = new Set(reports.values());
     const affected = (reason) => Array.from(reports.keys()).filter((what) => reports.get(what) === reason);
     const text = Array.from(reasons, (reason) => `Not up to date (${affected(reason).join(", ")}): ${reason}.`).join(" ");
-    if (element.textContent !== text) element.textContent = text;
+    put(element, text);
     element.hidden = text === "";
   }
 

@@ -2,6 +2,7 @@
 
 import { clock, count, duration, firstLine, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { put } from "./text.js";
 
 const MOST_REMEMBERED = 10_000; // changes between two frames; after more of them all rows are looked at
 const MOST_FADING = 10; // rows that leave in one frame; more go at once
@@ -148,9 +149,4 @@ function fade(element) {
   element.setAttribute("aria-hidden", "true");
   element.addEventListener("animationend", () => element.remove());
   setTimeout(() => element.remove(), 1_000); // no animation runs where motion is reduced, or in a hidden tab
-}
-
-function put(node, text, title = "") {
-  if (node.textContent !== text) node.textContent = text;
-  if (node.title !== (title ?? "")) node.title = title ?? "";
 }

@@ -2,6 +2,7 @@
 
 import { count } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { put } from "./text.js";
 
 const SECONDS = 60;
 const WIDTH = 600;
@@ -67,8 +68,4 @@ export function createThroughput(figure) {
 function place(bar, y, height) {
   bar.setAttribute("y", y.toFixed(2));
   bar.setAttribute("height", height.toFixed(2));
-}
-
-function put(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }

@@ -9,14 +9,14 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monoq.changes import replayer
+from monoq.changes.tail import Tail
 from monoq.live.cursor import MAX_XID, Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.database import Database
 from monoq.store.stream import StreamStore
-from monoq.upkeep import replayer
-from monoq.upkeep.tail import Tail
 
 EXAMPLES = 300
 CHANGES = 30  # transactions, of one job each
@@ -74,7 +74,7 @@ def check(database_url: str) -> dict[str, int]:
     """Runs the examples; returns how many were honoured and how many refused."""
     answers = {"honoured": 0, "refused": 0}
     rest, replayer.REST_S = replayer.REST_S, 0.0
-    most, replayer.MOST_REPLAYED = replayer.MOST_REPLAYED, MOST
+    most, replayer.MAX_REPLAYED = replayer.MAX_REPLAYED, MOST
     page, replayer.PAGE = replayer.PAGE, 4
     try:
         with asyncio.Runner() as runner:
@@ -167,7 +167,7 @@ def check(database_url: str) -> dict[str, int]:
 
             examples()
     finally:
-        replayer.REST_S, replayer.MOST_REPLAYED, replayer.PAGE = rest, most, page
+        replayer.REST_S, replayer.MAX_REPLAYED, replayer.PAGE = rest, most, page
     return answers
 
 

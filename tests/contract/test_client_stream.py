@@ -15,9 +15,7 @@ from monoq.errors import CursorRefused, RequestRefused
 LATER = {"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}
 
 
-async def take(
-    updates: AsyncIterator[dict[str, Any]], ids: list[str], status: str
-) -> list[dict[str, Any]]:
+async def take(updates: AsyncIterator[Any], ids: list[str], status: str) -> list[dict[str, Any]]:
     """Up to when all of these jobs have this status; fails at a version that does not grow."""
     missing, taken = set(ids), []
     versions: dict[str, int] = {}
@@ -35,7 +33,7 @@ async def take(
 @asynccontextmanager
 async def streaming(
     server: Server, tenant: str = "acme", **options: Any
-) -> AsyncIterator[tuple[Any, AsyncIterator[dict[str, Any]]]]:
+) -> AsyncIterator[tuple[Any, AsyncIterator[Any]]]:
     async with monoq.Client(server.url) as client:
         stream = client.stream(tenant, **options)
         async with aclosing(aiter(stream)) as updates:

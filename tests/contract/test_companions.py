@@ -129,12 +129,12 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
     await db.execute("UPDATE workers SET expires_at = now() - interval '2 h' WHERE id = $1", dead)
     for _ in range(2):
         await db.execute(query("prune_claims"))
-        await db.execute(query("prune_workers"))
+        await db.execute(query("prune_workers"), 3600)
         assert await claims() == 2, "some of these are still to be rescued"
         assert await db.fetchval("SELECT count(*) FROM workers WHERE id = $1", dead) == 1
     assert len(await db.fetch(query("rescue_jobs"), 1000, 100)) == 15
     await db.execute(query("prune_claims"))
-    await db.execute(query("prune_workers"))
+    await db.execute(query("prune_workers"), 3600)
     assert await claims() == 0
     assert await db.fetchval("SELECT count(*) FROM workers WHERE id = $1", dead) == 0
 

@@ -12,10 +12,11 @@ import redis.asyncio
 import websockets
 from conftest import FACT_TIMEOUT_S, Server, eventually, serving
 
+from monoq.changes import replayer
 from monoq.live import subscription
 from monoq.live.cursor import Cursor
 from monoq.queue.keys import UPDATES
-from monoq.upkeep import pruner, replayer
+from monoq.upkeep import pruner
 
 Socket = websockets.ClientConnection
 
@@ -160,7 +161,7 @@ async def test_a_cursor_that_cannot_be_honoured_is_answered_with_a_reset(
 
     for why, said in unusable.items():
         await is_reset(said, why)
-    monkeypatch.setattr(replayer, "MOST_REPLAYED", 5)
+    monkeypatch.setattr(replayer, "MAX_REPLAYED", 5)
     await is_reset(str(good), "too much has changed since")
     monkeypatch.undo()
     await db.execute("UPDATE stream SET floor = pg_current_xact_id()")

@@ -14,7 +14,7 @@ from conftest import eventually
 from tables import claim, nodes_of, register
 
 from monoq.errors import DatabaseUnavailable
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.queue.ready import split
 from monoq.store.database import Database, query
 from monoq.store.due import Due

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from conftest import Server, eventually, serving
 
-from monoq.registry import App
+from monoq.app.registry import App
 
 
 def job(**fields: Any) -> dict[str, Any]:

@@ -160,7 +160,7 @@ async def test_people_read_one_line_a_record_without_colour_in_a_file(
 
 
 def test_there_is_colour_on_a_terminal() -> None:
-    code = "import logging; from monoq.log import configure; configure('info'); logging.getLogger('x').warning('look')"
+    code = "import logging; from monoq.observe.log import configure; configure('info'); logging.getLogger('x').warning('look')"
     ours, theirs = os.openpty()
     subprocess.run(
         [sys.executable, "-c", code],
@@ -203,7 +203,7 @@ async def test_why_a_start_failed_is_a_record_too(
 def test_what_nobody_caught_is_a_record() -> None:
     code = """
 import threading, warnings
-from monoq.log import configure
+from monoq.observe.log import configure
 configure("info", "json")
 threading.Thread(target=lambda: 1 / 0).start()
 warnings.warn("look here")

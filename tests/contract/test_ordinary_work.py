@@ -33,7 +33,7 @@ TABLES = (
 )
 ENDED = "SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')"
 FATES = (
-    "SELECT status::text, attempts, lost, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
+    "SELECT status::text, attempts, crashes, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
 )
 
 
@@ -71,7 +71,7 @@ async def all_ended(db: asyncpg.Connection, timeout: float = 20.0) -> None:
 
 
 async def fates(db: asyncpg.Connection) -> dict[tuple[Any, ...], int]:
-    """How many jobs have this status, these attempts, lost processes and deaths."""
+    """How many jobs have this status, these attempts, crashes and deaths."""
     return {tuple(row)[:4]: row["jobs"] for row in await db.fetch(FATES)}
 
 

@@ -59,11 +59,13 @@ async def test_a_worker_without_a_port_loads_no_web_framework_and_no_http_client
 ) -> None:
     code = """
 import asyncio, sys
-from monoq import app, cli, config
+from monoq import config
+from monoq.cli import commands
+from monoq.compose import root
 
 async def main():
     settings = config.load_settings(role="worker", database_url=sys.argv[1], redis_url=sys.argv[2])
-    async with app.build(settings, sys.argv[1], sys.argv[2]):
+    async with root.build(settings, sys.argv[1], sys.argv[2]):
         print(*sys.modules)
 
 asyncio.run(main())
@@ -239,7 +241,7 @@ def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     target = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
-    code = "from monoq.start import package_dir; print(package_dir('static'), package_dir('migrations'))"
+    code = "from monoq.compose.start import package_dir; print(package_dir('static'), package_dir('migrations'))"
     found = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -12,7 +12,7 @@ from conftest import FACT_TIMEOUT_S, eventually
 from tables import register
 
 from monoq.errors import QueueUnavailable
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.queue.keys import (
     QUEUE,
     backlog_key,

@@ -6,8 +6,8 @@ from typing import Any, cast
 import asyncpg
 
 from faults.world import World
+from monoq.changes.tail import Tail
 from monoq.store.database import query
-from monoq.upkeep.tail import Tail
 
 
 async def burning(broken: World, tail: Tail) -> asyncpg.Connection:

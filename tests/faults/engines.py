@@ -18,10 +18,10 @@ import asyncpg
 import psutil
 import redis.asyncio
 
+from monoq.compose.start import package_dir
 from monoq.embedded.postgres import PostgresEngine
 from monoq.embedded.redis import RedisEngine
 from monoq.embedded.sockets import make, remove, socket_folder
-from monoq.start import package_dir
 from monoq.store.migrate import migrate
 
 GUARD = Path(__file__).parent / "guard.sql"

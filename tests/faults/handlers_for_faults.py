@@ -90,7 +90,7 @@ async def stubborn(payload: Any, ctx: JobContext) -> None:
             await asyncio.sleep(3600)
 
 
-if "monoq.fork_server" in sys.orig_argv and Path(os.environ["LEDGER"] + ".broken").exists():
+if "monoq.worker.fork_server" in sys.orig_argv and Path(os.environ["LEDGER"] + ".broken").exists():
     raise RuntimeError("the handlers do not load here")
 
 

@@ -64,7 +64,7 @@ class Watch:
 async def judge(broken: World, found: Found, broke: Breaker, seconds: float) -> dict[str, Any]:
     """Everything that is worth telling, by name."""
     rows = await broken.fetch(
-        "SELECT id, tenant_id, status::text, payload, lost, deaths, finished_at FROM jobs"
+        "SELECT id, tenant_id, status::text, payload, crashes, deaths, finished_at FROM jobs"
     )
     by_id = {str(row["id"]): row for row in rows}
     executions = broken.executions()

@@ -40,8 +40,10 @@ async def began(broken: World, at_least: int, job_id: Any = None) -> None:
 
 
 async def fates(broken: World, ids: list[Any]) -> set[tuple[str, int, int]]:
-    sql = "SELECT status, attempts, lost FROM jobs WHERE id = ANY ($1::uuid[])"
-    return {(row["status"], row["attempts"], row["lost"]) for row in await broken.fetch(sql, ids)}
+    sql = "SELECT status, attempts, crashes FROM jobs WHERE id = ANY ($1::uuid[])"
+    return {
+        (row["status"], row["attempts"], row["crashes"]) for row in await broken.fetch(sql, ids)
+    }
 
 
 async def test_a_job_that_ends_its_own_process_fails_after_three_runs(tmp_path: Path) -> None:
@@ -58,9 +60,9 @@ async def test_a_job_that_ends_its_own_process_fails_after_three_runs(tmp_path: 
         guilty = {way: (await broken.submit_sql("apart", f'"{way}"'))[0] for way in ways}
         await broken.all_ended()
         for way, said in ways.items():
-            sql = "SELECT status, attempts, lost, deaths, error FROM jobs WHERE id = $1"
+            sql = "SELECT status, attempts, crashes, deaths, error FROM jobs WHERE id = $1"
             (row,) = await broken.fetch(sql, guilty[way])
-            told = (row["status"], row["attempts"], row["lost"], row["deaths"])
+            told = (row["status"], row["attempts"], row["crashes"], row["deaths"])
             assert told == ("FAILED", 3, 3, 0), (way, row["error"])
             assert row["error"].startswith(f"its process died ({said}"), way
             assert len(starts(broken, guilty[way])) == 3
@@ -91,7 +93,7 @@ async def test_twenty_jobs_complete_though_their_fork_server_is_killed_three_tim
             await asyncio.to_thread(fork_server.wait)
         await broken.all_ended()
         assert await fates(broken, ids) == {INNOCENT}
-        assert await broken.value("SELECT sum(lost) FROM jobs") == 0
+        assert await broken.value("SELECT sum(crashes) FROM jobs") == 0
         assert broken.workers[0].said().count("the fork server died") == 3
 
 
@@ -104,9 +106,9 @@ async def test_a_job_whose_child_is_killed_by_another_runs_again_uncharged(tmp_p
             (child,) = fork_server.children()
             child.kill()
         await broken.all_ended()
-        sql = "SELECT attempts, lost, deaths, status, errors::text AS errors FROM jobs"
+        sql = "SELECT attempts, crashes, deaths, status, errors::text AS errors FROM jobs"
         (row,) = await broken.fetch(sql)
-        assert (row["status"], row["attempts"], row["lost"], row["deaths"]) == (
+        assert (row["status"], row["attempts"], row["crashes"], row["deaths"]) == (
             "COMPLETED",
             1,
             0,

@@ -20,17 +20,17 @@ from faults.burner import burning
 from faults.light import Memory, connect
 from faults.storm import storm
 from faults.world import World, world
+from monoq.changes.replayer import Replayer
+from monoq.changes.tail import Tail
 from monoq.embedded.postgres import PostgresEngine, _installed
 from monoq.embedded.sockets import make, remove, socket_folder
 from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
 from monoq.live.subscription import Subscription
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.store.database import Database
 from monoq.store.migrate import migrate
 from monoq.store.stream import StreamStore
-from monoq.upkeep.replayer import Replayer
-from monoq.upkeep.tail import Tail
 
 SOCKETS = 2_000
 LATER = {"tenantId": "acme", "type": "work", "delayMs": 3_600_000}

@@ -19,10 +19,10 @@ from handlers_for_tests import app
 from faults.proxy import Proxy
 from faults.viewer import watching
 from faults.world import world
+from monoq.app.pool import Pool
 from monoq.embedded.redis import RedisEngine
 from monoq.live.publisher import Publisher
-from monoq.observe import Metrics
-from monoq.pool import Pool
+from monoq.observe.metrics import Metrics
 from monoq.queue.keys import QUEUE, UPDATES
 from monoq.queue.ready import Ready
 from monoq.store.database import Database

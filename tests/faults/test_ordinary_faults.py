@@ -15,7 +15,7 @@ from faults.proxy import Proxy
 from faults.world import HERE, World, world
 
 FATES = (
-    "SELECT status::text, attempts, lost, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
+    "SELECT status::text, attempts, crashes, deaths, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3, 4"
 )
 WORK = {
     "MONOQ_APP": "handlers_for_work:app",
@@ -106,7 +106,7 @@ async def test_one_kill_of_a_worker_with_long_jobs_fails_none_of_them_and_charge
         await broken.all_ended(60)
         assert {status for status, *_ in await fates(broken)} == {"COMPLETED"}
         assert await broken.value("SELECT max(attempts) FROM jobs") == 1
-        assert await broken.value("SELECT max(lost) FROM jobs") == 0
+        assert await broken.value("SELECT max(crashes) FROM jobs") == 0
         assert await broken.value(
             "SELECT bool_and(jsonb_array_length(errors) = 1 AND claim >= 2) FROM jobs"
         )

@@ -144,13 +144,13 @@ async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """C9: the alarm. Its age grows in /metrics; one warning says whose it is, one that it is over."""
-    monkeypatch.setattr("monoq.upkeep.horizon.ALARM_S", 1.5)
+    monkeypatch.setattr("monoq.changes.horizon.ALARM_S", 1.5)
 
     def warnings() -> list[str]:
         return [
             record.getMessage()
             for record in caplog.records
-            if record.name == "monoq.upkeep.horizon"
+            if record.name == "monoq.changes.horizon"
         ]
 
     async with serving(database_url, redis_url, role="api") as server:

@@ -167,9 +167,9 @@ async def test_a_job_that_kills_its_process_fails_after_three_runs_and_no_other_
         await eventually(ended, timeout=60)
         assert time.monotonic() - began < 30
         (row,) = await broken.fetch(
-            "SELECT status, lost, deaths, error FROM jobs WHERE id = $1", job_id
+            "SELECT status, crashes, deaths, error FROM jobs WHERE id = $1", job_id
         )
-        assert (row["status"], row["lost"], row["deaths"]) == ("FAILED", 2, 1)
+        assert (row["status"], row["crashes"], row["deaths"]) == ("FAILED", 2, 1)
         assert "its process died" in row["error"]
         starts = [claim for one, event, claim in broken.executions() if one == str(job_id)]
         assert len(starts) == 3

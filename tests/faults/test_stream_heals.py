@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,10 +20,11 @@ from faults.proxy import Proxy
 from faults.raw import frame, wire
 from faults.viewer import Viewer, watching
 from faults.world import world
+from monoq.changes.tail import Tail
+from monoq.live.change import Change
 from monoq.live.cursor import Horizon
 from monoq.live.hub import Hub
-from monoq.observe import Metrics
-from monoq.upkeep.tail import Tail
+from monoq.observe.metrics import Metrics
 
 
 async def test_a_worker_that_dies_between_commit_and_message_leaves_nobody_uninformed(
@@ -90,7 +90,7 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
 ) -> None:
     """The connection to Redis breaks, or looks alive and carries nothing any more. The tail never
     reads by itself here, after its start."""
-    monkeypatch.setattr("monoq.upkeep.tail.PERIOD_S", 3600)
+    monkeypatch.setattr("monoq.changes.tail.PERIOD_S", 3600)
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(Proxy(urlsplit(redis_url).path))
         server = await stack.enter_async_context(
@@ -105,14 +105,14 @@ async def test_what_was_missed_is_read_as_soon_as_messages_arrive_again(
                 proxy.cut()
             else:
                 proxy.swallow = {"down"}
-            await eventually(lambda: "live updates do not arrive" in caplog.text)
+            await eventually(lambda: "receiving live updates failed" in caplog.text)
             job_id = await db.fetchval("SELECT monoq_submit('acme', 'echo')::text")
             assert job_id not in viewer.statuses
             proxy.refuse, proxy.swallow = False, set()
             proxy.cut()
             await viewer.knows([job_id], "PENDING")
             # the tail may have been in the middle of a read
-            await eventually(lambda: "live updates arrive again" in caplog.text)
+            await eventually(lambda: "receiving live updates restored" in caplog.text)
 
 
 async def test_a_change_that_commits_late_with_an_early_transaction_id_is_told(
@@ -144,8 +144,8 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         hub, viewer = Hub(), Viewer()
 
         class Seat:
-            def offer(self, tenant_id: str, updates: Any) -> None:
-                viewer.hear([json.loads(text) for _, text in updates])
+            def offer(self, changes: Iterable[Change]) -> None:
+                viewer.hear([json.loads(change.text) for change in changes])
 
             def leave(self) -> None:
                 raise AssertionError("a crash makes no other database")
@@ -193,8 +193,8 @@ class Seat:
         self._hub = hub
         hub.add(tenant_id, self)
 
-    def offer(self, tenant_id: str, updates: Iterable[tuple[str, str]]) -> None:
-        self.told += [job_id for job_id, _ in updates]
+    def offer(self, changes: Iterable[Change]) -> None:
+        self.told += [change.job_id for change in changes]
 
     def leave(self) -> None:
         self.left.append(self._hub.horizon)
@@ -205,7 +205,7 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
 ) -> None:
     """A million jobs of one INSERT: the read of them takes longer than it may, and so would the
     next one."""
-    monkeypatch.setattr("monoq.upkeep.tail.MOST_READ", 100)
+    monkeypatch.setattr("monoq.changes.tail.MAX_READ", 100)
     hub = Hub()
     many, few = Seat(hub, "many"), Seat(hub, "few")
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))

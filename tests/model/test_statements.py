@@ -36,7 +36,7 @@ EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 TYPES = ["a", "b"]
 IDS = [UUID(int=n) for n in range(1, 5)]
 
-COLUMNS = "id, status::text, claim, attempts, version, lost, deaths, worker_id"
+COLUMNS = "id, status::text, claim, attempts, version, crashes, deaths, worker_id"
 EVERYTHING = f"SELECT {COLUMNS}, changed_xid, finished_at IS NOT NULL AS finished, jsonb_array_length(errors) AS history FROM jobs"
 
 
@@ -238,7 +238,7 @@ class Statements:
             job.claim += 1
             job.attempts += 1
             job.worker_id = worker_id
-            told = row["claim"], row["attempts"], row["version"], row["lost"], row["deaths"]
+            told = row["claim"], row["attempts"], row["version"], row["crashes"], row["deaths"]
             assert told == (job.claim, job.attempts, job.version, job.lost, job.deaths)
             self.runs.append((row["id"], job.claim, worker_id))
 
@@ -374,7 +374,7 @@ class Statements:
         job = self.jobs[job_id]
         job.lost, job.deaths = lost, deaths
         self.postgres.fetch(
-            "UPDATE jobs SET lost = $2, deaths = $3 WHERE id = $1", job_id, lost, deaths
+            "UPDATE jobs SET crashes = $2, deaths = $3 WHERE id = $1", job_id, lost, deaths
         )
 
     def a_delayed_job_is_due(self, job_id: UUID) -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from monoq import App, Backoff
-from monoq.fork_server import _word_before_a_kill
 from monoq.job import Status
 from monoq.worker.children import MAX_DEATHS, _died, _ending
+from monoq.worker.fork_server import _word_before_a_kill
 from monoq.worker.forked import KILLING, Death
 from monoq.worker.run import Ending, Run
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monoq.app import HARD_STOP_S
+from monoq.compose.root import HARD_STOP_S
 from monoq.config import Settings, env_names, load_settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from monoq.config import Settings, env_names
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -16,7 +16,16 @@ from monoq.worker.children import Children
 from monoq.worker.run import Ending, Run
 
 MAX_RESULT = 1000
-COMMAND = [sys.executable, "-m", "monoq.fork_server", "", "0", str(MAX_RESULT), "info", "console"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "monoq.worker.fork_server",
+    "",
+    "0",
+    str(MAX_RESULT),
+    "info",
+    "console",
+]
 FREE = 3
 
 

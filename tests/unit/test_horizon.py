@@ -1,6 +1,6 @@
 """The age of the oldest open transaction, told from snapshots alone."""
 
-from monoq.upkeep.horizon import HorizonAge
+from monoq.changes.horizon import HorizonAge
 
 
 def test_a_transaction_is_as_old_as_the_first_look_that_saw_a_later_one() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from monoq.pool import Pool
+from monoq.app.pool import Pool
 from monoq.queue.keys import QUEUE
 from monoq.queue.lists import JobLists, menus_of
 

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from monoq import App, Backoff, JobContext
+from monoq.app.registry import load_app
 from monoq.errors import ConfigError
-from monoq.registry import load_app
 
 
 class Email(BaseModel):

@@ -6,7 +6,7 @@ import logging
 import pytest
 from conftest import eventually
 
-from monoq.service import Service, supervise
+from monoq.process.service import Service, supervise
 
 
 class Probe(Service):
@@ -31,7 +31,7 @@ class Probe(Service):
         self.diary.append(f"{self.name} ends")
 
 
-async def test_stages_stop_one_after_the_other_in_their_order() -> None:
+async def test_phases_stop_one_after_the_other_in_their_order() -> None:
     diary: list[str] = []
     stop = asyncio.Event()
     first, second, third = (Probe(name, diary) for name in ("first", "second", "third"))

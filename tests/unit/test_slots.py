@@ -4,8 +4,8 @@ import asyncio
 import time
 from uuid import UUID
 
-from monoq.pool import Pool
-from monoq.registry import App
+from monoq.app.pool import Pool
+from monoq.app.registry import App
 from monoq.worker.run import Run
 from monoq.worker.slots import Slots
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from monoq.timeout import SharedTimeout
+from monoq.process.timeout import SharedTimeout
 
 
 async def wait_within(limit: SharedTimeout, done: asyncio.Event) -> str:

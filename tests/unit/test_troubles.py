@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
-from monoq.observe import Metrics
+from monoq.observe.metrics import Metrics
 from monoq.upkeep import troubles as module
 from monoq.upkeep.troubles import AGAIN_AFTER_S, NEWS_AFTER_S, Troubles
 

@@ -12,7 +12,7 @@ WITH me AS MATERIALIZED (
     FROM jobs
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
       AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
-      AND (jobs.lost + jobs.deaths > 0) = $5
+      AND (jobs.crashes + jobs.deaths > 0) = $5
     ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
 )
@@ -23,6 +23,6 @@ SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = ve
 FROM due, me
 WHERE jobs.ctid = due.ctid
 RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
-          jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.lost, jobs.deaths,
+          jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.crashes, jobs.deaths,
           pg_column_size(jobs.payload) AS payload_bytes,
           date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at, me.xid

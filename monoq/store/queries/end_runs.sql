@@ -11,12 +11,12 @@ SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_
                   THEN now() + ended.delay_ms * interval '1 ms' ELSE run_at END,
     worker_id = NULL, deadline_at = NULL,
     attempts = jobs.attempts - ended.attempts_back,
-    lost = jobs.lost + ended.lost, deaths = jobs.deaths + ended.deaths,
+    crashes = jobs.crashes + ended.crashes, deaths = jobs.deaths + ended.deaths,
     error = coalesce(ended.error, jobs.error),
     errors = CASE WHEN ended.error IS NULL THEN errors
                   ELSE CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
                        || jsonb_build_object('attempt', attempts, 'error', ended.error, 'at', now(), 'workerId', worker_id) END
 FROM unnest($1::uuid[], $2::int[], $3::job_status[], $4::bigint[], $5::int[], $6::int[], $7::int[], $8::text[])
-     AS ended (id, claim, status, delay_ms, attempts_back, lost, deaths, error)
+     AS ended (id, claim, status, delay_ms, attempts_back, crashes, deaths, error)
 WHERE jobs.id = ended.id AND jobs.claim = ended.claim AND jobs.worker_id = $9
 RETURNING jobs.id, jobs.version, date_part('epoch', now()) AS at

@@ -1,7 +1,8 @@
--- For how many seconds the longest-waiting due job has been due; NULL: none is. Exact as long as there are no more than 2,000 tenants per
--- type with due jobs; beyond that it is the longest of these and of the 1,000 jobs that were stored first, so it may be too little.
+-- For how many seconds the longest-waiting due job has been due; NULL: none is. Exact as long as there are no more than $2 tenants and
+-- priorities per type with due jobs; beyond that it is the longest of these and of the $1 jobs that were stored first, so it may be too
+-- little.
 SELECT date_part('epoch', now() - least(
-    (SELECT min(run_at) FROM (SELECT run_at FROM waiting_jobs ORDER BY id LIMIT 1000) AS stored_first),
+    (SELECT min(run_at) FROM (SELECT run_at FROM waiting_jobs ORDER BY id LIMIT $1) AS stored_first),
     (WITH RECURSIVE kinds AS (
          (SELECT suspect, type FROM waiting_jobs ORDER BY suspect, type LIMIT 1)
          UNION ALL
@@ -26,7 +27,7 @@ SELECT date_part('epoch', now() - least(
                AND (tenant_id, priority) > (firsts.tenant_id, firsts.priority)
              ORDER BY tenant_id, priority, run_at LIMIT 1
          ) AS next
-         WHERE firsts.hops < 2000
+         WHERE firsts.hops < $2
      )
      SELECT min(run_at) FROM firsts)
 )) AS waited_s

@@ -16,7 +16,7 @@ WITH me AS MATERIALIZED (
     DELETE FROM delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM due))
 ), promoted AS (
     INSERT INTO waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
-    SELECT jobs.id, jobs.run_at, jobs.priority, jobs.lost + jobs.deaths > 0, jobs.tenant_id, jobs.type
+    SELECT jobs.id, jobs.run_at, jobs.priority, jobs.crashes + jobs.deaths > 0, jobs.tenant_id, jobs.type
     FROM jobs
     WHERE jobs.id = ANY (ARRAY(SELECT id FROM due)) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
     ON CONFLICT (id) DO NOTHING

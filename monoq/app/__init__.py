@@ -1,0 +1,1 @@
+"""What users declare: an App with its handlers, their outcomes, backoff and pools. Pure values."""

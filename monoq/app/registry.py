@@ -1,0 +1,243 @@
+"""Job types and their handlers: what a user's code declares, and what the API and the worker look
+up. It must never run a handler."""
+
+import importlib
+import inspect
+import re
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, overload
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from monoq import codec
+from monoq.app.backoff import Backoff
+from monoq.app.pool import Pool
+from monoq.errors import ConfigError
+from monoq.job import TYPE_PATTERN
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a handler may know of its run, if it has a parameter of this type.
+
+    Attributes:
+        job_id, tenant_id, type: Of the job.
+        attempt: Which attempt this is; the first is 1.
+        max_attempts: How many there may be, the first included.
+        claim: Grows with each run of the job, whoever runs it: a fencing token for systems that the
+            handler writes to.
+        deadline: When the run is cut off, on the clock of `time.monotonic`, in seconds.
+
+    >>> async def send_email(payload: Email, ctx: JobContext) -> None:
+    ...     left_s = ctx.deadline - time.monotonic()
+    """
+
+    job_id: UUID
+    tenant_id: str
+    type: str
+    attempt: int
+    max_attempts: int
+    claim: int
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One job type: the function, how its payload is checked, and its policy."""
+
+    name: str
+    function: Callable[..., Any]
+    payload: TypeAdapter[Any] | None  # None: the function takes the parsed JSON as it is
+    takes_payload: bool
+    takes_context: bool
+    is_async: bool
+    isolated: bool
+    max_attempts: int
+    timeout_s: float
+    backoff: Backoff
+
+    @property
+    def pool(self) -> Pool:
+        """Where its jobs run."""
+        if self.isolated:
+            return Pool.CHILDREN
+        return Pool.LOOP if self.is_async else Pool.THREADS
+
+    def parse(self, text: str) -> Any:
+        """The payload for the function, from JSON text; raises pydantic.ValidationError."""
+        return self.payload.validate_json(text) if self.payload else codec.read(text)
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of the payload."""
+        return self.payload.json_schema() if self.payload else {}
+
+
+@dataclass
+class App:
+    """A set of handlers by job type. `monoq serve --app package.module:app` serves those of one
+    App.
+
+    >>> app = App()
+    >>> @app.handler("send_email", max_attempts=5, timeout=30)
+    ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
+    """
+
+    handlers: dict[str, Handler] = field(default_factory=dict)
+
+    @overload
+    def handler(self, name: F, /) -> F: ...
+    @overload
+    def handler(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        max_attempts: int = ...,
+        timeout: float = ...,
+        backoff: Backoff = ...,
+        isolated: bool = ...,
+    ) -> Callable[[F], F]: ...
+
+    def handler(
+        self,
+        name: str | Callable[..., Any] | None = None,
+        /,
+        *,
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        backoff: Backoff = Backoff(),  # noqa: B008 - frozen
+        isolated: bool = False,
+    ) -> Any:
+        """Declares the handler of a job type; sync or async. The function stays callable.
+
+        It takes the payload (annotated with a pydantic model, a dataclass or any type pydantic
+        knows; plain JSON without annotation) and, if it asks for one, a JobContext. What it returns
+        is the job's result: any value that has a JSON form, or an outcome (Retry, Snooze, Cancel,
+        Fail). An exception is a failed attempt.
+
+        Args:
+            name: The job type; by default the function's name.
+            max_attempts: How many runs there may be, the first included.
+            timeout: Seconds that each run may take, up to 86,400.
+            backoff: The delay between attempts.
+            isolated: Runs each job in a child process, which is killed at the timeout.
+
+        Raises ConfigError for a name, a policy or a function that cannot be a handler.
+
+        >>> @app.handler("send_email", max_attempts=5, timeout=30)
+        ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
+        """
+        if callable(name):
+            return self.handler()(name)
+
+        def declare(function: F) -> F:
+            self.add(
+                describe(
+                    function, name or function.__name__, max_attempts, timeout, backoff, isolated
+                )
+            )
+            return function
+
+        return declare
+
+    def add(self, handler: Handler) -> None:
+        """Adds a handler; a second one for the same job type is an error."""
+        if handler.name in self.handlers:
+            raise ConfigError(f"two handlers for the job type {handler.name!r}")
+        self.handlers[handler.name] = handler
+
+    def include(self, other: "App") -> None:
+        """Adds all handlers of another App."""
+        for handler in other.handlers.values():
+            self.add(handler)
+
+    def get(self, name: str) -> Handler | None:
+        """The handler of a job type, or None."""
+        return self.handlers.get(name)
+
+    def types_of(self, pool: Pool) -> list[str]:
+        """The job types that run in a pool."""
+        return [handler.name for handler in self.handlers.values() if handler.pool is pool]
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self.handlers.values())
+
+
+def describe(
+    function: Callable[..., Any],
+    name: str,
+    max_attempts: int,
+    timeout: float,
+    backoff: Backoff,
+    isolated: bool,
+) -> Handler:
+    """Reads a function's signature into a Handler; raises ConfigError for one that cannot be called
+    as a handler."""
+    if not re.fullmatch(TYPE_PATTERN, name):
+        raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
+    if max_attempts < 1 or not 0 < timeout <= 86_400:
+        raise ConfigError(
+            f"handler {name!r}: max_attempts must be at least 1,"
+            " timeout above 0 and at most 86400 seconds"
+        )
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = [
+        p
+        for p in inspect.signature(function).parameters.values()
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    contexts = [
+        p
+        for p in parameters
+        if hints.get(p.name) is JobContext or (p.name == "ctx" and p.name not in hints)
+    ]
+    payloads = [p for p in parameters if p not in contexts]
+    if (
+        len(contexts) > 1
+        or len(payloads) > 1
+        or (contexts and payloads and parameters[0] is contexts[0])
+    ):
+        raise ConfigError(
+            f"handler {name!r} must take (payload), (payload, ctx: JobContext),"
+            " (ctx: JobContext) or nothing"
+        )
+    annotation = hints.get(payloads[0].name, Any) if payloads else Any
+    return Handler(
+        name=name,
+        function=function,
+        payload=None if annotation is Any else TypeAdapter(annotation),
+        takes_payload=bool(payloads),
+        takes_context=bool(contexts),
+        is_async=inspect.iscoroutinefunction(function),
+        isolated=isolated,
+        max_attempts=max_attempts,
+        timeout_s=timeout,
+        backoff=backoff,
+    )
+
+
+def load_app(path: str) -> App:
+    """Imports `package.module:attribute` (the current directory counts); raises ConfigError in one
+    line if that fails."""
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigError(f"--app {path!r}: expected package.module:attribute")
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:  # whatever a user's module does at import: it is their line to mend
+        raise ConfigError(f"--app {path!r}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, App):
+        raise ConfigError(f"--app {path!r}: it is a {type(found).__name__}, not a monoq.App")
+    return found

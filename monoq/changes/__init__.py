@@ -1,0 +1,1 @@
+"""Reads changes from Postgres again for viewers. Only the API runs it."""

@@ -1,0 +1,55 @@
+"""`monoq check`: whether a start would succeed. It must change nothing."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from monoq.config import Settings
+from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
+from monoq.queue.ready import Ready
+from monoq.store.migrate import missing_migrations
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    ok: bool
+    text: str
+
+
+async def check_all(
+    settings: Settings, database_url: str, redis_url: str, migrations: Path
+) -> list[Finding]:
+    """Settings (valid, or there would be none), PostgreSQL and its schema, Redis."""
+    return [
+        Finding(True, "settings are valid"),
+        await _database(settings, database_url, migrations),
+        await _queue(redis_url),
+    ]
+
+
+async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
+    try:
+        missing = await missing_migrations(url, migrations)
+    except (DatabaseUnavailable, ConfigError) as error:
+        return Finding(False, str(error))
+    if missing and settings.database_url is not None:
+        return Finding(
+            False,
+            "PostgreSQL answers, the schema is not current"
+            f" (missing {', '.join(missing)}): run `monoq migrate`",
+        )
+    return Finding(
+        True,
+        "PostgreSQL answers, "
+        + ("the schema is made at the first start" if missing else "the schema is current"),
+    )
+
+
+async def _queue(url: str) -> Finding:
+    try:
+        ready = Ready(url)
+        await ready.ping()
+        await ready.close()
+    except (QueueUnavailable, ConfigError) as error:
+        return Finding(False, f"Redis cannot be reached: {error}")
+    return Finding(True, "Redis answers")

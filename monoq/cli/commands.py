@@ -1,0 +1,197 @@
+"""The command line: reads flags, calls one thing, says what came of it. Wrong settings end with one
+line and exit code 2."""
+
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import uvloop
+
+from monoq import __version__
+from monoq.cli.check import check_all
+from monoq.cli.health import health
+from monoq.cli.remote import errors_in_one_line, jobs, submit
+from monoq.compose.root import handlers_of
+from monoq.compose.root import serve as serve_role
+from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
+from monoq.config import Settings, env_names, load_settings
+from monoq.errors import MonoqError
+from monoq.observe import log
+from monoq.process.exit import interrupt, on_signals
+from monoq.store import migrate as schema
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def setting(name: str, **kwargs: Any) -> Callable[[C], C]:
+    """A flag for a setting. It has no default of its own: that lives in Settings."""
+    described = f"{Settings.model_fields[name].description}  [env: {', '.join(env_names(name))}]"
+    return click.option(f"--{name.replace('_', '-')}", name, default=None, help=described, **kwargs)
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """monoq: a real-time multi-tenant job queue with a live dashboard."""
+
+
+@main.command()
+@setting("role", type=click.Choice(["api", "worker", "all"]))
+@setting("app")
+@setting("host")
+@setting("port", type=int)
+@setting("server", type=click.Choice(["hypercorn", "uvicorn"]))
+@setting("database_url")
+@setting("redis_url")
+@setting("data_dir")
+@setting("batch_size", type=int)
+@setting("slots", type=int)
+@setting("shutdown_timeout", type=float)
+@setting("metrics_port", type=int)
+@setting("log", type=click.Choice(["console", "json"]))
+@setting("log_level")
+def serve(**flags: Any) -> None:
+    """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
+    with errors_in_one_line():
+        settings = load_settings(**flags)
+        log.configure(settings.log_level, settings.log)
+        raise_descriptor_limit()
+        records = _errors_as_records(settings.log == "json")
+        with records, _engines(settings) as (database_url, redis_url):
+            uvloop.run(require_schema(settings, database_url))
+            healthy = uvloop.run(serve_role(settings, database_url, redis_url))
+    sys.exit(0 if healthy else 1)
+
+
+@main.command()
+@setting("database_url")
+@setting("data_dir")
+def migrate(**flags: Any) -> None:
+    """Bring the database's schema up to date."""
+    with errors_in_one_line():
+        settings = load_settings(**flags)
+        with _engines(settings, redis=False) as (database_url, _):
+            applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
+    click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
+
+
+@main.command()
+@setting("app")
+@setting("database_url")
+@setting("redis_url")
+@setting("data_dir")
+def check(**flags: Any) -> None:
+    """Validate the settings, reach both engines, compare the schema; start nothing else. Exit code
+    0: all is well."""
+    with errors_in_one_line():
+        settings = load_settings(**flags)
+        handlers_of(settings)
+        with _engines(settings) as (database_url, redis_url):
+            findings = uvloop.run(
+                check_all(settings, database_url, redis_url, package_dir("migrations"))
+            )
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.command()
+@click.argument(
+    "measures",
+    nargs=-1,
+    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]),
+)
+@click.option(
+    "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="counted rounds, after one to warm up",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="worker processes that drain",
+)
+@click.option(
+    "--history",
+    multiple=True,
+    type=int,
+    default=(10_000, 1_000_000),
+    show_default=True,
+    help="finished jobs, for scale",
+)
+@click.option(
+    "--tenants",
+    multiple=True,
+    type=int,
+    default=(1, 1000, 10_000),
+    show_default=True,
+    help="tenants waiting, for scale",
+)
+@click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
+@click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
+@click.option(
+    "--compare",
+    type=click.Path(path_type=Path, exists=True),
+    help="show the ratio to an earlier --json",
+)
+@setting("database_url")
+@setting("redis_url")
+def bench(
+    measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
+) -> None:
+    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
+
+    On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else
+    meanwhile.
+    """
+    from monoq.bench import report
+    from monoq.bench.run import run_bench
+
+    flags = {name: options.pop(name) for name in ("database_url", "redis_url")}
+    with errors_in_one_line(), tempfile.TemporaryDirectory(prefix="monoq-bench-") as folder:
+        settings = load_settings(**flags, data_dir=folder)
+        with _engines(settings) as (database_url, redis_url):
+            chosen = measures or ("submit", "drain", "latency")
+            result = uvloop.run(
+                run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options)
+            )
+    report.show(result, compare)
+    if save:
+        save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
+    """The URLs of the engines. Whatever signal ends the command, it leaves them: SIGTERM and a
+    closed terminal are as Ctrl-C."""
+    with on_signals(interrupt), engine_urls(settings, redis=redis) as urls:
+        yield urls
+
+
+@contextmanager
+def _errors_as_records(wanted: bool) -> Iterator[None]:
+    """Where a program reads the log, why a start failed is a record like any other."""
+    try:
+        yield
+    except MonoqError as error:
+        if not wanted:
+            raise
+        logging.getLogger("monoq").critical("%s", error)
+        sys.exit(2)
+
+
+for command in (health, submit, jobs):
+    main.add_command(command)

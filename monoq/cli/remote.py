@@ -1,0 +1,175 @@
+"""The commands that talk to a running server: submit, jobs. They must know no more of it than its
+URL."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from monoq.config import load_settings
+from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
+from monoq.process.exit import Interrupted
+
+# Imported where they are used: a worker is started by the same command line, and needs none of
+# them.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from monoq.client.client import Client
+    from monoq.client.shapes import Job
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """Ends the command with one line: exit code 1 for what a server says, 2 for a wrong setting."""
+    try:
+        yield
+    except (RequestRefused, ServerUnreachable) as error:
+        click.echo(f"monoq: {error}", err=True)
+        sys.exit(1)
+    except MonoqError as error:
+        click.echo(f"monoq: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except Interrupted as error:
+        sys.exit(error.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def server_url(command: C) -> C:
+    """The flag that says where the server is."""
+    return click.option(
+        "--url",
+        envvar="MONOQ_URL",
+        help="a running monoq  [env: MONOQ_URL; default: the configured port here]",
+    )(command)
+
+
+@click.command()
+@click.argument("tenant")
+@click.argument("type", metavar="TYPE")
+@click.argument("payload", default="{}")
+@click.option("--delay-ms", type=int, help="run it that much later")
+@click.option("--priority", type=int, help="the lower runs first")
+@click.option("--max-attempts", type=int, help="all runs, the first included")
+@click.option("--idempotency-key", help="the same key again brings back the first job")
+@click.option(
+    "--wait", is_flag=True, help="wait for its end and show it; exit code 1 unless it is COMPLETED"
+)
+@server_url
+def submit(
+    tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any
+) -> None:
+    """Create a job of TYPE for TENANT with a JSON PAYLOAD; prints its id."""
+    try:
+        parsed = json.loads(payload)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
+
+    async def create(client: "Client") -> "Job | None":
+        job_id = await client.submit(tenant, type, parsed, **options)
+        click.echo(job_id)
+        return await client.wait(job_id, timeout=86_400) if wait else None
+
+    if job := _ask(url, create):
+        _console().print_json(data=job)
+        sys.exit(0 if job["status"] == "COMPLETED" else 1)
+
+
+@click.group()
+def jobs() -> None:
+    """Look at jobs, cancel or retry them."""
+
+
+@jobs.command("list")
+@click.argument("tenant")
+@click.option(
+    "--status", type=click.Choice(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"])
+)
+@click.option("--type", "job_type")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--cursor", help="where the last page ended")
+@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@server_url
+def list_jobs(
+    tenant: str,
+    status: str | None,
+    job_type: str | None,
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    url: str | None,
+) -> None:
+    """The newest jobs of TENANT."""
+    page = _ask(
+        url,
+        lambda client: client.list(
+            tenant, status=status, type=job_type, limit=limit, cursor=cursor
+        ),
+    )
+    if as_json:
+        return click.echo(json.dumps(page))
+    from rich.table import Table
+
+    table = Table("id", "type", "status", "attempts", "created", "error")
+    for job in page["jobs"]:
+        attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
+        table.add_row(
+            job["id"],
+            job["type"],
+            job["status"],
+            attempts,
+            job["createdAt"],
+            (job["error"] or "")[:60],
+        )
+    _console().print(table)
+    if page["nextCursor"]:
+        click.echo(f"more: --cursor {page['nextCursor']}")
+    return None
+
+
+@jobs.command()
+@click.argument("job_id")
+@server_url
+def show(job_id: str, url: str | None) -> None:
+    """One job with its payload, result and errors."""
+    _console().print_json(data=_ask(url, lambda client: client.get(job_id)))
+
+
+@jobs.command()
+@click.argument("job_id")
+@server_url
+def cancel(job_id: str, url: str | None) -> None:
+    """Cancel a waiting or running job."""
+    click.echo(_ask(url, lambda client: client.cancel(job_id))["status"])
+
+
+@jobs.command()
+@click.argument("job_id")
+@server_url
+def retry(job_id: str, url: str | None) -> None:
+    """Put a failed or cancelled job back."""
+    click.echo(_ask(url, lambda client: client.retry(job_id))["status"])
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:
+    from monoq.client.client import Client
+
+    async def ask() -> Any:
+        async with Client(url or f"http://127.0.0.1:{load_settings().port}") as client:
+            return await call(client)
+
+    with errors_in_one_line():
+        return asyncio.run(ask())

@@ -1,0 +1,129 @@
+"""The composition of what serves HTTP. `root.py` imports it only for that: a worker without a port
+does without Quart and Hypercorn."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from monoq.api.application import create_quart
+from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.forwarded import TrustedProxies
+from monoq.api.guard import ASGIApp, Guard
+from monoq.api.health import health_blueprint
+from monoq.api.hosts import AllowedHosts
+from monoq.api.intake import Intake
+from monoq.api.jobs import jobs_blueprint
+from monoq.api.metrics import Scrapes, metrics_blueprint
+from monoq.api.metrics_server import MetricsServer
+from monoq.api.server import ApiServer
+from monoq.api.tenants import tenants_blueprint
+from monoq.changes.replayer import Replayer
+from monoq.changes.tail import Tail
+from monoq.compose.shared import Shared
+from monoq.compose.start import package_dir
+from monoq.config import Settings
+from monoq.live.hub import Hub
+from monoq.live.sockets import Sockets
+from monoq.live.subscriber import Subscriber
+from monoq.process.service import Service
+from monoq.store.counts import CountStore
+from monoq.store.database import Database
+from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
+from monoq.submit import LANES, Pusher, Submitter
+
+ServeHttp = Callable[[Guard, Sockets], Service]
+
+
+def scrapes(shared: Shared) -> Scrapes:
+    """What answers /metrics, on whichever ports it is asked for."""
+    return Scrapes(metrics=shared.metrics, counts=shared.counts, ready=shared.ready)
+
+
+def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
+    """The port for /metrics alone."""
+    settings = shared.settings
+    assert settings.metrics_port is not None
+    quart = create_quart([metrics_blueprint(scrapes)])
+    return MetricsServer(
+        quart=quart,
+        host=settings.metrics_host,
+        port=settings.metrics_port,
+        hosts=AllowedHosts(settings.allowed_hosts, bound=settings.metrics_host),
+    )
+
+
+def share_connections(connections: int) -> dict[str, int]:
+    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a
+    healthy API look ill."""
+    return {"submit": LANES, "health": 1, "api": connections - LANES - 1}
+
+
+def api_services(
+    shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None
+) -> list[Service]:
+    """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
+    settings, app, publisher, metrics = (
+        shared.settings,
+        shared.app,
+        shared.publisher,
+        shared.metrics,
+    )
+    database = pools["api"]
+    hub = Hub()
+    replayer = Replayer(StreamStore(database), hub)
+    tail = Tail(shared.database_url, hub, metrics)
+    sockets = Sockets(hub, replayer, metrics)
+    pusher = Pusher(shared.ready, metrics)
+    submitter = Submitter(
+        database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
+    )
+    server: Service
+
+    def draining() -> bool:
+        return server.stopping.is_set()
+
+    quart = create_quart(
+        [
+            jobs_blueprint(
+                store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
+            ),
+            tenants_blueprint(counts=CountStore(database)),
+            health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
+            metrics_blueprint(scrapes),
+            dashboard_blueprint(static=package_dir("static"), app=app),
+        ]
+    )
+    guard = Guard(
+        Intake(
+            cast(ASGIApp, quart),
+            app=app,
+            accept_unknown=settings.accept_unknown_types,
+            submitter=submitter,
+        ),
+        sockets=sockets,
+        hosts=AllowedHosts(settings.allowed_hosts, bound=settings.host),
+        proxies=TrustedProxies(settings.trusted_proxies),
+        draining=draining,
+    )
+    server = (serve_http or partial(_server, settings))(guard, sockets)
+    return [
+        server,
+        submitter,
+        pusher,
+        replayer,
+        Subscriber(shared.redis_url, hub, tail.read_soon),
+        tail,
+    ]
+
+
+def _server(settings: Settings, guard: Guard, sockets: Sockets) -> ApiServer:
+    return ApiServer(
+        app=guard,
+        sockets=sockets,
+        host=settings.host,
+        port=settings.port,
+        drain_s=settings.drain,
+        grace_s=settings.shutdown_timeout,
+        server=settings.server,
+    )

@@ -1,0 +1,214 @@
+"""The composition root: builds the parts of a role and hands each what it uses. Only it and
+`http.py` may import all others."""
+
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from monoq import __version__
+from monoq.app.pool import Pool
+from monoq.app.registry import App, load_app
+from monoq.compose.shared import Shared
+from monoq.config import Settings
+from monoq.handlers import builtin
+from monoq.live.publisher import Publisher
+from monoq.observe.metrics import Metrics
+from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
+from monoq.process.service import Service, supervise
+from monoq.queue.ready import Ready
+from monoq.store.counts import CountStore
+from monoq.store.database import Database, Plans
+from monoq.store.jobs import JobStore
+from monoq.store.stream import StreamStore
+from monoq.store.workers import WorkerStore
+from monoq.upkeep.counter import Counter
+from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.promoter import Promoter
+from monoq.upkeep.pruner import Pruner
+from monoq.upkeep.rescuer import Rescuer
+from monoq.upkeep.stager import Stager
+from monoq.upkeep.troubles import Troubles
+from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.worker import Sizes, Worker
+
+if TYPE_CHECKING:
+    from monoq.compose.http import ServeHttp
+
+log = logging.getLogger(__name__)
+
+HARD_STOP_S = 1.0
+# for so long a handler that computes may hold up the other threads; Python's own 5 ms would be paid
+# at each round trip
+SWITCH_S = 0.001
+
+
+def handlers_of(settings: Settings) -> App:
+    """The built-in job types and those of `--app`."""
+    app = App()
+    app.include(builtin)
+    if settings.app:
+        app.include(load_app(settings.app))
+    return app
+
+
+async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
+    """Runs the role until SIGTERM, SIGINT or SIGHUP; returns whether it ended as asked.
+
+    A second signal forces the end.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(UnwaitedThreads())
+
+    def asked_to_stop(_: int) -> None:
+        # A stop is bounded, whatever clients, handlers and their threads do: what is not written by
+        # then is rescued by others. The time runs from here: a handler may block the loop.
+        force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
+        loop.call_soon_threadsafe(_stop, stop)
+
+    with on_signals(asked_to_stop):
+        async with build(settings, database_url, redis_url) as phases:
+            collect_seldom()
+            sys.setswitchinterval(SWITCH_S)
+            healthy = await supervise(phases, stop, settings.shutdown_timeout)
+            # If a part died, nobody has asked for the stop: its rest is bounded, too.
+            force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
+        return healthy
+
+
+def _stop(stop: asyncio.Event) -> None:
+    log.info("stopping; a second signal forces it")
+    stop.set()
+
+
+def collect_seldom() -> None:
+    """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds,
+    15 % of a busy worker's time went into looking for them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
+) -> AsyncIterator[list[list[Service]]]:
+    """The services of the role, in the phases in which they are to be stopped: what takes work in,
+    what finishes it, what tells of it.
+
+    `serve_http` makes the service that serves the API; without it our own server does.
+    """
+    app = handlers_of(settings)
+    metrics = Metrics(types=app.handlers, version=__version__)
+    async with AsyncExitStack() as open_parts:
+        database = await _database(
+            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4
+        )
+        jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
+        ready = Ready(redis_url)
+        open_parts.push_async_callback(ready.close)
+        publisher = Publisher(redis_url, metrics)
+        troubles = Troubles(metrics)
+        stager = Stager(jobs=jobs, workers=workers, ready=ready, troubles=troubles)
+        rescuer = Rescuer(
+            jobs=jobs,
+            workers=workers,
+            publisher=publisher,
+            metrics=metrics,
+            lease_s=settings.lease,
+            troubles=troubles,
+        )
+        shared = Shared(
+            settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager
+        )
+        taking: list[Service] = [
+            stager,
+            Promoter(jobs, troubles),
+            rescuer,
+            Counter(counts, troubles),
+            Pruner(StreamStore(database), troubles),
+            LoopLag(metrics),
+        ]
+        finishing: list[Service] = []
+        if settings.role in ("api", "all") or settings.metrics_port is not None:
+            # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
+            from monoq.compose import http
+
+            scrapes = http.scrapes(shared)
+            open_parts.push_async_callback(scrapes.close)
+            if settings.role in ("api", "all"):
+                pools = {
+                    name: await _database(
+                        open_parts, settings, database_url, "fresh", f"monoq {name}", connections
+                    )
+                    for name, connections in http.share_connections(
+                        settings.database_connections
+                    ).items()
+                }
+                server, *behind = http.api_services(shared, pools, scrapes, serve_http)
+                taking.append(server)
+                finishing += behind
+            if settings.metrics_port is not None:
+                taking.append(http.metrics_server(shared, scrapes))
+        if settings.role in ("worker", "all"):
+            database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
+            worker, heartbeat = await _worker(shared, database)
+            taking.append(worker)
+            finishing.append(heartbeat)
+        yield [taking, finishing, [publisher]]
+
+
+async def _database(
+    open_parts: AsyncExitStack,
+    settings: Settings,
+    url: str,
+    plans: Plans,
+    name: str,
+    connections: int | None = None,
+) -> Database:
+    database = await Database.connect(
+        url, connections=connections or settings.database_connections, plans=plans, name=name
+    )
+    open_parts.push_async_callback(database.close)
+    return database
+
+
+async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat]:
+    settings, app = shared.settings, shared.app
+    sizes = Sizes(settings.batch_size, settings.slots, settings.threads, settings.children)
+    heartbeat = Heartbeat(
+        database_url=shared.database_url,
+        sizes=(sizes.slots, sizes.threads, sizes.children),
+        types=[app.types_of(pool) for pool in Pool],
+        lease_s=settings.lease,
+        beat_s=settings.beat,
+        watchdog_s=settings.watchdog,
+    )
+    await heartbeat.register()
+    fork_server = [
+        settings.app or "",
+        str(settings.child_memory),
+        str(settings.max_result),
+        settings.log_level,
+        settings.log,
+    ]
+    worker = Worker(
+        app=app,
+        jobs=JobStore(database),
+        looks=shared.jobs,
+        redis_url=shared.redis_url,
+        ready=shared.ready,
+        publisher=shared.publisher,
+        heartbeat=heartbeat,
+        stager=shared.stager,
+        metrics=shared.metrics,
+        sizes=sizes,
+        child_command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
+        max_result=settings.max_result,
+        shutdown_timeout=settings.shutdown_timeout,
+    )
+    return worker, heartbeat

@@ -1,0 +1,28 @@
+"""What the parts of all roles share, built once by `root.py`. It must know no role."""
+
+from dataclasses import dataclass
+
+from monoq.app.registry import App
+from monoq.config import Settings
+from monoq.live.publisher import Publisher
+from monoq.observe.metrics import Metrics
+from monoq.queue.ready import Ready
+from monoq.store.counts import CountStore
+from monoq.store.jobs import JobStore
+from monoq.upkeep.stager import Stager
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The settings, the engines' URLs, and one of each part that needs no second."""
+
+    settings: Settings
+    database_url: str
+    redis_url: str
+    app: App
+    metrics: Metrics
+    jobs: JobStore
+    counts: CountStore
+    ready: Ready
+    publisher: Publisher
+    stager: Stager

@@ -1,0 +1,1 @@
+"""What any process of ours is made of: services, time limits, a bounded exit."""
