@@ -275,8 +275,8 @@ async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 8000)")
     await stager.look()
     (staging,) = [one for one in stager._stagings.values() if one.list.name == QUEUE]
-    staging.pace.per_s = 8 * BRIEF_ABOVE
     for _ in range(3):
+        staging.pace.per_s = 16 * BRIEF_ABOVE  # it falls with time
         await cache.delete(look_key(QUEUE), QUEUE)
         await stager.look()
     stood = await listed(cache)
