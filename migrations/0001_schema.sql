@@ -167,20 +167,24 @@ CREATE INDEX job_changes_of_tenant ON job_changes (tenant_id, changed_xid);
 ALTER TABLE claims ALTER ids SET STORAGE EXTERNAL; -- ids do not compress
 ALTER TABLE job_changes ALTER ids SET STORAGE EXTERNAL;
 
--- Counts per tenant and status. Triggers append what each statement moved, so that a count cannot drift whoever writes; upkeep folds the
--- changes into the totals. Nobody ever locks a total that others wait for.
+-- Counts per tenant, type and status. Triggers append what each statement moved, so that a count cannot drift whoever writes; upkeep folds
+-- the changes into the totals. Nobody ever locks a total that others wait for.
 CREATE TABLE job_counts (
     tenant_id text       NOT NULL COLLATE "C",
+    type      text       NOT NULL COLLATE "C",
     status    job_status NOT NULL,
     jobs      bigint     NOT NULL,
-    PRIMARY KEY (tenant_id, status)
+    PRIMARY KEY (tenant_id, type, status)
 ) WITH (fillfactor = 50); -- every row of a busy tenant is written once a second
 CREATE TABLE job_totals (
-    status job_status PRIMARY KEY,
-    jobs   bigint     NOT NULL
+    type   text       NOT NULL COLLATE "C",
+    status job_status NOT NULL,
+    jobs   bigint     NOT NULL,
+    PRIMARY KEY (type, status)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 CREATE TABLE job_count_changes (
     tenant_id text       NOT NULL COLLATE "C",
+    type      text       NOT NULL COLLATE "C",
     status    job_status NOT NULL,
     jobs      bigint     NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
@@ -196,8 +200,13 @@ ALTER TABLE job_count_changes REPLICA IDENTITY FULL;
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF EXISTS (SELECT FROM public.policies WHERE field = 'max_waiting') THEN
+        PERFORM public.refuse_beyond_max_waiting(
+            ARRAY(SELECT tenant_id::text FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id),
+            ARRAY(SELECT count(*) FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id));
+    END IF;
     WITH moved AS MATERIALIZED (
-        SELECT tenant_id, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2
+        SELECT tenant_id, type, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2, 3
     ), now_waiting AS (
         INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
         SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at <= now()
@@ -210,7 +219,7 @@ BEGIN
     ), changed AS (
         INSERT INTO public.job_changes (tenant_id, ids) SELECT tenant_id, ids FROM moved
     )
-    INSERT INTO public.job_count_changes SELECT tenant_id, status, jobs FROM moved;
+    INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved;
     RETURN NULL;
 END $$;
 CREATE FUNCTION follow_updated_jobs() RETURNS trigger
@@ -219,11 +228,11 @@ DECLARE
     undue boolean;
 BEGIN
     WITH moved AS MATERIALIZED (
-        SELECT tenant_id, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
-        FROM (SELECT tenant_id, status, 1 AS n, id, changed_xid FROM added
+        SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
+        FROM (SELECT tenant_id, type, status, 1 AS n, id, changed_xid FROM added
               UNION ALL
-              SELECT tenant_id, status, -1, NULL, NULL FROM removed) AS moves
-        GROUP BY 1, 2
+              SELECT tenant_id, type, status, -1, NULL, NULL FROM removed) AS moves
+        GROUP BY 1, 2, 3
     ), no_longer_waiting AS (
         -- An array, not a join: whatever the planner thinks of the table, it looks the ids up in the primary key.
         DELETE FROM public.waiting_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING')) RETURNING id
@@ -238,7 +247,7 @@ BEGIN
     ), changed AS (
         INSERT INTO public.job_changes (tenant_id, ids) SELECT tenant_id, ids FROM moved WHERE ids IS NOT NULL
     ), counted AS (
-        INSERT INTO public.job_count_changes SELECT tenant_id, status, jobs FROM moved WHERE jobs <> 0
+        INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved WHERE jobs <> 0
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
            OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now())
@@ -258,7 +267,7 @@ BEGIN
     ), no_longer_delayed AS (
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'))
     )
-    INSERT INTO public.job_count_changes SELECT tenant_id, status, -count(*) FROM removed GROUP BY 1, 2;
+    INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
     RETURN NULL;
 END $$;
 CREATE FUNCTION follow_truncated_jobs() RETURNS trigger
@@ -276,7 +285,250 @@ CREATE TRIGGER follow_deleted_jobs AFTER DELETE ON jobs REFERENCING OLD TABLE AS
     FOR EACH STATEMENT EXECUTE FUNCTION follow_deleted_jobs();
 CREATE TRIGGER follow_truncated_jobs AFTER TRUNCATE ON jobs FOR EACH STATEMENT EXECUTE FUNCTION follow_truncated_jobs();
 
+-- Policies: what a tenant, a type, or each tenant without a value of its own (`default`) may do. A row a field, so that each may end by
+-- itself: from `until` on, `afterwards` holds (NULL: as if it were not set). Fields: weight, max_running, rate (starts a second), burst,
+-- max_waiting, paused (1).
+CREATE TYPE policy_scope AS ENUM ('default', 'tenant', 'type');
+CREATE TABLE policies (
+    scope      policy_scope     NOT NULL,
+    name       text             NOT NULL COLLATE "C", -- '' for the default
+    field      text             NOT NULL COLLATE "C",
+    value      double precision NOT NULL,
+    until      timestamptz,
+    afterwards double precision,
+    PRIMARY KEY (scope, name, field)
+);
+-- Each change, with the whole policy before and after it. And one row more that says how many there were: `version` of the newest.
+CREATE TABLE policy_changes (
+    version    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope      policy_scope NOT NULL,
+    name       text         NOT NULL COLLATE "C",
+    changed_at timestamptz  NOT NULL DEFAULT now(),
+    before     jsonb        NOT NULL,
+    after      jsonb        NOT NULL
+);
+CREATE INDEX policy_changes_of ON policy_changes (scope, name, version);
+
+-- When the next start of a key with a rate is due (GCRA, the generic cell rate algorithm: ITU-T I.371): one time a key says it all.
+CREATE TABLE rate_states (
+    scope         policy_scope NOT NULL,
+    name          text         NOT NULL COLLATE "C",
+    next_start_at timestamptz  NOT NULL,
+    PRIMARY KEY (scope, name)
+) WITH (fillfactor = 50);
+
+-- Always empty. A claim locks no row of it, and so takes a shared lock of the table before it takes its snapshot; a change of a policy takes
+-- the exclusive one. So no claim is under way that has not seen the policies of the moment, and a count of what runs misses nothing.
+CREATE TABLE claim_gate (id int PRIMARY KEY);
+
+-- The policy of one tenant or type: a row, even if it has none.
+CREATE FUNCTION policy_of(whose policy_scope, named text)
+RETURNS TABLE (weight double precision, max_running double precision, rate double precision, burst double precision,
+               max_waiting double precision, paused double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT max(value) FILTER (WHERE field = 'weight'), max(value) FILTER (WHERE field = 'max_running'),
+           max(value) FILTER (WHERE field = 'rate'), max(value) FILTER (WHERE field = 'burst'),
+           max(value) FILTER (WHERE field = 'max_waiting'), max(value) FILTER (WHERE field = 'paused')
+    FROM (SELECT field, CASE WHEN until IS NULL OR until > clock_timestamp() THEN policies.value ELSE afterwards END AS value
+          FROM public.policies WHERE policies.scope = whose AND policies.name = named COLLATE "C") AS fields;
+END $$;
+
+CREATE INDEX policies_that_gate ON policies (scope, name) WHERE field IN ('max_running', 'rate', 'paused');
+CREATE INDEX policies_of_waiting ON policies (scope, name) WHERE field = 'max_waiting';
+
+-- Raises MQ429 if one of these tenants would have more jobs waiting than its policy lets it. Inserts of one tenant that has such a limit go one
+-- after the other, up to their commit. What is retried may go beyond: it is no new work.
+CREATE FUNCTION refuse_beyond_max_waiting(tenants text[], new_jobs bigint[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    whole    double precision := (SELECT max_waiting FROM public.policy_of('default', ''));
+    limited  record;
+    waiting  bigint;
+BEGIN
+    FOR limited IN
+        SELECT name, n, coalesce(own.max_waiting, whole) AS most
+        FROM unnest(tenants, new_jobs) AS asked (name, n), LATERAL public.policy_of('tenant', name) AS own
+        WHERE coalesce(own.max_waiting, whole) IS NOT NULL
+        ORDER BY hashtext(name) & 1023, name
+    LOOP
+        PERFORM pg_advisory_xact_lock(hashtext('monoq.waiting'), hashtext(limited.name) & 1023);
+        SELECT coalesce(sum(jobs), 0) INTO waiting
+        FROM (SELECT jobs FROM public.job_counts WHERE tenant_id = limited.name AND status = 'PENDING'
+              UNION ALL
+              SELECT jobs FROM public.job_count_changes WHERE tenant_id = limited.name AND status = 'PENDING') AS parts;
+        IF waiting + limited.n > limited.most THEN
+            RAISE EXCEPTION 'tenant % has % jobs waiting; with % more it would have more than the % that its maxWaiting lets it have',
+                            limited.name, waiting, limited.n, limited.most
+                  USING ERRCODE = 'MQ429', DETAIL = limited.name;
+        END IF;
+    END LOOP;
+END $$;
+
+-- How many jobs of these tenants and types may start now, a row for each that has a limit: `room`; by which limit it is held, if that is 0;
+-- and when its rate lets the next one start. Exact for whoever holds the locks of these keys (claim_gated_jobs); a hint for everybody else.
+CREATE FUNCTION limit_rooms(tenants text[], types text[])
+RETURNS TABLE (scope policy_scope, name text, room bigint, held_by text, next_start_at timestamptz, rate double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_hashjoin = on AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH whole AS MATERIALIZED (
+        SELECT * FROM public.policy_of('default', '')
+    ), keys AS MATERIALIZED (
+        SELECT 'tenant'::public.policy_scope AS scope, tenant.name COLLATE "C" AS name,
+               coalesce(own.max_running, whole.max_running) AS max_running, coalesce(own.rate, whole.rate) AS rate,
+               CASE WHEN own.rate IS NULL THEN coalesce(own.burst, whole.burst) ELSE own.burst END AS burst,
+               coalesce(own.paused, whole.paused) AS paused
+        FROM unnest(tenants) AS tenant (name)
+             LEFT JOIN whole ON true
+             CROSS JOIN LATERAL public.policy_of('tenant', tenant.name) AS own
+        UNION ALL
+        SELECT 'type', type.name COLLATE "C", own.max_running, own.rate, own.burst, own.paused
+        FROM unnest(types) AS type (name) CROSS JOIN LATERAL public.policy_of('type', type.name) AS own
+    ), gated AS MATERIALIZED (
+        SELECT keys.*, rate_states.next_start_at AS due_at, greatest(coalesce(keys.burst, ceil(keys.rate)), 1) AS bucket
+        FROM keys LEFT JOIN public.rate_states ON (rate_states.scope, rate_states.name) = (keys.scope, keys.name)
+        WHERE coalesce(keys.max_running, keys.rate) IS NOT NULL OR keys.paused > 0
+    ), capped AS MATERIALIZED (
+        SELECT array_agg(name) FILTER (WHERE scope = 'tenant') AS tenants, array_agg(name) FILTER (WHERE scope = 'type') AS types
+        FROM gated WHERE max_running IS NOT NULL
+    ), running AS MATERIALIZED (
+        SELECT 'tenant'::public.policy_scope AS scope, parts.tenant_id AS name, sum(parts.jobs) AS jobs
+        FROM (SELECT tenant_id, jobs FROM public.job_counts
+              WHERE status = 'RUNNING' AND tenant_id = ANY ((SELECT capped.tenants FROM capped)::text[])
+              UNION ALL
+              SELECT tenant_id, jobs FROM public.job_count_changes
+              WHERE status = 'RUNNING' AND tenant_id = ANY ((SELECT capped.tenants FROM capped)::text[])) AS parts
+        GROUP BY parts.tenant_id
+        UNION ALL
+        SELECT 'type', parts.type, sum(parts.jobs)
+        FROM (SELECT type, jobs FROM public.job_totals
+              WHERE status = 'RUNNING' AND type = ANY ((SELECT capped.types FROM capped)::text[])
+              UNION ALL
+              SELECT type, jobs FROM public.job_count_changes
+              WHERE status = 'RUNNING' AND type = ANY ((SELECT capped.types FROM capped)::text[])) AS parts
+        GROUP BY parts.type
+    ), rooms AS (
+        SELECT gated.scope, gated.name, gated.rate, gated.due_at - (bucket - 1) / gated.rate * interval '1 s' AS next_start_at,
+               CASE WHEN paused > 0 THEN 0 END AS by_pause,
+               CASE WHEN max_running IS NOT NULL THEN greatest(max_running - coalesce(running.jobs, 0)::float8, 0) END AS by_cap,
+               -- Up to `bucket` starts at once, then one each 1 / rate seconds. The millionth is for what rounding takes.
+               CASE WHEN gated.rate IS NOT NULL THEN greatest(floor(bucket - gated.rate * greatest(extract(epoch FROM due_at - clock_timestamp())::float8, 0) + 1e-6), 0) END
+                   AS by_rate
+        FROM gated LEFT JOIN running ON (running.scope, running.name) = (gated.scope, gated.name)
+    )
+    SELECT rooms.scope, rooms.name, least(by_pause, by_cap, by_rate)::bigint,
+           CASE WHEN by_pause = 0 THEN 'paused' WHEN by_cap = 0 THEN 'maxRunning' WHEN by_rate = 0 THEN 'rate' END,
+           rooms.next_start_at, rooms.rate
+    FROM rooms;
+END $$;
+
+-- Those of these jobs, in their order, for which their tenant and their type have room.
+CREATE FUNCTION jobs_with_room(asked uuid[], types text[], suspects boolean, tenants text[], kinds text[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_hashjoin = on AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN ARRAY(
+        WITH rooms AS MATERIALIZED (
+            SELECT * FROM public.limit_rooms(tenants, kinds)
+        ), wanted AS MATERIALIZED (
+            SELECT jobs.id, jobs.tenant_id, jobs.type, place, row_number() OVER (PARTITION BY jobs.tenant_id ORDER BY place) AS n
+            FROM unnest(asked) WITH ORDINALITY AS listed (id, place), LATERAL (
+                SELECT jobs.id, jobs.tenant_id::text AS tenant_id, jobs.type::text AS type
+                FROM public.jobs
+                WHERE jobs.id = listed.id AND jobs.status = 'PENDING' AND jobs.run_at <= now()
+                  AND array_position(types, jobs.type::text) IS NOT NULL AND (jobs.crashes + jobs.deaths > 0) = suspects
+                OFFSET 0 -- one look into the index for each: a hash join would read the whole table
+            ) AS jobs
+        ), of_tenants AS (
+            SELECT wanted.id, wanted.type, place, row_number() OVER (PARTITION BY wanted.type ORDER BY place) AS n
+            FROM wanted LEFT JOIN rooms ON rooms.scope = 'tenant' AND rooms.name = wanted.tenant_id
+            WHERE rooms.room IS NULL OR wanted.n <= rooms.room
+        )
+        SELECT of_tenants.id
+        FROM of_tenants LEFT JOIN rooms ON rooms.scope = 'type' AND rooms.name = of_tenants.type
+        WHERE rooms.room IS NULL OR of_tenants.n <= rooms.room
+    );
+END $$;
+
+-- The claim where policies limit somebody: as claim_jobs.sql, but of each key only as many as it has room for. Three statements, each with a
+-- snapshot of its own: to count in the statement that waits for the lock would count what ran before the wait (cap 2, 4 running).
+-- The keys of a claim are locked in one order, so claims never wait in a circle; only 256 locks, so any number of tenants fits into memory.
+CREATE FUNCTION claim_gated_jobs(
+    asked uuid[], worker bigint, types text[], timeouts_ms int[], suspects boolean, inline_bytes int
+)
+RETURNS TABLE (id uuid, tenant_id text, type text, payload jsonb, claim int, attempts int, max_attempts int, timeout_ms int, version int,
+               crashes int, deaths int, payload_bytes int, waited_s double precision, at double precision, xid bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    tenants text[];
+    kinds   text[];
+    bucket  int;
+BEGIN
+    PERFORM FROM public.claim_gate FOR KEY SHARE;
+    PERFORM FROM public.workers WHERE workers.id = worker AND expires_at > now() AND NOT declared_lost FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(DISTINCT jobs.tenant_id::text), array_agg(DISTINCT jobs.type::text) INTO tenants, kinds
+    FROM public.jobs WHERE jobs.id = ANY (asked) AND status = 'PENDING';
+    FOR bucket IN
+        SELECT DISTINCT hashtext(scope::text || name) & 255 FROM public.limit_rooms(tenants, kinds) ORDER BY 1
+    LOOP
+        PERFORM pg_advisory_xact_lock(hashtext('monoq.limits'), bucket);
+    END LOOP;
+    RETURN QUERY
+    WITH rooms AS MATERIALIZED (
+        SELECT * FROM public.limit_rooms(tenants, kinds)
+    ), moment AS MATERIALIZED (
+        SELECT clock_timestamp() AS at -- after the wait for the locks: now() would be before it
+    ), due AS MATERIALIZED (
+        SELECT jobs.ctid
+        FROM public.jobs
+        WHERE jobs.id = ANY (public.jobs_with_room(asked, types, suspects, tenants, kinds)) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
+          AND (jobs.crashes + jobs.deaths > 0) = suspects
+        ORDER BY jobs.id
+        FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE public.jobs
+        SET status = 'RUNNING', claim = jobs.claim + 1, attempts = jobs.attempts + 1, version = jobs.version + 1,
+            changed_xid = pg_current_xact_id(), worker_id = worker, started_at = moment.at, updated_at = moment.at,
+            deadline_at = moment.at + coalesce(jobs.timeout_ms, timeouts_ms[array_position(types, jobs.type::text)]) * interval '1 ms'
+        FROM due, moment
+        WHERE jobs.ctid = due.ctid
+        RETURNING jobs.*
+    ), started AS (
+        SELECT 'tenant'::public.policy_scope AS scope, claimed.tenant_id::text AS name, count(*) AS n FROM claimed GROUP BY 2
+        UNION ALL
+        SELECT 'type', claimed.type::text, count(*) FROM claimed GROUP BY 2
+    ), counted AS (
+        INSERT INTO public.rate_states AS states (scope, name, next_start_at)
+        SELECT rooms.scope, rooms.name, moment.at + started.n / rooms.rate * interval '1 s'
+        FROM started JOIN rooms ON (rooms.scope, rooms.name) = (started.scope, started.name), moment
+        WHERE rooms.rate IS NOT NULL
+        ON CONFLICT (scope, name) DO UPDATE
+        SET next_start_at = greatest(states.next_start_at, (SELECT moment.at FROM moment))
+                            + (excluded.next_start_at - (SELECT moment.at FROM moment))
+    )
+    SELECT claimed.id, claimed.tenant_id::text, claimed.type::text,
+           CASE WHEN pg_column_size(claimed.payload) <= inline_bytes THEN claimed.payload END,
+           claimed.claim, claimed.attempts, claimed.max_attempts::int, claimed.timeout_ms::int, claimed.version, claimed.crashes,
+           claimed.deaths, pg_column_size(claimed.payload), date_part('epoch', now() - claimed.run_at), date_part('epoch', now()),
+           pg_current_xact_id()::text::bigint
+    FROM claimed;
+END $$;
+
 -- migrate: rollback
+DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
+DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
+              limit_rooms(text[], text[]), policy_of(policy_scope, text);
+DROP TABLE policies, policy_changes, rate_states, claim_gate;
+DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
 DROP TABLE waiting_jobs, delayed_jobs, claims, job_changes, job_counts, job_totals, job_count_changes;
 DROP FUNCTION monoq_submit(text, text, jsonb, interval);

@@ -36,6 +36,15 @@ class IdempotencyConflict(MonoqError):  # noqa: N818
     """this idempotency key was used with another request"""
 
 
+class TenantFull(MonoqError):  # noqa: N818
+    """the tenant has as many jobs waiting as its policy lets it have; `tenant_id` says which"""
+
+    def __init__(self, tenant_id: str, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.tenant_id = tenant_id
+        self.retry_after_s = retry_after_s
+
+
 class DatabaseUnavailable(MonoqError):  # noqa: N818
     """PostgreSQL cannot be reached, or does not answer in time; `timed_out`: it took too long"""
 

@@ -18,6 +18,7 @@ from monoq.errors import (
     InvalidJob,
     MonoqError,
     QueueUnavailable,
+    TenantFull,
 )
 from monoq.job import NewJob, Status
 from monoq.live.publisher import Publisher
@@ -27,7 +28,9 @@ from monoq.process import failpoint
 from monoq.process.service import Service
 from monoq.process.timeout import SharedTimeout
 from monoq.queue.ready import Ready, join
+from monoq.store.counts import CountStore
 from monoq.store.database import Database, Queryable, is_of_the_input
+from monoq.store.drains import Drains
 from monoq.store.jobs import JobStore
 
 log = logging.getLogger(__name__)
@@ -116,6 +119,7 @@ class Submitter(Service):
         self._size = 0  # of all that callers wait for
         self._arrived = asyncio.Event()
         self._patience = SharedTimeout(ANSWER_WITHIN_S)
+        self._drains = Drains(CountStore(database))
 
     async def submit(self, jobs: Sequence[NewJob]) -> list[Submitted]:
         """Stores the jobs of one request, all or none; returns after the commit. Raises
@@ -185,6 +189,8 @@ class Submitter(Service):
             failpoint.hit("before_insert")
             submitted = await self._insert(jobs)
             failpoint.hit("after_insert")
+        except TenantFull as error:
+            await self._refuse_of(error, group)
         except Exception as error:  # noqa: BLE001 - every caller must get an answer
             if isinstance(error, IdempotencyConflict) or is_of_the_input(error):
                 await self._refuse(group, error)
@@ -197,6 +203,28 @@ class Submitter(Service):
                 answer = [next(answers) for _ in request.jobs]
                 if not request.done.done():
                     request.done.set_result(answer)
+
+    async def _refuse_of(self, error: TenantFull, group: list[_Request]) -> None:
+        """A tenant has no room for all of these: its requests go one by one, and then alone; the
+        others together. The largest that still fit are nobody's to choose."""
+        of_tenant = [
+            request
+            for request in group
+            if any(job.tenant_id == error.tenant_id for job in request.jobs)
+        ]
+        others = [request for request in group if request not in of_tenant]
+        if others:
+            await self._commit(others)
+        if len(of_tenant) == 1:
+            error.retry_after_s = await self._drains.seconds_for(
+                error.tenant_id, len(of_tenant[0].jobs)
+            )
+            _fail(of_tenant, error)
+            return
+        middle = len(of_tenant) // 2
+        for half in of_tenant[:middle], of_tenant[middle:]:
+            if half:
+                await self._commit(half)
 
     async def _refuse(self, group: list[_Request], error: Exception) -> None:
         """One request spoiled its group: nothing was stored. Alone, each gets its own answer."""

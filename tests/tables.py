@@ -39,17 +39,19 @@ DIFFER = """
                         AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)
-    FROM (SELECT tenant_id, status, sum(jobs) AS jobs
-          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts GROUP BY 1, 2) AS counted
-         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, status, count(*) AS jobs FROM jobs GROUP BY 1, 2) AS truth
-         USING (tenant_id, status)
+    FROM (SELECT tenant_id, type, status, sum(jobs) AS jobs
+          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts GROUP BY 1, 2, 3) AS counted
+         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, type::text COLLATE "C" AS type, status, count(*) AS jobs
+                    FROM jobs GROUP BY 1, 2, 3) AS truth
+         USING (tenant_id, type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
     UNION ALL
     SELECT format('%s in total of %s jobs', counted.jobs, status)
-    FROM (SELECT status, sum(jobs) AS jobs
-          FROM (SELECT status, jobs FROM job_totals UNION ALL SELECT status, jobs FROM job_count_changes) AS parts
-          GROUP BY 1) AS counted
-         FULL JOIN (SELECT status, count(*) AS jobs FROM jobs GROUP BY 1) AS truth USING (status)
+    FROM (SELECT type, status, sum(jobs) AS jobs
+          FROM (SELECT type, status, jobs FROM job_totals UNION ALL SELECT type, status, jobs FROM job_count_changes) AS parts
+          GROUP BY 1, 2) AS counted
+         FULL JOIN (SELECT type::text COLLATE "C" AS type, status, count(*) AS jobs FROM jobs GROUP BY 1, 2) AS truth
+         USING (type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
 """
 

@@ -1,7 +1,7 @@
 """What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI;
 it must never read a body."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from monoq.api.forwarded import TrustedProxies
@@ -102,8 +102,19 @@ class Guard:
             return 403, "requests from pages of other origins are refused"
         if (
             scope["type"] == "http"
+            and not _has_no_body(headers)
             and headers.get(b"content-type", b"").split(b";")[0].strip().lower()
             != b"application/json"
         ):
             return 415, "send the body as Content-Type: application/json"
         return None
+
+
+def _has_no_body(headers: Mapping[bytes, bytes]) -> bool:
+    """A form of another site always has a type, so a request without one and without a body, like
+    `curl -X POST …/retry`, is none."""
+    return (
+        b"content-type" not in headers
+        and b"transfer-encoding" not in headers
+        and headers.get(b"content-length", b"0") == b"0"
+    )

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 from quart import Quart, Response
 from werkzeug.exceptions import HTTPException
 
-from monoq.errors import DatabaseUnavailable, IdempotencyConflict, InvalidJob, InvalidJson
+from monoq.errors import (
+    DatabaseUnavailable,
+    IdempotencyConflict,
+    InvalidJob,
+    InvalidJson,
+    TenantFull,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +89,13 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, str(error)[:1000], error.errors)
         case IdempotencyConflict():
             return Problem(409, str(error), [{"field": "idempotencyKey", "message": str(error)}])
+        case TenantFull():
+            return Problem(
+                429,
+                str(error),
+                [{"field": "tenantId", "message": str(error)}],
+                {"Retry-After": str(error.retry_after_s)},
+            )
         case DatabaseUnavailable():
             return Problem(503, str(error), headers={"Retry-After": "1"})
         case HTTPException():

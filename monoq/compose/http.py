@@ -15,6 +15,7 @@ from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
+from monoq.api.policies import policies_blueprint
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
@@ -29,6 +30,7 @@ from monoq.process.service import Service
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
+from monoq.store.policies import PolicyStore
 from monoq.store.stream import StreamStore
 from monoq.submit import LANES, Pusher, Submitter
 
@@ -89,6 +91,7 @@ def api_services(
                 store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
             ),
             tenants_blueprint(counts=CountStore(database)),
+            policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
             dashboard_blueprint(static=package_dir("static"), app=app),

@@ -23,6 +23,8 @@ from monoq.queue.ready import Ready
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
+from monoq.store.policies import PolicyStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.counter import Counter
@@ -113,7 +115,8 @@ async def build(
         open_parts.push_async_callback(ready.close)
         publisher = Publisher(redis_url, metrics)
         troubles = Troubles(metrics)
-        stager = Stager(jobs=jobs, workers=workers, ready=ready, troubles=troubles)
+        limits = Limits(PolicyStore(database))
+        stager = Stager(jobs=jobs, workers=workers, limits=limits, ready=ready, troubles=troubles)
         rescuer = Rescuer(
             jobs=jobs,
             workers=workers,
@@ -123,7 +126,17 @@ async def build(
             troubles=troubles,
         )
         shared = Shared(
-            settings, database_url, redis_url, app, metrics, jobs, counts, ready, publisher, stager
+            settings,
+            database_url,
+            redis_url,
+            app,
+            metrics,
+            jobs,
+            limits,
+            counts,
+            ready,
+            publisher,
+            stager,
         )
         taking: list[Service] = [
             stager,
@@ -200,6 +213,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         app=app,
         jobs=JobStore(database),
         looks=shared.jobs,
+        limits=shared.limits,
         redis_url=shared.redis_url,
         ready=shared.ready,
         publisher=shared.publisher,

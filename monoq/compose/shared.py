@@ -9,6 +9,7 @@ from monoq.observe.metrics import Metrics
 from monoq.queue.ready import Ready
 from monoq.store.counts import CountStore
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
 from monoq.upkeep.stager import Stager
 
 
@@ -22,6 +23,7 @@ class Shared:
     app: App
     metrics: Metrics
     jobs: JobStore
+    limits: Limits
     counts: CountStore
     ready: Ready
     publisher: Publisher

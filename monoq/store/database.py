@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError
+from monoq.errors import ConfigError, DatabaseUnavailable, MonoqError, TenantFull
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ UNAVAILABLE = (
     asyncpg.InternalClientError,
     asyncpg.LockNotAvailableError,  # somebody has held a lock for longer than a statement waits
 )
+TENANT_FULL = "MQ429"  # raised by refuse_beyond_max_waiting()
 # Rolled back whole for the sake of other transactions: the same again will do.
 ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # data, constraints, limits; all other errors are not the input's fault
@@ -138,6 +139,10 @@ class Database:
             unavailable = DatabaseUnavailable(f"PostgreSQL cannot be used: {_one_line(error)}")
             unavailable.timed_out = isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
             raise unavailable from error
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == TENANT_FULL:
+                raise TenantFull(str(error.detail), str(error.message)) from error
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:

@@ -2,17 +2,20 @@
 
 import random
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from operator import attrgetter
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 from uuid import UUID
 
+from monoq.policy import Room, Scope
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
-from monoq.store.turns import WIDTH, count, merge, take_turns
+from monoq.store.limits import Limits
+from monoq.store.turns import count, cut, draw, merge, take_by_weight, take_turns
 
 MAX_DEPTH = 256  # times an even share
 TOGETHER = 32  # jobs of a tenant that stand together, at most
@@ -59,8 +62,9 @@ class Due:
     found the first row, and a whole look comes from time to time.
     """
 
-    def __init__(self, jobs: JobStore, takes: Sequence[tuple[bool, str]]) -> None:
+    def __init__(self, jobs: JobStore, takes: Sequence[tuple[bool, str]], limits: Limits) -> None:
         self._jobs = jobs
+        self._limits = limits
         self._takes = takes
         self._depth = 1
         self._busy: list[_Busy] = []  # as of the last look
@@ -68,6 +72,8 @@ class Due:
         self._remembered: dict[tuple[bool, str, str], tuple[_Busy, float]] = {}
         self._whole_at = 0.0
         self.falls_short = False  # whether the next look would bring more
+        # Of the last look: whether limits held jobs back, and whether one of them is a rate.
+        self.held_back = self.held_by_rates = False
 
     async def select(self, limit: int, soon: int = 0, after: str = "") -> Next:
         """Ids ("id,id,…") of up to `limit` waiting jobs. Raises DatabaseUnavailable.
@@ -93,13 +99,13 @@ class Due:
         for one in self._busy:
             self._remembered.pop((one.suspect, one.type, one.tenant_id), None)
             self._remembered[one.suspect, one.type, one.tenant_id] = one, began
-        found, share = _by_tenant(rows)
-        has_more = any(count(ids) >= share for ids in found)
+        found = await self._with_room(rows)
+        has_more = any(one.has_more for one in found)
         together = min(soon // len(found), TOGETHER) if found else 0
         if together > 1:  # any order will do, as long as no tenant is always the first
             start = random.randrange(len(found))  # noqa: S311
             found = found[start:] + found[:start]
-        ids = take_turns(found, limit, max(together, 1))
+        ids = self._take(found, limit, max(together, 1))
         deeper = has_more and count(ids) < limit
         self.falls_short = deeper and depth < MAX_DEPTH
         self._depth = 4 * depth if self.falls_short else max(1, depth // 2)
@@ -115,8 +121,46 @@ class Due:
         columns = _columns(known)
         columns[4] = [None if one in busy else one.run_at for one in known]
         rows = await self._jobs.select_waiting_jobs(limit, self._places(known, after), columns, 1)
-        found, _ = _by_tenant(rows)
-        return Next(take_turns(found, limit), False, _last_tenant(rows, limit))
+        found = await self._with_room(rows)
+        return Next(self._take(found, limit, 1), False, _last_tenant(rows, limit))
+
+    def _take(self, found: Sequence["_Found"], limit: int, together: int) -> str:
+        texts = [one.ids for one in found]
+        if self._limits.weighted:
+            return take_by_weight(
+                texts, limit, [self._limits.weight(one.tenant_id) for one in found]
+            )
+        return take_turns(texts, limit, together)
+
+    async def _with_room(self, rows: Sequence[Row]) -> list["_Found"]:
+        """What was found of each tenant, that of the oldest job first; without what a limit holds
+        back: it would stand in front of others."""
+        rooms: dict[tuple[Scope, str], Room] = {}
+        if self._limits.active and rows:
+            tenants = sorted({row["tenant_id"] for row in rows if row["n"]})
+            types = sorted({row["type"] for row in rows if row["n"]})
+            rooms = await self._limits.rooms(tenants, types)
+        self.held_back = bool(rooms)
+        self.held_by_rates = any(room.has_rate for room in rooms.values())
+        of_types = _rooms_of_types(rows, rooms, self._limits.weight)
+        of_tenant: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            if row["n"]:
+                of_tenant[row["tenant_id"]].append(row)
+        found: list[tuple[float, _Found]] = []
+        for tenant_id, pairs in of_tenant.items():
+            share = pairs[0]["depth"]
+            ids = cut(_ids(pairs, of_types), share)
+            has_more = count(ids) >= share
+            if room := rooms.get((Scope.TENANT, tenant_id)):
+                has_more = has_more and share < room.jobs
+                ids = cut(ids, room.jobs)
+            if ids:
+                found.append(
+                    (min(row["oldest"] for row in pairs), _Found(tenant_id, ids, has_more))
+                )
+        found.sort(key=itemgetter(0))
+        return [one for _, one in found]
 
     def _known(self, now: float) -> list[_Busy]:
         """Those that are or were busy, where their first row was found last."""
@@ -144,6 +188,14 @@ class Due:
         return columns
 
 
+class _Found(NamedTuple):
+    """Jobs of a tenant; whether it has more that might be taken."""
+
+    tenant_id: str
+    ids: str
+    has_more: bool
+
+
 _FIELDS = [
     attrgetter(name) for name in ("suspect", "type", "tenant_id", "priority", "run_at", "id")
 ]
@@ -164,28 +216,34 @@ def _busy(row: Row) -> _Busy:
     )
 
 
-def _by_tenant(rows: Sequence[Row]) -> tuple[list[str], int]:
-    """The ids of each tenant as one text, that of the oldest job first; and the share of each."""
-    of_tenant: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row["n"]:
-            of_tenant[row["tenant_id"]].append(row)
-    if not of_tenant:
-        return [], 1
-    share = rows[0]["depth"]
-    found = sorted(
-        (min(row["oldest"] for row in pairs), _ids(pairs)[: WIDTH * share - 1])
-        for pairs in of_tenant.values()
-    )
-    return [ids for _, ids in found], share
+def _rooms_of_types(
+    rows: Sequence[Row],
+    rooms: Mapping[tuple[Scope, str], Room],
+    weight: Callable[[str], float],
+) -> dict[tuple[str, str], int]:
+    """How many jobs of a tenant and a type with a limit may start: a share of its room, by weight."""
+    of_pairs: dict[tuple[str, str], int] = {}
+    for (scope, job_type), room in rooms.items():
+        if scope is Scope.TYPE:
+            pairs = [row for row in rows if row["type"] == job_type and row["n"]]
+            weights = [weight(row["tenant_id"]) for row in pairs]
+            drawn = Counter(
+                pair for pair, _ in draw([row["n"] for row in pairs], room.jobs, weights)
+            )
+            for pair, row in enumerate(pairs):
+                of_pairs[row["tenant_id"], job_type] = drawn[pair]
+    return of_pairs
 
 
-def _ids(pairs: Sequence[Row]) -> str:
-    if len(pairs) == 1:
-        return str(pairs[0]["ids"])
-    return merge(
-        [(row["ids"], list(zip(row["priorities"], row["run_ats"], strict=True))) for row in pairs]
-    )
+def _ids(pairs: Sequence[Row], of_types: Mapping[tuple[str, str], int]) -> str:
+    """The jobs of a tenant, of all its types, in order."""
+    parts = []
+    for row in pairs:
+        room = of_types.get((row["tenant_id"], row["type"]), row["n"])
+        if room > 0:
+            keys = zip(row["priorities"] or (), row["run_ats"] or (), strict=True)
+            parts.append((cut(row["ids"], room), list(keys)[:room]))
+    return parts[0][0] if len(parts) == 1 else merge(parts)
 
 
 def _last_tenant(rows: Sequence[Row], limit: int) -> str | None:

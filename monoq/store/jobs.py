@@ -78,17 +78,25 @@ class JobStore:
         *,
         suspects: bool,
         inline_bytes: int,
+        limited: bool = False,
     ) -> Sequence[Row]:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`,
         each RUNNING under a new claim.
 
-        `suspects`: those alone, or all others. Rows of id, tenant_id, type, payload (None: larger
+        `suspects`: those alone, or all others. `limited`: a policy limits somebody; without it,
+        nothing is taken while one does. Rows of id, tenant_id, type, payload (None: larger
         than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
         payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
         return await self._database.fetch(
-            query("claim_jobs"), ids, worker_id, types, timeouts, suspects, inline_bytes
+            query("claim_gated_jobs" if limited else "claim_jobs"),
+            ids,
+            worker_id,
+            types,
+            timeouts,
+            suspects,
+            inline_bytes,
         )
 
     async def read_payloads(self, ids: Sequence[UUID]) -> dict[UUID, str]:

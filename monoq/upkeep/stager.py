@@ -12,6 +12,7 @@ from monoq.queue.pace import Pace
 from monoq.queue.ready import MIN_CAPACITY, Placing, Ready
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
@@ -26,14 +27,16 @@ BRIEF = 200  # jobs, at most, that are put in front
 TOGETHER_S = 0.5
 MAX_CAPACITY = 20_000
 WORKERS_EVERY_S = 1.0
+LEAST_S = 0.01  # between two looks, whoever asks for one
+RATE_PERIOD_S = 0.03  # so often a list is looked at while somebody waits for a rate
 
 
 class _Staging:
     """What this process remembers of a list."""
 
-    def __init__(self, job_list: JobList, jobs: JobStore) -> None:
+    def __init__(self, job_list: JobList, jobs: JobStore, limits: Limits) -> None:
         self.list = job_list
-        self.due = Due(jobs, job_list.takes)
+        self.due = Due(jobs, job_list.takes, limits)
         self.pace = Pace()
         self.after = ""  # the tenant behind which the next look begins, if there are many
         self.brief_after = ""  # the same of a brief look
@@ -46,19 +49,31 @@ class Stager(UpkeepLoop):
     name = "stager"
 
     def __init__(
-        self, *, jobs: JobStore, workers: WorkerStore, ready: Ready, troubles: Troubles
+        self,
+        *,
+        jobs: JobStore,
+        workers: WorkerStore,
+        limits: Limits,
+        ready: Ready,
+        troubles: Troubles,
     ) -> None:
         super().__init__(troubles)
         self._jobs = jobs
         self._workers = workers
+        self._limits = limits
         self._ready = ready
         self._stagings: dict[JobList, _Staging] = {}
-        self._workers_at = 0.0
+        self._workers_at = self._looked_at = 0.0
         self._woken = asyncio.Event()
 
     def list_is(self, name: str, length: int) -> None:
         """Somebody just saw how long a list is: a short one is topped up at once."""
         if length < self._ready.low_water(name):
+            self._woken.set()
+
+    def runs_ended(self) -> None:
+        """Runs have ended: whom a limit held may have room again."""
+        if any(staging.due.held_back for staging in self._stagings.values()):
             self._woken.set()
 
     def stop(self) -> None:
@@ -69,6 +84,8 @@ class Stager(UpkeepLoop):
         """Looks once at each list whose turn it is."""
         if time.monotonic() - self._workers_at > WORKERS_EVERY_S:
             await self._look_at_workers()
+        self._looked_at = time.monotonic()
+        await self._limits.refresh()
         looks = [self._top_up(staging) for staging in self._stagings.values()]
         for outcome in await asyncio.gather(*looks, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, QueueUnavailable):
@@ -77,18 +94,27 @@ class Stager(UpkeepLoop):
     async def rest(self) -> None:
         try:
             # Out of step with the other processes.
-            async with asyncio.timeout(PERIOD_S * random.uniform(0.8, 1.2)):  # noqa: S311
+            async with asyncio.timeout(self._pause_s()):
                 await self._woken.wait()
         except TimeoutError:
             pass
+        await self.pause(self._looked_at + LEAST_S - time.monotonic())
         self._woken.clear()
+
+    def _pause_s(self) -> float:
+        """Until the next look: who waits for a rate is looked at more often."""
+        pause_s = PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
+        if any(staging.due.held_by_rates for staging in self._stagings.values()):
+            return min(pause_s, RATE_PERIOD_S)
+        return pause_s
 
     async def _look_at_workers(self) -> None:
         self._ready.lists.update(await self._workers.list_workers())
         self._workers_at = time.monotonic()
         known = self._stagings
         self._stagings = {
-            one: known.get(one) or _Staging(one, self._jobs) for one in self._ready.lists.all
+            one: known.get(one) or _Staging(one, self._jobs, self._limits)
+            for one in self._ready.lists.all
         }
 
     async def _top_up(self, staging: _Staging) -> None:

@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from monoq.app.pool import Pool
 from monoq.app.registry import App
@@ -18,6 +19,7 @@ from monoq.process import failpoint
 from monoq.process.service import Service
 from monoq.queue.ready import Popper, Ready
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
 from monoq.upkeep.stager import Stager
 from monoq.worker.executor import Executor
 from monoq.worker.heartbeat import Heartbeat
@@ -57,6 +59,7 @@ class Fetcher(Service):
         payloads: Payloads,
         slots: Slots,
         stager: Stager,
+        limits: Limits,
         metrics: Metrics,
         batch_size: int,
     ) -> None:
@@ -84,6 +87,7 @@ class Fetcher(Service):
         self._payloads = payloads
         self._slots = slots
         self._stager = stager
+        self._limits = limits
         self._batch_size = batch_size
 
     async def run(self) -> None:
@@ -161,9 +165,18 @@ class Fetcher(Service):
         self, ids: Sequence[str], timeouts_ms: dict[str, int], suspects: bool
     ) -> Sequence[Run]:
         worker_id = self._heartbeat.worker_id
-        rows = await self._jobs.claim_jobs(
-            ids, worker_id, timeouts_ms, suspects=suspects, inline_bytes=INLINE_BYTES
+        claim = partial(
+            self._jobs.claim_jobs,
+            ids,
+            worker_id,
+            timeouts_ms,
+            suspects=suspects,
+            inline_bytes=INLINE_BYTES,
         )
+        limited = self._limits.active
+        rows = await claim(limited=limited)
+        if not rows and not limited and await self._limits.look():
+            rows = await claim(limited=True)
         claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []

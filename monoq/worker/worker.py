@@ -14,6 +14,7 @@ from monoq.queue.lists import menus_of
 from monoq.queue.ready import Ready
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
 from monoq.upkeep.stager import Stager
 from monoq.worker.auditor import Auditor
 from monoq.worker.children import Children
@@ -51,6 +52,7 @@ class Worker(Service):
         app: App,
         jobs: JobStore,
         looks: JobStore,
+        limits: Limits,
         redis_url: str,
         ready: Ready,
         publisher: Publisher,
@@ -63,6 +65,7 @@ class Worker(Service):
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
+        self._stager = stager
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(sizes.slots)
         self._children = Children(command=child_command, size=sizes.children, max_result=max_result)
@@ -98,13 +101,14 @@ class Worker(Service):
                 jobs=jobs,
                 redis_url=redis_url,
                 ready=ready,
-                picker=Picker(Due(looks, sorted(takes))),
+                picker=Picker(Due(looks, sorted(takes), limits)),
                 publisher=publisher,
                 heartbeat=heartbeat,
                 executor=self._executor,
                 payloads=self._payloads,
                 slots=self._slots,
                 stager=stager,
+                limits=limits,
                 metrics=metrics,
                 batch_size=sizes.batch,
             )
@@ -169,6 +173,7 @@ class Worker(Service):
         self._slots.change()
 
     def _settle(self, runs: Sequence[Run]) -> None:
+        self._stager.runs_ended()
         self._payloads.settle(runs)
         self._slots.settle(runs)
 

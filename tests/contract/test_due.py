@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -19,6 +19,8 @@ from monoq.queue.ready import split
 from monoq.store.database import Database, query
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
+from monoq.store.policies import PolicyStore
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.troubles import Troubles
 from monoq.worker.picker import Picker
@@ -40,6 +42,10 @@ async def count(due: Due, most: int) -> int:
     return len(split((await due.select(most)).ids))
 
 
+def due_of(store: JobStore, takes: Sequence[tuple[bool, str]] = TAKES) -> Due:
+    return Due(store, takes, Limits(PolicyStore(cast(Database, store._database))))
+
+
 async def tenants(db: asyncpg.Connection, ids: str) -> list[str]:
     """Whose jobs these are, in their order."""
     names = {
@@ -54,7 +60,7 @@ async def test_looks_go_deeper_until_they_bring_enough_and_come_back(
     """One tenant has nearly all there is: an even share of each would not fill the list."""
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small' || n, 'b' FROM generate_series(1, 99) AS n")
-    due = Due(store, TAKES)
+    due = due_of(store)
     found = [await count(due, 1000)]
     while due.falls_short and len(found) < 10:
         found.append(await count(due, 1000))
@@ -72,7 +78,7 @@ async def test_looks_go_deeper_until_they_bring_enough_and_come_back(
 async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_tenants(
     store: JobStore, db: asyncpg.Connection
 ) -> None:
-    due = Due(store, [(False, "x")])
+    due = due_of(store, [(False, "x")])
 
     async def next_of(most: int, soon: int = 10_000) -> list[str]:
         return await tenants(db, (await due.select(most, soon=soon)).ids)
@@ -100,7 +106,7 @@ async def test_a_small_tenant_is_chosen_beside_a_large_one(
 ) -> None:
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small', 'b' FROM generate_series(1, 10)")
-    due = Due(store, TAKES)
+    due = due_of(store)
     assert Counter(await tenants(db, (await due.select(100)).ids)) == {"large": 50, "small": 10}
     assert due.falls_short, "the large tenant has more than its even share, and there is room"
     found = await due.select(100)
@@ -118,7 +124,7 @@ async def test_priorities_count_within_a_tenant_and_age_between_those_alike(
             priority,
             n,
         )
-    ids = split((await Due(store, TAKES).select(10)).ids)
+    ids = split((await due_of(store).select(10)).ids)
     order = {
         str(row["id"]): row["payload"] for row in await db.fetch("SELECT id, payload FROM jobs")
     }
@@ -135,7 +141,7 @@ async def test_only_the_types_and_suspects_that_are_asked_for_are_found(
             )
 
     async def found(*takes: tuple[bool, str]) -> set[tuple[bool, str]]:
-        ids = split((await Due(store, takes).select(10)).ids)
+        ids = split((await due_of(store, takes).select(10)).ids)
         rows = await db.fetch("SELECT deaths > 0, type FROM jobs WHERE id = ANY ($1::uuid[])", ids)
         assert len(rows) == len(ids)
         return set(map(tuple, rows))
@@ -153,7 +159,7 @@ async def test_with_more_tenants_than_wanted_each_has_its_turn_as_looks_go_on(
     store: JobStore, db: asyncpg.Connection
 ) -> None:
     await db.execute(f"{JOBS} 't' || n % 230, 'b' FROM generate_series(1, 460) AS n")
-    due, after, seen = Due(store, TAKES), "", Counter[str]()
+    due, after, seen = due_of(store), "", Counter[str]()
     looks = 0
     while looks == 0 or after:
         found = await due.select(100, after=after)
@@ -173,7 +179,7 @@ async def test_a_brief_look_finds_newcomers_and_what_is_urgent_and_nothing_of_th
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, priority) SELECT 'busy', 'b', 5 FROM generate_series(1, 3000)"
     )
-    due = Due(store, TAKES)
+    due = due_of(store)
     for _ in range(3):  # deep enough to know who is busy
         await due.select(1000)
     assert (await due.select_others(200)).ids == ""
@@ -194,7 +200,7 @@ async def test_a_look_that_took_too_long_is_followed_by_a_light_one(
     """A deep look may have been what took so long."""
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 5000)")
     await db.execute(f"{JOBS} 'small' || n, 'b' FROM generate_series(1, 99) AS n")
-    due = Due(store, TAKES)
+    due = due_of(store)
     light, deep = [await count(due, 1000) for _ in range(2)]
     assert light < deep
     async with db.transaction():
@@ -286,7 +292,7 @@ async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldo
         for row in await db.fetch("SELECT id FROM waiting_jobs ORDER BY run_at LIMIT 15000")
     ]
     assert len(await claim(db, ids, worker, "b")) == 15000
-    due = Due(store, TAKES)
+    due = due_of(store)
     for _ in range(3):
         assert await count(due, 1000) == 1000
     (known,) = due._busy
@@ -317,7 +323,7 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(
         " SELECT 'drained', 'b', now() - (30000 - n) * interval '1 s' FROM generate_series(1, 20000) AS n"
     )
     await db.execute(f"{JOBS} 'other', 'b' FROM generate_series(1, 10)")
-    due = Due(JobStore(database), TAKES)
+    due = due_of(JobStore(database))
 
     async def entries_read() -> int:
         async with database.connection() as connection:
@@ -361,7 +367,7 @@ async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(
     store: JobStore, db: asyncpg.Connection
 ) -> None:
     await db.execute(f"{JOBS} 'a', 'b' FROM generate_series(1, 400)")
-    picker = Picker(Due(store, TAKES))
+    picker = Picker(due_of(store))
     picked = [
         job_id
         for ids in await asyncio.gather(*[picker.pick(100) for _ in range(4)])
@@ -378,7 +384,7 @@ async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(
     await db.execute(delayed, 3600, 5)
     promoter = Promoter(store, Troubles(Metrics(types=[], version="test")))
     promoting = asyncio.create_task(promoter.run())
-    due = Due(store, TAKES)
+    due = due_of(store)
 
     async def found(number: int) -> bool:
         return await count(due, 100) == number

@@ -29,6 +29,14 @@ async def test_requests_of_other_sites_are_refused(server: Server) -> None:
         assert answer.json()["status"] == status
 
 
+async def test_a_request_without_a_body_needs_no_type(server: Server) -> None:
+    """As `curl -X POST …/cancel` sends it."""
+    answer = await server.http.post("/jobs", json={**JOB, "delayMs": 60_000})
+    path = f"/jobs/{answer.json()['jobId']}/cancel"
+    assert (await server.http.post(path, headers={"Origin": "null"})).status_code == 403
+    assert (await server.http.post(path)).status_code == 200
+
+
 async def test_requests_of_our_own_page_pass(server: Server) -> None:
     headers = {"Origin": server.url, "Sec-Fetch-Site": "same-origin"}
     assert (await server.http.post("/jobs", json=JOB, headers=headers)).status_code == 201

@@ -25,6 +25,8 @@ from monoq.queue.keys import (
 from monoq.queue.ready import MIN_CAPACITY, Placing, Popper, Ready, join
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
+from monoq.store.policies import PolicyStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.stager import BRIEF_ABOVE, Stager
 from monoq.upkeep.troubles import Troubles
@@ -56,7 +58,11 @@ async def stager(database_url: str, ready: Ready) -> AsyncIterator[Stager]:
     database = await Database.connect(database_url, connections=4, plans="fresh", name="test")
     troubles = Troubles(Metrics(types=[], version="test"))
     made = Stager(
-        jobs=JobStore(database), workers=WorkerStore(database), ready=ready, troubles=troubles
+        jobs=JobStore(database),
+        workers=WorkerStore(database),
+        limits=Limits(PolicyStore(database)),
+        ready=ready,
+        troubles=troubles,
     )
     yield made
     await database.close()

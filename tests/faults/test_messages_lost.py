@@ -28,6 +28,8 @@ from monoq.queue.ready import Ready
 from monoq.store.database import Database
 from monoq.store.due import Due
 from monoq.store.jobs import JobStore
+from monoq.store.limits import Limits
+from monoq.store.policies import PolicyStore
 from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.picker import Picker
@@ -88,6 +90,7 @@ async def _consume(
         collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
         stack.push_async_callback(ready.close)
         metrics = Metrics(types=["nothing"], version="test")
+        limits = Limits(PolicyStore(database))
         through = f"redis://127.0.0.1:{proxy.port}"
         ids: set[str] = set()
         lost: set[str] = set()
@@ -100,7 +103,8 @@ async def _consume(
                 jobs=JobStore(database),
                 redis_url=through,
                 ready=ready,
-                picker=Picker(Due(JobStore(database), sorted(TAKES))),
+                picker=Picker(Due(JobStore(database), sorted(TAKES), limits)),
+                limits=limits,
                 publisher=Publisher(redis_url, metrics),
                 metrics=metrics,
                 heartbeat=heartbeat,

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoq.store.turns import count, merge, take_turns
+from monoq.store.turns import count, merge, take_by_weight, take_turns
 
 
 def ids(tenant: int, n: int) -> str:
@@ -45,6 +45,29 @@ def test_nobodys_second_stands_before_all_firsts(of_tenants: list[int], limit: i
     found = taken(take_turns([ids(tenant, n) for tenant, n in enumerate(of_tenants)], limit))
     turns = [n for _, n in found]
     assert turns == sorted(turns)
+
+
+def test_by_weight_a_tenant_of_weight_three_gets_three_quarters_also_in_many_small_draws() -> None:
+    texts = [ids(0, 500), ids(1, 500)]
+    found = taken(take_by_weight(texts, 400, [3.0, 1.0]))
+    assert Counter(tenant for tenant, _ in found) == {0: 300, 1: 100}
+    small = Counter(
+        tenant for _ in range(2000) for tenant, _ in taken(take_by_weight(texts, 2, [3.0, 1.0]))
+    )
+    assert 2700 < small[0] < 3300
+
+
+@given(counts, st.integers(1, 200))
+def test_by_weight_too_each_tenants_jobs_keep_their_order(
+    of_tenants: list[int], limit: int
+) -> None:
+    weights = [0.5 + n % 3 for n in range(len(of_tenants))]
+    texts = [ids(tenant, n) for tenant, n in enumerate(of_tenants)]
+    found = taken(take_by_weight(texts, limit, weights))
+    assert len(found) == min(limit, sum(of_tenants))
+    for tenant in range(len(of_tenants)):
+        mine = [n for one, n in found if one == tenant]
+        assert mine == list(range(len(mine)))
 
 
 def test_jobs_of_a_tenant_stand_together_as_asked() -> None:

@@ -5,8 +5,12 @@
 -- this statement's snapshot and its lock stands elsewhere, and goes on waiting: a miss.
 -- A payload of more than $6 bytes is left out: hundreds of them at once would not fit into memory. Its size comes back instead.
 -- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
+-- Nothing while a policy limits anybody: then claim_gated_jobs() is the claim. For claim_gate see migrations/0001_schema.sql.
 WITH me AS MATERIALIZED (
-    SELECT id, pg_current_xact_id()::text::bigint AS xid FROM workers WHERE id = $2 AND expires_at > now() AND NOT declared_lost FOR KEY SHARE
+    SELECT id, pg_current_xact_id()::text::bigint AS xid FROM workers WHERE id = $2 AND expires_at > now() AND NOT declared_lost
+      AND NOT EXISTS (SELECT FROM claim_gate FOR KEY SHARE)
+      AND NOT EXISTS (SELECT FROM policies WHERE field IN ('max_running', 'rate', 'paused'))
+    FOR KEY SHARE OF workers
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
     FROM jobs
