@@ -20,8 +20,8 @@ from monoq.errors import (
     QueueUnavailable,
 )
 from monoq.job import NewJob, Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
 from monoq.process import failpoint
 from monoq.process.service import Service
@@ -234,10 +234,10 @@ class Submitter(Service):
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
         self._metrics.jobs_stored([job.type for job in new], len(jobs))
-        told: defaultdict[str, list[Told]] = defaultdict(list)
+        changes = Changes(Status.PENDING, at=time.time())
         for job in new:
-            told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
-        self._publisher.publish_batch(Status.PENDING, told, time.time())
+            changes.add(job.tenant_id, job.id, version=1, job_type=job.type, attempts=0)
+        self._publisher.publish(changes)
         self._pusher.push(
             [Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due]
         )

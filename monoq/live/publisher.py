@@ -4,12 +4,10 @@ nothing may wait for it or depend on it."""
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monoq.job import Status
 from monoq.live.change import Changes
-from monoq.live.wire import Told, encode_messages
+from monoq.live.wire import encode_messages
 from monoq.observe.metrics import Metrics
 from monoq.observe.outage import Outage
 from monoq.process.service import Service
@@ -45,19 +43,6 @@ class Publisher(Service):
         for changes in statements:
             self._messages.extend(encode_messages(changes))
         self._arrived.set()
-
-    def publish_batch(
-        self,
-        status: Status,
-        jobs: Mapping[str, Sequence[Told]],
-        at: float,
-        worker_id: int | None = None,
-    ) -> None:
-        """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970);
-        returns at once."""
-        changes = Changes(status, at=at, worker_id=worker_id)
-        changes.by_tenant.update({tenant_id: list(told) for tenant_id, told in jobs.items()})
-        self.publish(changes)
 
     def stop(self) -> None:
         super().stop()

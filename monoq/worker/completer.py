@@ -11,8 +11,8 @@ import asyncpg
 
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
 from monoq.process import failpoint
 from monoq.process.service import Service
@@ -189,14 +189,12 @@ class Completer(Service):
         if not rows:
             return
         versions = {job_id: version for job_id, version, _ in rows}
-        told: defaultdict[Status, defaultdict[str, list[Told]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        by_status: dict[Status, Changes] = {}
         for run, ending in part:
             if version := versions.get(run.id):
+                changes = by_status.get(ending.status)
+                if changes is None:
+                    changes = by_status[ending.status] = Changes(ending.status, at=rows[0]["at"])
                 attempts = run.attempt - ending.attempts_back
-                told[ending.status][run.tenant_id].append(
-                    (str(run.id), version, run.type, attempts, ending.error)
-                )
-        for status, jobs in told.items():
-            self._publisher.publish_batch(status, jobs, rows[0]["at"])
+                changes.add(run.tenant_id, run.id, version, run.type, attempts, ending.error)
+        self._publisher.publish(*by_status.values())

@@ -4,15 +4,14 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 
 from monoq.app.pool import Pool
 from monoq.app.registry import App
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
 from monoq.process import failpoint
 from monoq.process.service import Service
@@ -164,10 +163,12 @@ class Fetcher(Service):
         rows = await self._jobs.claim_jobs(
             ids, worker_id, timeouts_ms, suspects=suspects, inline_bytes=INLINE_BYTES
         )
+        if not rows:
+            return ()
         claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []
-        told: defaultdict[str, list[Told]] = defaultdict(list)
+        changes = Changes(Status.RUNNING, at=rows[0]["at"], worker_id=worker_id)
         for row in rows:
             (
                 job_id,
@@ -205,9 +206,8 @@ class Fetcher(Service):
                     payload_bytes,
                 )
             )
-            told[tenant_id].append((str(job_id), version, job_type, attempt, None))
+            changes.add(tenant_id, job_id, version, job_type, attempt)
             waits.append(waited_s)
         self._metrics.wait.observe(waits)
-        if rows:
-            self._publisher.publish_batch(Status.RUNNING, told, rows[0]["at"], worker_id)
+        self._publisher.publish(changes)
         return runs
