@@ -14,6 +14,7 @@ from monoq.job import Status
 from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
+from monoq.observe.outage import Outage
 from monoq.process import failpoint
 from monoq.process.service import Service
 from monoq.store.database import Row
@@ -107,20 +108,18 @@ class Completer(Service):
     async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
         """Returns when it is written. An outage is waited out; as the write may have got through
         before it, it counts no stale rows."""
-        down_since: float | None = None
+        outage = Outage(log, "writing results")
         while True:
             try:
                 rows = await (
                     self._complete(worker_id, part) if completed else self._end(worker_id, part)
                 )
             except DatabaseUnavailable as error:
-                if error.timed_out and down_since is not None and len(part) > 1:
+                if error.timed_out and outage.is_on and len(part) > 1:
                     # It may be too large for its time limit, and would be for ever.
                     await self._finish_by_halves(worker_id, completed, part, error)
                     return
-                if down_since is None:
-                    down_since = time.monotonic()
-                    log.warning("%d results wait for PostgreSQL: %s", len(part), error)
+                outage.failed(f"{len(part)} jobs wait for PostgreSQL: {error}")
                 await asyncio.sleep(RETRY_S)
                 continue
             except (
@@ -131,8 +130,8 @@ class Completer(Service):
             ) as error:
                 await self._finish_by_halves(worker_id, completed, part, error)
                 return
-            if down_since is not None:
-                log.warning("results are written again after %.1f s", time.monotonic() - down_since)
+            if outage.is_on:
+                outage.over()
             elif missing := len(part) - len(rows):
                 self._metrics.stale.inc(missing)
                 log.warning(
