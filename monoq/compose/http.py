@@ -1,5 +1,5 @@
-"""The composition of what serves HTTP. `root.py` imports it only for that: a worker without a port
-does without Quart and Hypercorn."""
+"""Builds what serves HTTP. `root.py` imports it only when needed: a worker without a metrics port
+runs without Quart and Hypercorn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -54,15 +54,15 @@ def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
 
 
 def share_connections(connections: int) -> dict[str, int]:
-    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a
-    healthy API look ill."""
+    """An API's database connections, by purpose: slow lists must not delay submits, nor make a
+    healthy API look unhealthy."""
     return {"submit": LANES, "health": 1, "api": connections - LANES - 1}
 
 
 def api_services(
     shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None
 ) -> list[Service]:
-    """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
+    """The API: its server, made by `serve_http` or our own, and the services behind it."""
     settings, app, publisher, metrics = (
         shared.settings,
         shared.app,
