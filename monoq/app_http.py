@@ -19,13 +19,14 @@ from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.parts import Shared
+from monoq.pusher import Pusher
 from monoq.service import Service
 from monoq.start import package_dir
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.stream import StreamStore
-from monoq.submit import LANES, Pusher, Submitter
+from monoq.submit import LANES, Submitter
 from monoq.upkeep.replayer import Replayer
 from monoq.upkeep.tail import Tail
 

@@ -1,14 +1,13 @@
 """Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so
 nothing may wait for it or depend on it."""
 
-import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monoq.batching import Batches, Pace, up_to
 from monoq.job import Status, timestamp
 from monoq.live.wire import Change, Told, encode_message, encode_messages
 from monoq.observe import Metrics
@@ -21,6 +20,7 @@ log = logging.getLogger(__name__)
 # what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
 MAX_MESSAGES = 10_000
 AT_ONCE = 1000  # messages in one call
+SEND_EVERY_S = 0.002  # a lone message is sent at once; those that follow soon share a call
 
 
 class Publisher(Service):
@@ -34,15 +34,15 @@ class Publisher(Service):
         self._publish = self._redis.register_script(
             (Path(__file__).parent / "publish.lua").read_text()
         )
-        self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
-        self._arrived = asyncio.Event()
+        self._messages: Batches[bytes] = Batches(
+            self._send, up_to(AT_ONCE), gather=Pace(SEND_EVERY_S).wait, keep=MAX_MESSAGES
+        )
         self._down_since: float | None = None
         self._metrics = metrics
 
     def publish(self, changes: Iterable[Change]) -> None:
         """Takes committed changes; returns at once."""
-        self._messages.extend(encode_messages(changes))
-        self._arrived.set()
+        self._messages.add(encode_messages(changes))
 
     def publish_batch(
         self,
@@ -54,25 +54,17 @@ class Publisher(Service):
         """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970);
         returns at once."""
         moment = timestamp(datetime.fromtimestamp(at, UTC))
-        self._messages.extend(
+        self._messages.add(
             encode_message(tenant_id, status, told, worker_id, moment)
             for tenant_id, told in jobs.items()
         )
-        self._arrived.set()
 
     def stop(self) -> None:
         super().stop()
-        self._arrived.set()
+        self._messages.close()
 
     async def run(self) -> None:
-        while self._messages or not self.stopping.is_set():
-            if not self._messages:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            await self._send(
-                [self._messages.popleft() for _ in range(min(AT_ONCE, len(self._messages)))]
-            )
+        await self._messages.run()
         await close(self._redis)
 
     async def _send(self, messages: list[bytes]) -> None:
