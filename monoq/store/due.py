@@ -1,21 +1,24 @@
 """Which jobs are next, fairly. It must never decide who runs them: that is the claim's."""
 
+import random
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from operator import attrgetter
+from uuid import UUID
 
-import orjson
-
+from monoq.store.database import Row
 from monoq.store.jobs import JobStore
+from monoq.store.turns import WIDTH, count, merge, take_turns
 
 MAX_DEPTH = 256  # times an even share
-# A look that passes over rows that are gone may miss a job that was stored in a transaction which
-# stayed open for longer than this; a whole look, which misses nothing, follows within WHOLE_S, or
-# within WHOLE_SHARE times what the last whole look took, if that is longer.
-MARGIN_S = 1.0
+TOGETHER = 32  # jobs of a tenant that stand together, at most
+# A look that passes over rows that are gone may miss a job of a busy tenant whose transaction was
+# committed after others that began later. A whole look, which misses nothing, follows within
+# WHOLE_S, or within WHOLE_SHARE times what the last whole look took, if that is longer.
 WHOLE_S = 1.0
 WHOLE_SHARE = 20
 # The rows of a tenant that has no jobs left stand there as well: where they began is remembered.
@@ -32,6 +35,7 @@ class _Busy:
     tenant_id: str
     priority: int
     run_at: datetime
+    id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,11 @@ class Due:
         self._whole_at = 0.0
         self.falls_short = False  # whether the next look would bring more
 
-    async def select(self, most: int, soon: int = 0, after: str = "") -> Next:
-        """Ids ("id,id,…") of up to `most` waiting jobs. Raises DatabaseUnavailable.
+    async def select(self, limit: int, soon: int = 0, after: str = "") -> Next:
+        """Ids ("id,id,…") of up to `limit` waiting jobs. Raises DatabaseUnavailable.
 
-        `soon`: how many jobs start within a moment; so many may stand in any order. `after`:
-        begins behind this tenant.
+        Which jobs are taken goes by turn and age, always. `soon`: how many jobs start within a
+        moment; so many may stand in any order. `after`: begins behind this tenant.
         """
         began = time.monotonic()
         whole = began >= self._whole_at
@@ -78,36 +82,41 @@ class Due:
         depth, self._depth = self._depth, 1
         self.falls_short = False
         try:
-            row = await self._jobs.select_waiting_jobs(
-                most, self._places(busy, after), _columns(busy), depth, soon
+            rows = await self._jobs.select_waiting_jobs(
+                limit, self._places(busy, after), _columns(busy), depth
             )
         finally:
             if whole:
                 took = time.monotonic() - began
                 self._whole_at = began + took + max(WHOLE_S, WHOLE_SHARE * took)
-        self._busy = [_busy(found) for found in orjson.loads(row["busy"])]
+        self._busy = [_busy(row) for row in rows if row["first_id"]]
         for one in self._busy:
             self._remembered.pop((one.suspect, one.type, one.tenant_id), None)
             self._remembered[one.suspect, one.type, one.tenant_id] = one, began
-        ids, deeper = row["ids"], row["deeper"] and depth < MAX_DEPTH
-        self.falls_short = deeper
-        self._depth = 4 * depth if deeper else max(1, depth // 2)
-        if row["deeper"] and not deeper:
+        found, share = _by_tenant(rows)
+        has_more = any(count(ids) >= share for ids in found)
+        together = min(soon // len(found), TOGETHER) if found else 0
+        if together > 1:  # any order will do, as long as no tenant is always the first
+            start = random.randrange(len(found))  # noqa: S311
+            found = found[start:] + found[:start]
+        ids = take_turns(found, limit, max(together, 1))
+        deeper = has_more and count(ids) < limit
+        self.falls_short = deeper and depth < MAX_DEPTH
+        self._depth = 4 * depth if self.falls_short else max(1, depth // 2)
+        if deeper and not self.falls_short:
             self._depth = depth
-        full = len(ids) + 1 >= 37 * most
-        return Next(ids, full or row["deeper"], row["last_tenant"])
+        return Next(ids, deeper or count(ids) >= limit, _last_tenant(rows, limit))
 
-    async def select_others(self, most: int, after: str = "") -> Next:
-        """The first jobs of up to `most` tenants that the last look did not find busy, newcomers
+    async def select_others(self, limit: int, after: str = "") -> Next:
+        """The first jobs of up to `limit` tenants that the last look did not find busy, newcomers
         among them; and of busy ones what is more urgent than all that was found. Costs little."""
         known = [one for one in self._known(time.monotonic()) if one.tenant_id > after]
         busy = set(self._busy)
-        *columns, _ = _columns(known)
-        run_ats = [None if one in busy else one.run_at for one in known]
-        row = await self._jobs.select_waiting_jobs(
-            most, self._places(known, after), [*columns, run_ats], 1, 0
-        )
-        return Next(row["ids"], False, row["last_tenant"])
+        columns = _columns(known)
+        columns[4] = [None if one in busy else one.run_at for one in known]
+        rows = await self._jobs.select_waiting_jobs(limit, self._places(known, after), columns, 1)
+        found, _ = _by_tenant(rows)
+        return Next(take_turns(found, limit), False, _last_tenant(rows, limit))
 
     def _known(self, now: float) -> list[_Busy]:
         """Those that are or were busy, where their first row was found last."""
@@ -135,19 +144,51 @@ class Due:
         return columns
 
 
-_FIELDS = [attrgetter(name) for name in ("suspect", "type", "tenant_id", "priority", "run_at")]
+_FIELDS = [
+    attrgetter(name) for name in ("suspect", "type", "tenant_id", "priority", "run_at", "id")
+]
 
 
 def _columns(busy: Sequence[_Busy]) -> list[list[object]]:
     return [[field(one) for one in busy] for field in _FIELDS]
 
 
-def _busy(found: dict[str, object]) -> _Busy:
-    run_at = datetime.fromtimestamp(float(str(found["run_at"])), UTC) - timedelta(seconds=MARGIN_S)
+def _busy(row: Row) -> _Busy:
     return _Busy(
-        bool(found["suspect"]),
-        str(found["type"]),
-        str(found["tenant_id"]),
-        int(str(found["priority"])),
-        run_at,
+        row["suspect"],
+        row["type"],
+        row["tenant_id"],
+        row["first_priority"],
+        datetime.fromtimestamp(row["first_run_at"], UTC),
+        row["first_id"],
     )
+
+
+def _by_tenant(rows: Sequence[Row]) -> tuple[list[str], int]:
+    """The ids of each tenant as one text, that of the oldest job first; and the share of each."""
+    of_tenant: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["n"]:
+            of_tenant[row["tenant_id"]].append(row)
+    if not of_tenant:
+        return [], 1
+    share = rows[0]["depth"]
+    found = sorted(
+        (min(row["oldest"] for row in pairs), _ids(pairs)[: WIDTH * share - 1])
+        for pairs in of_tenant.values()
+    )
+    return [ids for _, ids in found], share
+
+
+def _ids(pairs: Sequence[Row]) -> str:
+    if len(pairs) == 1:
+        return str(pairs[0]["ids"])
+    return merge(
+        [(row["ids"], list(zip(row["priorities"], row["run_ats"], strict=True))) for row in pairs]
+    )
+
+
+def _last_tenant(rows: Sequence[Row], limit: int) -> str | None:
+    """Where the next look goes on, if there were more tenants than wanted."""
+    tenants = {row["tenant_id"] for row in rows}
+    return max(tenants) if len(tenants) >= limit else None

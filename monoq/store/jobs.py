@@ -120,18 +120,16 @@ class JobStore:
         places: Sequence[Sequence[object]],
         busy: Sequence[Sequence[object]],
         depth: int,
-        soon: int,
-    ) -> Row:
-        """A row of ids ("id,id,…") of waiting jobs to run next, fair among tenants; deeper,
-        last_tenant, busy (JSON).
+    ) -> Sequence[Row]:
+        """The first waiting jobs of each pair of type and tenant, `depth` times an even share of
+        `limit`; `places` and `busy` are columns: see select_waiting_jobs.sql.
 
-        `places` and `busy` are columns: see select_waiting_jobs.sql. Looks at `depth` times its
-        even share of each tenant. Jobs of one tenant stand together as far as `soon` jobs have room
-        for it.
+        Rows of depth, suspect, type, tenant_id, ids ("id,id,…"), n, oldest (seconds since 1970),
+        priorities, run_ats, first_priority, first_run_at, first_id.
         """
-        arguments = (limit, *places, *busy, depth, soon)
-        (row,) = await self._database.fetch(query("select_waiting_jobs"), *arguments)
-        return row
+        return await self._database.fetch(
+            query("select_waiting_jobs"), limit, *places, *busy, depth
+        )
 
     async def promote_delayed_jobs(self, limit: int, since: datetime) -> Promotion:
         """Lets up to `limit` jobs whose time has come wait with the others; those due before

@@ -100,7 +100,7 @@ class Stager(UpkeepLoop):
         self._ready.set_capacity(name, capacity)
         if not go:
             return
-        if capacity > BRIEF_ABOVE and length >= capacity // 2:
+        if capacity > BRIEF_ABOVE and length >= self._ready.low_water(name):
             await self._let_newcomers_in(staging)
             return
         found = await staging.due.select(capacity, int(TOGETHER_S * per_s), staging.after)

@@ -1,34 +1,64 @@
-"""Ten thousand sockets that have something to say do not hold up the event loop."""
+"""The order of what is next: by turns, and within a limit as evenly as the tenants have it."""
 
-import asyncio
+from collections import Counter
+from uuid import UUID
 
-from monoq.live.turns import AT_ONCE, Turns
+from hypothesis import given
+from hypothesis import strategies as st
 
-
-async def test_events_are_set_in_turn_each_once_and_everything_else_runs_in_between() -> None:
-    turns, events = Turns(), [asyncio.Event() for _ in range(10 * AT_ONCE)]
-    for event in events + events:
-        turns.ask(event)
-    were_set = []
-    while not all(event.is_set() for event in events):
-        await asyncio.sleep(0)  # one round of the loop, in which anything could run
-        were_set.append([event.is_set() for event in events].count(True))
-    assert [
-        after - before
-        for before, after in zip([0, *were_set], were_set, strict=False)
-        if after > before
-    ] == [AT_ONCE] * 10
+from monoq.store.turns import count, merge, take_turns
 
 
-async def test_who_asks_again_while_others_wait_is_last() -> None:
-    turns = Turns()
-    first, *others = events = [asyncio.Event() for _ in range(3 * AT_ONCE)]
-    for event in events:
-        turns.ask(event)
-    await first.wait()
-    first.clear()
-    turns.ask(first)
-    while not others[2 * AT_ONCE - 1].is_set():
-        assert not first.is_set()
-        await asyncio.sleep(0)
-    await first.wait()
+def ids(tenant: int, n: int) -> str:
+    return ",".join(str(UUID(int=1000 * tenant + k)) for k in range(n))
+
+
+def taken(text: str) -> list[tuple[int, int]]:
+    """Pairs of tenant and number."""
+    return [divmod(UUID(one).int, 1000) for one in text.split(",")] if text else []
+
+
+counts = st.lists(st.integers(0, 60), max_size=12)
+
+
+@given(counts, st.integers(1, 200), st.integers(1, 40))
+def test_everybody_gets_an_even_share_of_the_limit_and_in_order(
+    of_tenants: list[int], limit: int, together: int
+) -> None:
+    tenants = [ids(tenant, n) for tenant, n in enumerate(of_tenants)]
+    found = taken(take_turns(tenants, limit, together))
+    assert len(found) == min(limit, sum(of_tenants))
+    for tenant in range(len(of_tenants)):
+        mine = [n for one, n in found if one == tenant]
+        assert mine == list(range(len(mine))), "each tenant's jobs keep their order"
+    shares = Counter(tenant for tenant, _ in found)
+    short = [shares[tenant] for tenant, n in enumerate(of_tenants) if shares[tenant] < n]
+    if short:
+        assert max(shares.values()) - min(short) <= 1, "nobody has more while another has less"
+        full = [tenant for tenant, n in enumerate(of_tenants) if n > min(short)]
+        more = [tenant for tenant in full if shares[tenant] > min(short)]
+        assert more == full[: len(more)], "what is left over goes to the first"
+
+
+@given(counts, st.integers(1, 200))
+def test_nobodys_second_stands_before_all_firsts(of_tenants: list[int], limit: int) -> None:
+    found = taken(take_turns([ids(tenant, n) for tenant, n in enumerate(of_tenants)], limit))
+    turns = [n for _, n in found]
+    assert turns == sorted(turns)
+
+
+def test_jobs_of_a_tenant_stand_together_as_asked() -> None:
+    found = taken(take_turns([ids(0, 5), ids(1, 3)], 100, together=2))
+    assert found == [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (0, 3), (1, 2), (0, 4)]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(-3, 3), st.floats(0, 9))), min_size=1, max_size=4))
+def test_the_types_of_a_tenant_are_merged_by_priority_and_time(
+    keys: list[list[tuple[int, float]]],
+) -> None:
+    parts = [(ids(part, len(one)), sorted(one)) for part, one in enumerate(keys) if one]
+    merged = merge(parts)
+    assert count(merged) == sum(map(len, keys))
+    order = {(part, n): key for part, one in enumerate(keys) for n, key in enumerate(sorted(one))}
+    found = [order[one] for one in taken(merged)]
+    assert found == sorted(found)
