@@ -4,8 +4,8 @@ import sys
 
 
 def main() -> None:
-    """The command line. `health` is asked every few seconds in each container: it is spared the
-    import of everything else."""
+    """The command line. Each container runs `health` every few seconds, so that command imports
+    nothing else."""
     if sys.argv[1:2] == ["health"]:
         from monoq.cli.health import health
 

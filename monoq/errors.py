@@ -1,5 +1,5 @@
-"""The error tree. A docstring is the default message; drivers' errors are translated at the edge
-and must not travel further."""
+"""The error tree. A docstring is the default message. Drivers' errors are translated where they
+occur and must not be raised further."""
 
 from collections.abc import Mapping
 from typing import Any

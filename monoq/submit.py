@@ -1,13 +1,12 @@
-"""Submitting: insert → commit → push. An id is handed out only after its row is committed; the push
-after it is a hint, never an error."""
+"""Submitting: insert → commit → answer → push and publish. An id is handed out only after its row is
+committed; what follows the answer is a hint, never an error."""
 
 import asyncio
 import logging
 import time
-from collections import OrderedDict, defaultdict, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -17,17 +16,17 @@ from monoq.errors import (
     IdempotencyConflict,
     InvalidJob,
     MonoqError,
-    QueueUnavailable,
     TenantFull,
 )
 from monoq.job import NewJob, Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
 from monoq.process import failpoint
+from monoq.process.batching import Batches
 from monoq.process.service import Service
 from monoq.process.timeout import SharedTimeout
-from monoq.queue.ready import Ready, join
+from monoq.pusher import Pusher, Stored
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Queryable, is_of_the_input
 from monoq.store.drains import Drains
@@ -45,11 +44,6 @@ LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next 
 # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 RETRY_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
-MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
-MAX_PUSHED = 5_000  # ids of one INSERT that are pushed
-NEWCOMER_S = 0.1  # a tenant that stored nothing for this long is a newcomer
-MAX_FRONTED = 4  # jobs of a newcomer that go to the front of a list
-MAX_SEEN = 20_000  # tenants that are remembered for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +102,17 @@ class Submitter(Service):
     name = "submitter"
 
     def __init__(
-        self, *, database: Database, pusher: "Pusher", publisher: Publisher, metrics: Metrics
+        self, *, database: Database, pusher: Pusher, publisher: Publisher, metrics: Metrics
     ) -> None:
         super().__init__()
         self._database = database
         self._pusher = pusher
         self._publisher = publisher
         self._metrics = metrics
-        self._waiting: deque[_Request] = deque()
+        self._requests: Batches[_Request] = Batches(
+            self._commit, _next_group, lanes=LANES, gather=_let_more_in
+        )
         self._size = 0  # of all that callers wait for
-        self._arrived = asyncio.Event()
         self._patience = SharedTimeout(ANSWER_WITHIN_S)
         self._drains = Drains(CountStore(database))
 
@@ -132,8 +127,7 @@ class Submitter(Service):
         if self._size and self._size + request.size > WAITING_BYTES:
             raise DatabaseUnavailable("too many jobs wait to be stored")
         self._size += request.size
-        self._waiting.append(request)
-        self._arrived.set()
+        self._requests.add((request,))
         try:
             with self._patience:
                 return await request.done
@@ -149,35 +143,10 @@ class Submitter(Service):
 
     def stop(self) -> None:
         super().stop()
-        self._arrived.set()
+        self._requests.close()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as lanes:
-            for _ in range(LANES):
-                lanes.create_task(self._commit_groups())
-
-    async def _commit_groups(self) -> None:
-        while self._waiting or not self.stopping.is_set():
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            # a round of the loop, in which what has reached this process comes in: it doubles the
-            # groups
-            await asyncio.sleep(0)
-            if self._waiting:
-                await self._commit(self._next_group())
-
-    def _next_group(self) -> list[_Request]:
-        group: list[_Request] = []
-        jobs = size = 0
-        while self._waiting:
-            jobs, size = jobs + len(self._waiting[0].jobs), size + self._waiting[0].size
-            if group and (jobs > GROUP_JOBS or size > GROUP_BYTES):
-                break
-            group.append(self._waiting.popleft())
-            group[-1].is_waiting = False
-        return group
+        await self._requests.run()
 
     async def _commit(self, group: list[_Request]) -> None:
         # a caller that went away stores nothing
@@ -197,12 +166,10 @@ class Submitter(Service):
             else:
                 _fail(group, _told(error))
         else:
+            _answer(group, submitted)
+            # a round of the loop, in which the answers are written: no caller waits for the rest
+            await asyncio.sleep(0)
             self._announce(jobs, submitted)
-            answers = iter(submitted)
-            for request in group:
-                answer = [next(answers) for _ in request.jobs]
-                if not request.done.done():
-                    request.done.set_result(answer)
 
     async def _refuse_of(self, error: TenantFull, group: list[_Request]) -> None:
         """A tenant has no room for all of these: its requests go one by one, and then alone; the
@@ -262,13 +229,40 @@ class Submitter(Service):
     def _announce(self, jobs: Sequence[NewJob], submitted: Sequence[Submitted]) -> None:
         new = [job for job, result in zip(jobs, submitted, strict=True) if result.created]
         self._metrics.jobs_stored([job.type for job in new], len(jobs))
-        told: defaultdict[str, list[Told]] = defaultdict(list)
+        changes = Changes(Status.PENDING, at=time.time())
         for job in new:
-            told[job.tenant_id].append((str(job.id), 1, job.type, 0, None))
-        self._publisher.publish_batch(Status.PENDING, told, time.time())
+            changes.add(job.tenant_id, job.id, version=1, job_type=job.type, attempts=0)
+        self._publisher.publish(changes)
         self._pusher.push(
             [Stored(job.id, job.tenant_id, job.type, job.priority) for job in new if job.is_due]
         )
+
+
+async def _let_more_in() -> None:
+    """A round of the loop, in which what has reached this process comes in: it doubles the
+    groups."""
+    await asyncio.sleep(0)
+
+
+def _next_group(waiting: deque[_Request]) -> list[_Request]:
+    group: list[_Request] = []
+    jobs = size = 0
+    while waiting:
+        jobs, size = jobs + len(waiting[0].jobs), size + waiting[0].size
+        if group and (jobs > GROUP_JOBS or size > GROUP_BYTES):
+            break
+        group.append(waiting.popleft())
+        group[-1].is_waiting = False
+    return group
+
+
+def _answer(group: list[_Request], submitted: Sequence[Submitted]) -> None:
+    start = 0
+    for request in group:
+        end = start + len(request.jobs)
+        if not request.done.done():
+            request.done.set_result(list(submitted[start:end]))
+        start = end
 
 
 def _told(error: Exception) -> Exception:
@@ -284,84 +278,3 @@ def _fail(group: list[_Request], error: Exception) -> None:
     for request in group:
         if not request.done.done():
             request.done.set_exception(error)
-
-
-class Stored(NamedTuple):
-    """A job that was just stored, and is due."""
-
-    id: UUID
-    tenant_id: str
-    type: str
-    priority: int
-
-
-class Pusher(Service):
-    """Puts the ids of committed jobs on their lists, as far as nobody else waits for the room, so
-    that nobody's answer waits for Redis."""
-
-    name = "pusher"
-
-    def __init__(self, ready: Ready, metrics: Metrics) -> None:
-        super().__init__()
-        self._ready = ready
-        self._metrics = metrics
-        self._jobs: deque[Stored] = deque(maxlen=MAX_UNPUSHED)
-        self._arrived = asyncio.Event()
-        self._seen: OrderedDict[str, float] = OrderedDict()
-
-    def push(self, jobs: Sequence[Stored]) -> None:
-        """Takes jobs to push; returns at once."""
-        self._jobs.extend(jobs[:MAX_PUSHED])  # what cannot fit is the stager's
-        self._arrived.set()
-
-    def stop(self) -> None:
-        super().stop()
-        self._arrived.set()
-
-    async def run(self) -> None:
-        while self._jobs or not self.stopping.is_set():
-            if not self._jobs:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            jobs = list(self._jobs)
-            self._jobs.clear()
-            for name, (newcomers, others) in self._by_list(jobs).items():
-                try:
-                    await self._ready.push(name, join(others), join(newcomers))
-                except QueueUnavailable as error:
-                    self._metrics.failed_pushes.inc()
-                    log.debug("%d ids not pushed: %s", len(newcomers) + len(others), error)
-
-    def _by_list(self, jobs: Sequence[Stored]) -> dict[str, tuple[list[UUID], list[UUID]]]:
-        """For each list the ids of newcomers and of others. A tenant that stored nothing here a
-        moment ago is a newcomer: its jobs need not wait for the next look, which would put them in
-        front as well."""
-        now = time.monotonic()
-        new_here = {
-            tenant for tenant in {job.tenant_id for job in jobs} if self._is_newcomer(tenant, now)
-        }
-        by_list: defaultdict[str, tuple[list[UUID], list[UUID]]] = defaultdict(lambda: ([], []))
-        fronted: defaultdict[str, int] = defaultdict(int)
-        for job in jobs:
-            name = self._ready.lists.name_for(job.type)
-            if name is None:
-                continue
-            newcomers, others = by_list[name]
-            if (
-                job.tenant_id in new_here
-                and job.priority <= 0
-                and fronted[job.tenant_id] < MAX_FRONTED
-            ):
-                fronted[job.tenant_id] += 1
-                newcomers.append(job.id)
-            else:
-                others.append(job.id)
-        return by_list
-
-    def _is_newcomer(self, tenant_id: str, now: float) -> bool:
-        last = self._seen.pop(tenant_id, 0.0)
-        self._seen[tenant_id] = now
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
-        return now - last > NEWCOMER_S

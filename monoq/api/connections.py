@@ -1,5 +1,5 @@
-"""How many connections this process takes: fewer than it may have descriptors, so that engines and
-files keep theirs. It must not look into a connection."""
+"""How many connections this process accepts: fewer than its file descriptors, so that some are left
+for engines and files. It must not look into a connection."""
 
 import resource
 from typing import Protocol
@@ -14,7 +14,7 @@ class Connection(Protocol):
 
 
 class Connections:
-    """All that are open, and those without a request, the longest idle first."""
+    """The open connections, and the idle ones among them, longest idle first."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -22,7 +22,7 @@ class Connections:
         self._idle: dict[Connection, None] = {}
 
     def enter(self, connection: Connection) -> bool:
-        """Takes a new one, in place of the longest idle if there are too many; False: it is
+        """Adds a connection, in place of the longest idle one if there are too many. False: it is
         refused."""
         if len(self._open) >= self._limit:
             if not self._idle:
@@ -47,14 +47,14 @@ class Connections:
 
 
 def max_connections() -> int:
-    """How many this process may take. Those that were accepted, but not counted yet, have room,
-    too."""
+    """How many connections this process may have, leaving room for those that were accepted but are
+    not counted yet."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(limit - RESERVE - max_backlog(limit), limit // 2)
 
 
 def max_backlog(wanted: int) -> int:
-    """How many may wait to be accepted, at most `wanted`: a loop accepts them all at once, before
-    anybody counts."""
+    """How many connections may wait to be accepted, at most `wanted`: a loop accepts them all at
+    once, before any is counted."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(wanted, limit // 8)

@@ -1,5 +1,5 @@
-"""Who really asks, when a proxy asks for them: X-Forwarded-For, -Proto and -Host. They must be
-believed from a trusted address only."""
+"""The client behind a proxy: X-Forwarded-For, -Proto and -Host. They must be believed from a
+trusted address only."""
 
 from collections.abc import Iterable, Iterator, MutableMapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -13,7 +13,7 @@ SECURE = {"http": "https", "ws": "wss"}
 
 
 class TrustedProxies:
-    """The addresses whose word counts."""
+    """The addresses of proxies whose headers are believed."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         self._networks = tuple(networks)

@@ -1,4 +1,4 @@
-"""What every request must pass before anything looks at it: Host, Origin, content type. Plain ASGI;
+"""Checks Host, Origin and content type of every request before anything else sees it. Plain ASGI;
 it must never read a body."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -29,9 +29,9 @@ LAST_ANSWER = (b"connection", b"close")
 
 
 class Guard:
-    """Lets through: known Hosts (against DNS rebinding), WebSockets and writes from our own pages
-    or from no page at all (against cross-site requests), bodies that say they are JSON (which no
-    plain form can)."""
+    """Allows: known Hosts (against DNS rebinding), WebSockets and writes from our own pages or from
+    no page at all (against cross-site requests), bodies of type JSON (which no plain form can
+    send)."""
 
     def __init__(
         self,

@@ -1,5 +1,5 @@
-"""Whether this process can do its work: for load balancers, Docker and people. It must answer
-quickly, whatever is broken."""
+"""GET /health, for load balancers, Docker and people. It must answer quickly, whatever is
+broken."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,9 +16,9 @@ ANSWER_WITHIN_S = 0.7
 
 
 class Probe:
-    """A question to an engine, asked once for all who want to know meanwhile. It is never
-    cancelled: that would wait for a frozen engine too. Whoever cannot wait for its end goes
-    without."""
+    """A check of an engine; requests that come while it runs share it. It is never cancelled,
+    because a cancellation would wait for a frozen engine, too: a request that cannot wait gets no
+    result."""
 
     def __init__(self, question: Callable[[], Awaitable[object]]) -> None:
         self._question = question

@@ -1,5 +1,5 @@
-"""GET /metrics: what this process counted, and what the engines know of all of them. A scrape must
-be answered whatever is broken, with what is known by then."""
+"""GET /metrics: what this process counted, and what the engines know of the whole system. A scrape
+must be answered whatever is broken, with what is known by then."""
 
 import asyncio
 import logging
@@ -22,8 +22,8 @@ STOP_S = 0.5
 
 
 class Scrapes:
-    """Answers scrapes. Those that come at once share one look at the engines, which is never cut
-    off: it ends by its own bounds."""
+    """Answers scrapes. Simultaneous scrapes share one query of the engines, which is never
+    cancelled: it has time limits of its own."""
 
     def __init__(self, *, metrics: Metrics, counts: CountStore, ready: Ready) -> None:
         self._metrics = metrics
@@ -50,7 +50,7 @@ class Scrapes:
             await asyncio.wait([self._look], timeout=STOP_S)
 
     def _forget(self) -> None:
-        """What was known at the last scrape is not what is so now."""
+        """Clears what the last scrape found."""
         metrics = self._metrics
         for gauge in (metrics.waiting, metrics.running, metrics.oldest, metrics.runway):
             gauge.set(UNKNOWN)

@@ -1,5 +1,5 @@
-"""Errors as `application/problem+json` (RFC 9457), each naming what is wrong. An error of ours must
-never leave as HTML or a bare 500."""
+"""Errors as `application/problem+json` (RFC 9457), each naming what is wrong. An internal error
+must never be sent as HTML or as a 500 without a body."""
 
 import logging
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ def field_errors(error: ValidationError, prefix: Sequence[str | int] = ()) -> Fi
 
 
 def problem_of(error: Exception) -> Problem:
-    """What a client is told of an error."""
+    """The response to an error."""
     match error:
         case Problem():
             return error
@@ -106,7 +106,7 @@ def problem_of(error: Exception) -> Problem:
                 headers={"Allow": ", ".join(sorted(allow))} if allow else None,
             )
     log.error("a request failed", exc_info=error)
-    return Problem(500, "an error of ours; it was logged")
+    return Problem(500, "internal error; it was logged")
 
 
 def install(app: Quart) -> None:

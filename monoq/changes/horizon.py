@@ -1,5 +1,5 @@
-"""Watches how far back the oldest open transaction of the server holds the point from which changes
-are read again: it makes every read longer. It must cost Postgres nothing while nobody holds it."""
+"""Watches the oldest open transaction of the server: the longer it is open, the further back each
+read of changes must start. It must cost Postgres nothing while no transaction stays open."""
 
 import logging
 from bisect import bisect_right
@@ -14,13 +14,13 @@ from monoq.store.database import query
 log = logging.getLogger(__name__)
 
 ALARM_S = 30.0
-# a transaction seems younger than it is by one part in this at most; for one that is open for a day
-# 3,000 looks are kept
+# An age is too low by at most one part in this. For a transaction that is open for a day, 3,000
+# snapshots are kept.
 EXACT = 500
 
 
 class HorizonAge:
-    """How long ago the oldest transaction of a snapshot began, told from the snapshots alone."""
+    """How long ago the oldest transaction of a snapshot began, derived from the snapshots alone."""
 
     def __init__(self) -> None:
         # (all transactions below this one had begun, at this time), both rising
@@ -39,7 +39,7 @@ class HorizonAge:
 
 
 class HorizonWatch:
-    """Sets the metric, and says once when it has become too old and once when that is over."""
+    """Sets the metric; logs once when a transaction is too old, and once when it has ended."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -47,20 +47,20 @@ class HorizonWatch:
         self._alarmed_at: float | None = None
 
     async def look(self, connection: asyncpg.Connection, snapshot: str, now: float) -> None:
-        """At a snapshot just taken, at the monotonic time `now`."""
+        """Takes the newest snapshot; `now` is its monotonic time."""
         age = self._age.of(snapshot, now)
         self._metrics.horizon_age.set(age)
         if self._alarmed_at is None and age >= ALARM_S:
             self._alarmed_at = now - age
             holder = await self._holder(connection, int(snapshot.split(":")[0]))
             log.warning(
-                "a transaction that has been open for %.0f s makes reads of changes longer: %s",
+                "long-running transaction slows reads of changes, open for %.0f s: %s",
                 age,
                 holder,
             )
         elif self._alarmed_at is not None and age < ALARM_S / 2:
             log.warning(
-                "no old transaction makes reads of changes longer any more, after %.0f s",
+                "long-running transaction ended after %.0f s",
                 now - self._alarmed_at,
             )
             self._alarmed_at = None
@@ -71,6 +71,6 @@ class HorizonWatch:
 
     async def _holder(self, connection: asyncpg.Connection, xid: int) -> str:
         try:
-            return await connection.fetchval(query("find_holder"), xid) or "whose is not known"
+            return await connection.fetchval(query("find_holder"), xid) or "owner unknown"
         except asyncpg.PostgresError as error:
-            return f"whose is not known ({error})"
+            return f"owner unknown ({error})"

@@ -1,6 +1,5 @@
-"""Reads for viewers who come back with a cursor what they missed. All viewers of a tenant who wait
-share one read, and few reads run at once: thousands who come back together must not drown Postgres.
-"""
+"""Reads what returning viewers missed since their cursors. All waiting viewers of a tenant share
+one read, and few reads run at once: thousands who return together must not overload Postgres."""
 
 import asyncio
 import logging
@@ -17,11 +16,11 @@ from monoq.store.stream import StreamStore
 
 log = logging.getLogger(__name__)
 
-# changes, of which a job has three as a rule; who missed more is quicker to read the table
+# changes, about three per job; a viewer that missed more reads the table faster
 MAX_REPLAYED = 30_000
 PAGE = 1_000
 READS_AT_ONCE = 2
-REST_S = 0.1  # between two reads for the same tenant: those who come meanwhile share the next one
+REST_S = 0.1  # between two reads for a tenant: viewers that return meanwhile share the next one
 RETRY_S = 1.0
 
 LAST_ID = UUID(int=2**128 - 1)
@@ -35,7 +34,7 @@ class _Missed(NamedTuple):
 
 
 class Replayer(Service):
-    """Takes turns among tenants."""
+    """Serves tenants in turn."""
 
     name = "replayer"
 
@@ -43,15 +42,15 @@ class Replayer(Service):
         super().__init__()
         self._store = store
         self._hub = hub
-        # by tenant, in the order in which tenants came
+        # by tenant, in order of arrival
         self._waiting: dict[str, list[Subscription]] = {}
-        self._busy: set[str] = set()  # tenants that are being read for, or rest from it
+        self._busy: set[str] = set()  # tenants with a read under way or just finished
         self._requested = asyncio.Event()
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
 
     def ask(self, subscription: Subscription) -> None:
-        """Reads soon for one whom the hub already tells of what happens from now on: so nothing
-        falls between."""
+        """Queues a read. The subscription must be registered with the hub already, so that no
+        change falls between the two."""
         self._waiting.setdefault(subscription.tenant_id, []).append(subscription)
         self._requested.set()
 
@@ -89,7 +88,7 @@ class Replayer(Service):
 
     async def _replay(self, tenant_id: str, returning: list[Subscription]) -> None:
         """One read, from the oldest cursor that can be honoured."""
-        # of before the read: a newer one may cover what only the hub tells, and has not told yet
+        # taken before the read: a newer one may cover changes that only the hub has, not yet sent
         horizon = self._hub.horizon
         if horizon is None:
             raise DatabaseUnavailable("no horizon is known")
@@ -101,7 +100,7 @@ class Replayer(Service):
             missed = await self._read(tenant_id, min(one.xid for one in served), end, served)
             served = [one for one in served if one.xid >= missed.floor]
         if self._hub.horizon is None or self._hub.horizon.stream != horizon.stream:
-            return  # the database was replaced meanwhile: they have been sent away
+            return  # the database was replaced meanwhile, and these viewers were closed
         honoured = set(served)
         for one in returning:
             if not one.is_open:

@@ -1,6 +1,6 @@
-"""Reads again, every second and when messages begin to arrive, what changed for the tenants watched
-here, so that a lost message heals by itself. It, and not pub/sub, is the guarantee; it must use
-only horizons that no crash can take back."""
+"""Reads the changes of the watched tenants from Postgres, every second and whenever the
+subscription to Redis begins. So a lost message is made good: the tail, and not pub/sub, is the
+guarantee. It must use only horizons that no crash can take back."""
 
 import asyncio
 import logging
@@ -30,22 +30,23 @@ from monoq.store.stream import ChangesRead, StreamStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
-GAP_S = 0.1  # between two reads at least, however often somebody asks for one
+GAP_S = 0.1  # at least, between two reads, however many are requested
 PRUNED = 5_000  # rows in one statement
-# changes of a tenant since the last read: more take longer to read than a statement may, again and
-# again
+# changes of a tenant since the last read; more take longer to read than a statement may, and would
+# at each retry
 MAX_READ = 300_000
 
 
 class Tail(Service):
-    """One connection of its own.
+    """Has one connection of its own.
 
-    After a crash Postgres hands out again the transaction ids that were not on disk; a change with
-    such an id would lie below a horizon read before the crash and be missed. So a horizon is used
-    only once a later commit of this same connection was flushed; if the connection breaks before
-    that, the horizon is forgotten and the older one kept. In a database that was restored, or
-    behind a failover, transaction ids mean something else: then all horizons are forgotten, and
-    viewers are sent away.
+    After a crash Postgres reuses the transaction ids that were not on disk. A change with such an
+    id would lie below a horizon read before the crash, and be missed. So a horizon is used only
+    after a later commit of the same connection was flushed. If the connection breaks before that,
+    the horizon is dropped and the older one kept.
+
+    After a restore or a failover, transaction ids mean something else. Then all horizons are
+    dropped and all viewers are closed.
     """
 
     name = "tail"
@@ -61,7 +62,7 @@ class Tail(Service):
         self._requested = asyncio.Event()
 
     def read_soon(self) -> None:
-        """Reads once more without waiting for the next second; all who ask before it share it."""
+        """Requests a read before the next second; requests made before it starts share it."""
         self._requested.set()
 
     def stop(self) -> None:

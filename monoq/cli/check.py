@@ -10,7 +10,7 @@ from monoq.store.migrate import missing_migrations
 
 
 class Finding(NamedTuple):
-    """One thing looked at."""
+    """The result of one check."""
 
     ok: bool
     text: str

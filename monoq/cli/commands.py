@@ -1,5 +1,5 @@
-"""The command line: reads flags, calls one thing, says what came of it. Wrong settings end with one
-line and exit code 2."""
+"""The commands that run here: serve, migrate, check, bench. A wrong setting ends with one line and
+exit code 2."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def setting(name: str, **kwargs: Any) -> Callable[[C], C]:
-    """A flag for a setting. It has no default of its own: that lives in Settings."""
+    """A flag for a setting. Its default is the one in Settings."""
     described = f"{Settings.model_fields[name].description}  [env: {', '.join(env_names(name))}]"
     return click.option(f"--{name.replace('_', '-')}", name, default=None, help=described, **kwargs)
 
@@ -87,8 +87,8 @@ def migrate(**flags: Any) -> None:
 @setting("redis_url")
 @setting("data_dir")
 def check(**flags: Any) -> None:
-    """Validate the settings, reach both engines, compare the schema; start nothing else. Exit code
-    0: all is well."""
+    """Check the settings, both engines and the schema; start nothing else. Exit code 0: a start
+    would succeed."""
     with errors_in_one_line():
         settings = load_settings(**flags)
         handlers_of(settings)
@@ -154,7 +154,7 @@ def bench(
 ) -> None:
     """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
 
-    On engines of its own, or on yours in a scratch database; the Redis must be used by nothing else
+    Uses embedded engines, or a scratch database on yours; nothing else may use that Redis
     meanwhile.
     """
     from monoq.bench import report
@@ -175,15 +175,15 @@ def bench(
 
 @contextmanager
 def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
-    """The URLs of the engines. Whatever signal ends the command, it leaves them: SIGTERM and a
-    closed terminal are as Ctrl-C."""
+    """The URLs of the engines. Whatever signal ends the command, embedded engines are released:
+    SIGTERM and a closed terminal work like Ctrl-C."""
     with on_signals(interrupt), engine_urls(settings, redis=redis) as urls:
         yield urls
 
 
 @contextmanager
 def _errors_as_records(wanted: bool) -> Iterator[None]:
-    """Where a program reads the log, why a start failed is a record like any other."""
+    """With JSON logs, the reason of a failed start is a log record, too."""
     try:
         yield
     except MonoqError as error:

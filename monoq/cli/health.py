@@ -1,5 +1,5 @@
-"""`monoq health`: whether the process here does its work. Containers ask every few seconds, so it
-must import little and start nothing."""
+"""`monoq health`: whether the process on this host works. Containers run it every few seconds, so
+it must import little and start nothing."""
 
 import asyncio
 import json
@@ -22,7 +22,9 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 @click.command()
 @click.option(
-    "--role", type=click.Choice(["api", "worker", "all"]), help="whom to ask  [env: MONOQ_ROLE]"
+    "--role",
+    type=click.Choice(["api", "worker", "all"]),
+    help="the role to check  [env: MONOQ_ROLE]",
 )
 @click.option(
     "--url",
@@ -30,10 +32,10 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
     help="a running monoq  [env: MONOQ_URL; default: the configured port here]",
 )
 def health(role: str | None, url: str | None) -> None:
-    """Whether monoq does its work. Exit code 0: yes; 1: no; 2: a wrong setting.
+    """Check whether monoq works here. Exit code 0: yes; 1: no; 2: a wrong setting.
 
-    An API is asked over HTTP. A worker is looked up in PostgreSQL: it is well while the lease of a
-    worker of this host is valid.
+    An API is checked over HTTP. A worker is healthy while PostgreSQL has a valid lease of a worker
+    of this host.
     """
     try:
         settings = load_settings(role=role)
@@ -66,7 +68,7 @@ def _server(url: str) -> tuple[bool, str]:
 
 async def _worker_here(settings: Settings) -> tuple[bool, str]:
     if settings.database_url is None:
-        return False, "monoq: a worker's health is in its database: set MONOQ_DATABASE_URL"
+        return False, "monoq: a worker is checked in its database: set MONOQ_DATABASE_URL"
     host = socket.gethostname()
     try:
         async with asyncio.timeout(TIMEOUT_S):

@@ -1,4 +1,4 @@
-"""The commands that talk to a running server: submit, jobs. They must know no more of it than its
+"""The commands that talk to a running server: submit, jobs. They must know a server only by its
 URL."""
 
 import asyncio
@@ -27,7 +27,8 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Ends the command with one line: exit code 1 for what a server says, 2 for a wrong setting."""
+    """Ends the command with one line: exit code 1 for an error of a server, 2 for a wrong
+    setting."""
     try:
         yield
     except (RequestRefused, ServerUnreachable) as error:
@@ -55,18 +56,18 @@ def server_url(command: C) -> C:
 @click.argument("tenant")
 @click.argument("type", metavar="TYPE")
 @click.argument("payload", default="{}")
-@click.option("--delay-ms", type=int, help="run it that much later")
+@click.option("--delay-ms", type=int, help="milliseconds before it may run")
 @click.option("--priority", type=int, help="the lower runs first")
-@click.option("--max-attempts", type=int, help="all runs, the first included")
-@click.option("--idempotency-key", help="the same key again brings back the first job")
+@click.option("--max-attempts", type=int, help="number of runs, the first included")
+@click.option("--idempotency-key", help="a second submit with this key returns the first job")
 @click.option(
-    "--wait", is_flag=True, help="wait for its end and show it; exit code 1 unless it is COMPLETED"
+    "--wait", is_flag=True, help="wait for the job to end and show it; exit code 1 unless COMPLETED"
 )
 @server_url
 def submit(
     tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any
 ) -> None:
-    """Create a job of TYPE for TENANT with a JSON PAYLOAD; prints its id."""
+    """Create a job of TYPE for TENANT with a JSON PAYLOAD; print its id."""
     try:
         parsed = json.loads(payload)
     except ValueError as error:
@@ -84,7 +85,7 @@ def submit(
 
 @click.group()
 def jobs() -> None:
-    """Look at jobs, cancel or retry them."""
+    """Inspect, cancel or retry jobs."""
 
 
 @jobs.command("list")
@@ -94,8 +95,8 @@ def jobs() -> None:
 )
 @click.option("--type", "job_type")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
-@click.option("--cursor", help="where the last page ended")
-@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@click.option("--cursor", help="where to continue: printed below the last page")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_jobs(
     tenant: str,
@@ -106,7 +107,7 @@ def list_jobs(
     as_json: bool,
     url: str | None,
 ) -> None:
-    """The newest jobs of TENANT."""
+    """List the newest jobs of TENANT."""
     page = _ask(
         url,
         lambda client: client.list(
@@ -138,7 +139,7 @@ def list_jobs(
 @click.argument("job_id")
 @server_url
 def show(job_id: str, url: str | None) -> None:
-    """One job with its payload, result and errors."""
+    """Show a job with its payload, result and errors."""
     _console().print_json(data=_ask(url, lambda client: client.get(job_id)))
 
 

@@ -1,5 +1,5 @@
-"""The composition of what serves HTTP. `root.py` imports it only for that: a worker without a port
-does without Quart and Hypercorn."""
+"""Builds what serves HTTP. `root.py` imports it only when needed: a worker without a metrics port
+runs without Quart and Hypercorn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,12 +27,13 @@ from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.process.service import Service
+from monoq.pusher import Pusher
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
 from monoq.store.stream import StreamStore
-from monoq.submit import LANES, Pusher, Submitter
+from monoq.submit import LANES, Submitter
 
 ServeHttp = Callable[[Guard, Sockets], Service]
 
@@ -56,15 +57,15 @@ def metrics_server(shared: Shared, scrapes: Scrapes) -> MetricsServer:
 
 
 def share_connections(connections: int) -> dict[str, int]:
-    """An API's connections, by what they are for: slow lists must not hold up submits, nor make a
-    healthy API look ill."""
+    """An API's database connections, by purpose: slow lists must not delay submits, nor make a
+    healthy API look unhealthy."""
     return {"submit": LANES, "health": 1, "api": connections - LANES - 1}
 
 
 def api_services(
     shared: Shared, pools: dict[str, Database], scrapes: Scrapes, serve_http: ServeHttp | None
 ) -> list[Service]:
-    """The API: what serves it, made by `serve_http` or our own server, and what works behind it."""
+    """The API: its server, made by `serve_http` or our own, and the services behind it."""
     settings, app, publisher, metrics = (
         shared.settings,
         shared.app,

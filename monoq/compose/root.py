@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
-# for so long a handler that computes may hold up the other threads; Python's own 5 ms would be paid
-# at each round trip
+# how long a computing handler may hold up the other threads; with Python's own 5 ms, each round
+# trip would wait that long
 SWITCH_S = 0.001
 
 
@@ -58,26 +58,24 @@ def handlers_of(settings: Settings) -> App:
 
 
 async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
-    """Runs the role until SIGTERM, SIGINT or SIGHUP; returns whether it ended as asked.
-
-    A second signal forces the end.
-    """
+    """Runs the role until SIGTERM, SIGINT or SIGHUP; a second signal forces the exit. Returns
+    whether the stop went well."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(UnwaitedThreads())
 
-    def asked_to_stop(_: int) -> None:
-        # A stop is bounded, whatever clients, handlers and their threads do: what is not written by
-        # then is rescued by others. The time runs from here: a handler may block the loop.
+    def request_stop(_: int) -> None:
+        # A stop is bounded, whatever clients, handlers and their threads do: others rescue what is
+        # not written by then. The time runs from here, because a handler may block the loop.
         force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
         loop.call_soon_threadsafe(_stop, stop)
 
-    with on_signals(asked_to_stop):
+    with on_signals(request_stop):
         async with build(settings, database_url, redis_url) as phases:
             collect_seldom()
             sys.setswitchinterval(SWITCH_S)
             healthy = await supervise(phases, stop, settings.shutdown_timeout)
-            # If a part died, nobody has asked for the stop: its rest is bounded, too.
+            # If a part died, no signal came; the rest of the stop is bounded, too.
             force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
         return healthy
 
@@ -88,8 +86,8 @@ def _stop(stop: asyncio.Event) -> None:
 
 
 def collect_seldom() -> None:
-    """Jobs come and go by the thousand and hardly ever form cycles: with Python's own thresholds,
-    15 % of a busy worker's time went into looking for them."""
+    """Makes garbage collection rare. Jobs come and go by the thousand and hardly ever form cycles:
+    with Python's own thresholds, collection took 15 % of a busy worker's time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
@@ -99,8 +97,8 @@ def collect_seldom() -> None:
 async def build(
     settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
 ) -> AsyncIterator[list[list[Service]]]:
-    """The services of the role, in the phases in which they are to be stopped: what takes work in,
-    what finishes it, what tells of it.
+    """The services of the role, by the phase in which they stop: first those that take work, then
+    those that finish it, last those that announce it.
 
     `serve_http` makes the service that serves the API; without it our own server does.
     """
@@ -148,7 +146,7 @@ async def build(
         ]
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
-            # not by every worker: Quart and Hypercorn are 10 MB, and take 0.14 s
+            # not in every worker: Quart and Hypercorn take 10 MB and 0.14 s
             from monoq.compose import http
 
             scrapes = http.scrapes(shared)

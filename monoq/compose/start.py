@@ -1,5 +1,5 @@
-"""What must be there before anything starts: our files, the engines, a current schema. It must
-never change somebody else's schema."""
+"""What a start needs: our files, the engines, a current schema. It must never migrate the schema of
+an engine that is not embedded."""
 
 import asyncio
 import resource
@@ -17,8 +17,8 @@ MAX_DESCRIPTORS = 65_536
 
 
 def raise_descriptor_limit() -> None:
-    """Takes as many descriptors as this process may have: each connection is one, and the usual
-    1,024 are soon used up."""
+    """Raises the soft limit of file descriptors as far as allowed: each connection takes one, and
+    the usual 1,024 are soon used up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft < wanted:
@@ -48,10 +48,10 @@ def engine_urls(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str
 
 
 async def require_schema(settings: Settings, database_url: str) -> None:
-    """Our own engine's schema is ours to migrate; somebody else's is only looked at. One that is
-    restarting is waited for.
+    """Migrates the schema of an embedded engine; checks any other. Waits for a PostgreSQL that is
+    restarting.
 
-    Raises ConfigError, DatabaseUnavailable.
+    Raises ConfigError for a schema that is not current, DatabaseUnavailable.
     """
     migrations = package_dir("migrations")
     if settings.database_url is None:

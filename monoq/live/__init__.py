@@ -1,2 +1,2 @@
 """The live stream: publisher → `job_updates` → subscriber → hub → sockets. Every part may lose a
-message; none may turn a version back."""
+message; none may send an older version after a newer one."""

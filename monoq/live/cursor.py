@@ -20,7 +20,7 @@ class Horizon(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """Where a viewer of one tenant stands. To clients it is an opaque string."""
+    """How far a viewer of one tenant has seen the changes. To clients it is an opaque string."""
 
     stream: str
     xid: int
@@ -39,5 +39,5 @@ class Cursor(NamedTuple):
 
 
 def stream_id(parts: Iterable[str]) -> str:
-    """A name for a stream of changes: another one if any part differs."""
+    """The id of a stream of changes: it differs if any part differs."""
     return blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()

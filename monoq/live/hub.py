@@ -1,5 +1,5 @@
-"""Who watches which tenant in this process, and what each of them is told.
-A version must never go back, whatever order messages come in."""
+"""Knows which viewers of this process watch which tenant, and sends them its changes. A version
+must never go back, in whatever order messages arrive."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
@@ -14,20 +14,20 @@ REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 
 
 
 class Viewer(Protocol):
-    """One who watches a tenant, as the hub sees it. Nothing here may block."""
+    """A subscription to a tenant, as the hub sees it. Nothing here may block."""
 
     def offer(self, changes: Sequence[Change]) -> None:
         """Takes changes of the tenant it watches, each newer than any before it."""
 
     def leave(self) -> None:
-        """What the viewer missed cannot be told, or what it was told is of another database."""
+        """Closes the viewer: what it missed cannot be sent, or the database was replaced."""
 
 
 class Follower(Viewer, Protocol):
     """A viewer that wants cursors as well."""
 
     def advance(self, horizon: Horizon, cursor: str) -> None:
-        """All below this horizon has been offered, or was there before the viewer came."""
+        """All changes below this horizon were offered, or are older than the subscription."""
 
 
 class Hub:
@@ -42,11 +42,11 @@ class Hub:
         self._horizon_known = asyncio.Event()
 
     def add(self, tenant_id: str, viewer: Viewer) -> None:
-        """From now on the viewer is told of the tenant's changes."""
+        """Registers a viewer for the tenant's changes."""
         self._viewers.setdefault(tenant_id, set()).add(viewer)
 
     def follow(self, tenant_id: str, follower: Follower) -> None:
-        """From now on it is told, besides, how far that goes."""
+        """Registers a viewer for cursors as well."""
         self._followers.setdefault(tenant_id, set()).add(follower)
 
     def remove(self, tenant_id: str, viewer: Viewer) -> None:
@@ -58,8 +58,8 @@ class Hub:
                     del watching[tenant_id]
 
     async def can_vouch(self, patience_s: float) -> bool:
-        """Whether a horizon is known, or soon is. Without one, nobody would read again what was
-        missed by those who watch already."""
+        """Whether a horizon is known within `patience_s` seconds. Without one, changes that a
+        viewer misses from now on could not be found again."""
         if self.horizon is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(patience_s):
@@ -68,7 +68,7 @@ class Hub:
 
     @property
     def tenants(self) -> list[str]:
-        """The tenants that somebody watches here."""
+        """The tenants with a viewer here."""
         return list(self._viewers)
 
     def deliver(self, message: bytes) -> None:
@@ -95,7 +95,7 @@ class Hub:
                 viewer.offer(news)
 
     def advance(self, horizon: Horizon) -> None:
-        """All who watch have been told, or have read, what is below this durable horizon."""
+        """Every viewer was sent, or has read, all changes below this durable horizon."""
         self.horizon = horizon
         self._horizon_known.set()
         for tenant_id, followers in self._followers.items():
@@ -104,8 +104,7 @@ class Hub:
                 follower.advance(horizon, cursor)
 
     def start_over(self) -> None:
-        """The database is another one, or as it was before: versions known here mean nothing any
-        more, nor do cursors."""
+        """The database was replaced or restored: versions and cursors known here are void."""
         self.horizon = None
         self._horizon_known.clear()
         self._versions, self._older_versions = {}, {}
@@ -113,12 +112,13 @@ class Hub:
             self.send_away(tenant_id)
 
     def send_away(self, tenant_id: str) -> None:
-        """What its viewers have missed cannot be told: they must read the table."""
+        """Closes the viewers of a tenant: what they missed cannot be sent, so they must read the
+        table."""
         for viewer in tuple(self._viewers.get(tenant_id, ())):
             viewer.leave()
 
     def known(self, job_id: str) -> int:
-        """The newest version of the job that was told here; 0 if none, or long ago."""
+        """The newest version of the job that was sent from here; 0 if none, or long ago."""
         return self._versions.get(job_id) or self._older_versions.get(job_id, 0)
 
     def _is_news(self, job_id: str, version: int) -> bool:

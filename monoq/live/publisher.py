@@ -1,17 +1,14 @@
 """Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so
 nothing may wait for it or depend on it."""
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from monoq.job import Status
 from monoq.live.change import Changes
-from monoq.live.wire import Told, encode_messages
+from monoq.live.wire import encode_messages
 from monoq.observe.metrics import Metrics
 from monoq.observe.outage import Outage
+from monoq.process.batching import Batches, Pace, up_to
 from monoq.process.service import Service
 from monoq.queue.connection import UNAVAILABLE, close, connect
 from monoq.queue.keys import UPDATES
@@ -21,6 +18,7 @@ log = logging.getLogger(__name__)
 # what waits for Redis; the oldest are dropped first, viewers re-read the table anyway
 MAX_MESSAGES = 10_000
 AT_ONCE = 1000  # messages in one call
+SEND_EVERY_S = 0.002  # a lone message is sent at once; those that follow soon share a call
 
 
 class Publisher(Service):
@@ -34,8 +32,9 @@ class Publisher(Service):
         self._publish = self._redis.register_script(
             (Path(__file__).parent / "publish.lua").read_text()
         )
-        self._messages: deque[bytes] = deque(maxlen=MAX_MESSAGES)
-        self._arrived = asyncio.Event()
+        self._messages: Batches[bytes] = Batches(
+            self._send, up_to(AT_ONCE), gather=Pace(SEND_EVERY_S).wait, keep=MAX_MESSAGES
+        )
         self._outage = Outage(log, "publishing live updates")
         self._metrics = metrics
 
@@ -43,35 +42,14 @@ class Publisher(Service):
         """Takes what statements changed, after their commits and in their order; returns at
         once."""
         for changes in statements:
-            self._messages.extend(encode_messages(changes))
-        self._arrived.set()
-
-    def publish_batch(
-        self,
-        status: Status,
-        jobs: Mapping[str, Sequence[Told]],
-        at: float,
-        worker_id: int | None = None,
-    ) -> None:
-        """Takes the committed changes of a batch, by tenant, of the time `at` (seconds since 1970);
-        returns at once."""
-        changes = Changes(status, at=at, worker_id=worker_id)
-        changes.by_tenant.update({tenant_id: list(told) for tenant_id, told in jobs.items()})
-        self.publish(changes)
+            self._messages.add(encode_messages(changes))
 
     def stop(self) -> None:
         super().stop()
-        self._arrived.set()
+        self._messages.close()
 
     async def run(self) -> None:
-        while self._messages or not self.stopping.is_set():
-            if not self._messages:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            await self._send(
-                [self._messages.popleft() for _ in range(min(AT_ONCE, len(self._messages)))]
-            )
+        await self._messages.run()
         await close(self._redis)
 
     async def _send(self, messages: list[bytes]) -> None:

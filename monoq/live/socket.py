@@ -1,6 +1,5 @@
-"""One viewer's WebSocket, over plain ASGI: reads its subscriptions, writes what they have to say. A
-slow reader must cost only itself: what waits for it is bounded, and it is closed when it makes no
-progress."""
+"""One viewer's WebSocket, over plain ASGI: reads subscriptions, writes their frames. A slow reader
+must cost only itself: what waits for it is bounded, and it is closed when it makes no progress."""
 
 import asyncio
 import time
@@ -37,14 +36,14 @@ NORMAL, UNSUPPORTED, POLICY, TOO_BIG, RESTART, TRY_LATER = 1000, 1003, 1008, 100
 
 
 class Subscribe(BaseModel):
-    """What a client may say. `batch` and `cursor` opt in to more kinds of messages."""
+    """A message from a client. `batch` and `cursor` opt in to more kinds of frames."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     tenant_id: Annotated[str, Field(alias="tenantId", pattern=TENANT_PATTERN)]
     batch: bool = False
-    cursor: Any = None  # one that is no text is as good as any other that cannot be read
+    cursor: Any = None  # of any type: one that cannot be parsed is answered with RESET
 
 
 _MESSAGE = TypeAdapter(Subscribe)
@@ -88,15 +87,15 @@ class Socket:
         self._turns.ask(self._woken)
 
     def count(self, more: int) -> None:
-        """So many jobs more wait; a reader too far behind is closed, and comes back with its cursor
-        or reads the table anew."""
+        """Adds to the number of waiting jobs. A reader too far behind is closed; it returns with
+        its cursor, or reads the table."""
         self._waiting += more
         if self._waiting > MAX_PENDING:
             self.close(TRY_LATER, "too far behind")
 
     def leave(self) -> None:
-        """Sends the client away, to come back as if anew."""
-        self.close(RESTART, "what was missed cannot be told: read the jobs anew")
+        """Closes the socket; the client must start over."""
+        self.close(RESTART, "missed changes cannot be replayed: read the jobs again")
 
     def close(self, code: int, reason: str) -> None:
         """Ends the socket soon, with this code; the first one counts."""
@@ -104,7 +103,7 @@ class Socket:
         self._woken.set()
 
     async def serve(self) -> int | None:
-        """Accepts the connection; returns when it is over: the code it was closed with, None if its
+        """Accepts the connection and serves it to its end. Returns the close code, or None if the
         client closed it."""
         await self._receive()  # websocket.connect
         await self._send({"type": "websocket.accept"})
@@ -127,8 +126,8 @@ class Socket:
         return None
 
     async def _say_goodbye(self, end: Closed) -> None:
-        """Closes, and reads on until the client is gone: the server's queue to us is bounded, and
-        it waits while it is full."""
+        """Closes, then reads on until the client is gone: the server's queue to us is bounded, and
+        the server waits while it is full."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._send(

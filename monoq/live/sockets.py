@@ -1,5 +1,5 @@
-"""All WebSockets of this process: the ASGI application behind `/ws`. When the process stops it must
-send every client elsewhere."""
+"""All WebSockets of this process: the ASGI application behind `/ws`. At a stop it must close every
+socket, so that clients connect to another process."""
 
 import asyncio
 
@@ -9,11 +9,11 @@ from monoq.live.subscription import Replays
 from monoq.live.turns import Turns
 from monoq.observe.metrics import Metrics
 
-PATIENCE_S = 2.0  # at a start a horizon is known in milliseconds, if Postgres answers
+PATIENCE_S = 2.0  # at a start, the first horizon is known within milliseconds if Postgres answers
 
 
 class Sockets:
-    """Makes a socket of each connection, and keeps count of those that are open."""
+    """Makes a Socket of each connection, and counts the open ones."""
 
     def __init__(self, hub: Hub, replays: Replays, metrics: Metrics) -> None:
         self._hub = hub
@@ -30,7 +30,7 @@ class Sockets:
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         if self._closing or not await self._hub.can_vouch(PATIENCE_S) or self._closing:
-            # An HTTP answer: a proxy then asks another process, before the client learns of it.
+            # An HTTP response, so that a proxy tries another process before the client notices.
             await receive()
             headers = [(b"content-length", b"0"), (b"connection", b"close"), (b"retry-after", b"1")]
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
@@ -46,7 +46,7 @@ class Sockets:
                 self._emptied.set()
 
     def close(self) -> None:
-        """Sends every client elsewhere: this process stops."""
+        """Closes every socket: this process stops."""
         self._closing = True
         for socket in self._open:
             socket.close(RESTART, "restarting")

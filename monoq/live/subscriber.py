@@ -1,5 +1,5 @@
-"""Listens to `job_updates` and hands every message to the hub. Redis may go away and come back: it
-must come back by itself, and say so."""
+"""Listens to `job_updates` and passes every message to the hub. When Redis is away it must
+reconnect by itself, and log that."""
 
 import logging
 import time
@@ -17,14 +17,13 @@ from monoq.queue.keys import UPDATES
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.5
-TICK_S = 1.0  # without a message: then Redis is pinged whether it is still there
-# without a message or an answer: then it is not, whatever the connection looks like
-SILENCE_S = 3.0
+TICK_S = 1.0  # without a message, then Redis is pinged
+SILENCE_S = 3.0  # without a message or a pong, then the connection is dead, whatever it looks like
 
 
 class Subscriber(Service):
-    """One subscription per process, whoever watches. `subscribed` is called each time it begins:
-    what was sent before is lost."""
+    """One subscription per process, for all viewers. `subscribed` is called each time it begins:
+    earlier messages are lost."""
 
     name = "subscriber"
 

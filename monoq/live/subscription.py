@@ -86,7 +86,7 @@ class Subscription:
         self._alone_at = 0.0  # when a cursor goes out without updates
 
     def open(self, before: "Subscription | None") -> None:
-        """Watches from now on; `before` is the same socket's last subscription of this tenant."""
+        """Registers with the hub. `before` is the socket's last subscription to this tenant."""
         self._hub.add(self.tenant_id, self)
         if before:
             before.is_open = False
@@ -107,19 +107,19 @@ class Subscription:
         self._news = {}
 
     def offer(self, changes: Sequence[Change]) -> None:
-        """News from the hub; an older state that still waits is replaced in place."""
+        """Takes news from the hub; an older version that still waits is replaced in place."""
         waiting = len(self._news)
         self._news.update((change.job_id, change) for change in changes)
         self._socket.count(len(self._news) - waiting)
         self._socket.wake(self)
 
     def leave(self) -> None:
-        """It must begin anew."""
+        """The client must start over."""
         self._socket.leave()
 
     def advance(self, horizon: Horizon, cursor: str) -> None:
-        """A newer cursor: it follows what waits now. One that is behind something still is not
-        replaced, or none would ever go out."""
+        """Takes a newer cursor, to be sent after what waits now. A cursor that still waits its turn
+        is not replaced, or none would ever go out."""
         if not self._begun:
             self._begin()
         elif not self._catching_up and horizon.xid > self.xid:
@@ -141,8 +141,8 @@ class Subscription:
         self._socket.wake(self)
 
     def reset(self) -> None:
-        """Its cursor cannot be honoured: the client must read the table, and may go on from this
-        one."""
+        """The client's cursor cannot be honoured: it must read the table, and goes on from a new
+        cursor."""
         self._catching_up, self._mark = False, None
         self._say("RESET", cursor=self._stand_here())
 
@@ -156,11 +156,11 @@ class Subscription:
 
     @property
     def has_more(self) -> bool:
-        """Whether it is worth while to ask for frames again."""
+        """Whether `next_frames` has more."""
         return bool(self._news) or self._replay is not None
 
     def _begin(self) -> None:
-        """Answers to SUBSCRIBE; before the first horizon there is nothing to say yet."""
+        """Answers SUBSCRIBE, once a horizon is known."""
         horizon = self._hub.horizon
         if horizon is None:
             return
@@ -180,8 +180,8 @@ class Subscription:
             self._replays.ask(self)
 
     def _stand_here(self) -> str:
-        """A cursor for a client that reads the table from now on: it finds there all that is below
-        a horizon of before."""
+        """A cursor for a client that reads the table next: the table has everything below a horizon
+        that was known before the read."""
         assert self._hub.horizon
         self.xid = self._hub.horizon.xid
         self._count_silence()
@@ -196,8 +196,8 @@ class Subscription:
         return updates
 
     def _next_replayed(self) -> list[str]:
-        """Without what is outdated by now: the newer state waits among the news. What is outdated
-        there goes, too."""
+        """A page of the replay, without versions older than those that wait as news; news that it
+        outdates are dropped."""
         assert self._replay is not None
         page = [
             change

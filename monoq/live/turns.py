@@ -1,4 +1,4 @@
-"""Lets sockets write in turns. One change may concern ten thousand of them: the event loop must
+"""Lets sockets write in turns. One change may concern ten thousand sockets: the event loop must
 stay free for everything else."""
 
 import asyncio
@@ -8,15 +8,14 @@ AT_ONCE = 100  # 5 ms: a frame takes the server some 50 µs
 
 
 class Turns:
-    """Sets events in the order in which they were asked for, a few in each round of the event loop.
-    What a socket has to say meanwhile waits in one place, so that it is told in fewer frames the
-    more there is to do."""
+    """Sets events in the order of their requests, a few in each round of the event loop. What a
+    socket has to send meanwhile accumulates, so the busier the loop, the fewer the frames."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[asyncio.Event, None] = OrderedDict()
 
     def ask(self, event: asyncio.Event) -> None:
-        """Sets it soon; however often it is asked for meanwhile, once."""
+        """Sets the event soon; once, however often that is requested meanwhile."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._give)
         self._waiting[event] = None

@@ -7,9 +7,7 @@ import orjson
 
 from monoq.errors import InvalidJson
 from monoq.job import Status, timestamp
-from monoq.live.change import Change, ChangedJob, Changes
-
-Told = ChangedJob
+from monoq.live.change import Change, Changes
 
 
 def encode_messages(changes: Changes) -> list[bytes]:

@@ -7,11 +7,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info, Metric, P
 
 from monoq.observe.histogram import BulkHistogram
 
-# the label of types that this process has no handler for: whoever may submit must not be able to
-# make time series
+# the label of types that this process has no handler for: a submit must not create time series
 OTHER = "other"
 CLIENT = "client"  # the label of sockets that their client closed: its code is its own choice
-UNKNOWN = float("nan")  # what an engine did not tell in time
+UNKNOWN = float("nan")  # an engine did not answer in time
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LAG_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -36,9 +35,9 @@ class Catalogue:
 
     def _count_jobs(self) -> None:
         self.submitted = self._per_type("monoq_jobs_submitted", "jobs stored")
-        self.completed = self._per_type("monoq_jobs_completed", "jobs that ended well")
+        self.completed = self._per_type("monoq_jobs_completed", "jobs completed")
         self.failed = self._per_type(
-            "monoq_jobs_failed", "jobs that ended badly: no attempts left, or no use in another one"
+            "monoq_jobs_failed", "jobs failed for good: no attempts left, or none useful"
         )
         self.cancelled = self._per_type(
             "monoq_jobs_cancelled", "jobs cancelled, by a person or by their handler"
@@ -47,31 +46,31 @@ class Catalogue:
             "monoq_jobs_retried", "failed attempts after which the job waits for the next one"
         )
         self.returned = self._per_type(
-            "monoq_jobs_returned", "runs that used no attempt: snoozed, or given back at a stop"
+            "monoq_jobs_returned", "runs that used no attempt: snoozed, or released at a stop"
         )
         self.revived = self._per_type(
-            "monoq_jobs_revived", "failed or cancelled jobs that a person sent back"
+            "monoq_jobs_revived", "failed or cancelled jobs put back by a person"
         )
 
     def _count_troubles(self) -> None:
         self.rescued = self._counter(
-            "monoq_jobs_rescued", "jobs freed from dead workers", fate=("waiting", "failed")
+            "monoq_jobs_rescued", "jobs rescued from lost workers", fate=("waiting", "failed")
         )
         self.stale = self._counter(
             "monoq_stale_writes", "results refused because the job was no longer this worker's"
         )
         self.direct = self._counter(
-            "monoq_direct_picks", "jobs chosen in PostgreSQL itself, without the runway"
+            "monoq_direct_picks", "jobs chosen in PostgreSQL directly, not from the Redis lists"
         )
         self.failed_pushes = self._counter(
-            "monoq_failed_pushes", "pushes to the runway that failed; the stager repeats them"
+            "monoq_failed_pushes", "pushes to the Redis lists that failed; the stager repeats them"
         )
         self.upkeep_failures = self._counter(
             "monoq_upkeep_failures", "passes of a background loop that failed", loop=()
         )
         self.unpublished = self._counter(
             "monoq_unpublished_messages",
-            "live updates that Redis did not take; viewers read them later",
+            "live updates that Redis did not accept; viewers get them later",
         )
         self.sockets_closed = self._counter(
             "monoq_sockets_closed", "WebSockets that ended", code=()
@@ -103,21 +102,21 @@ class Catalogue:
         self.sockets_open = self._gauge("monoq_sockets_open", "WebSockets open")
         self.horizon_age = self._gauge(
             "monoq_horizon_age_seconds",
-            "how long the oldest open transaction has made reads of changes longer",
+            "how long the oldest transaction that slows reads of changes is open",
         )
         self.horizon_age.set(UNKNOWN)
 
     def _gauge_the_engines(self) -> None:
         """Set at each scrape, from what PostgreSQL and Redis answer."""
         self.waiting = self._gauge(
-            "monoq_jobs_waiting", "jobs that wait, everywhere, those not yet due among them"
+            "monoq_jobs_waiting", "jobs waiting, in the whole system, delayed ones included"
         )
-        self.running = self._gauge("monoq_jobs_running", "jobs that run, everywhere")
+        self.running = self._gauge("monoq_jobs_running", "jobs running, in the whole system")
         self.oldest = self._gauge(
             "monoq_oldest_waiting_seconds",
             "how long the longest-waiting job has been due; 0: none waits",
         )
-        self.runway = self._gauge("monoq_runway_jobs", "ids in the Redis lists of what is next")
+        self.runway = self._gauge("monoq_runway_jobs", "ids in the Redis lists")
         self.postgres_up = self._gauge(
             "monoq_postgres_up", "whether PostgreSQL answered this scrape"
         )

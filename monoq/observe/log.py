@@ -1,6 +1,6 @@
-"""Where logging is set up, once per process, and how a record is shown: for people or as JSON.
-Modules and handlers log through `logging.getLogger(__name__)` and must never configure it. A record
-is one line, whatever it was made of, and gives no secret away."""
+"""Sets logging up, once per process, and formats records: for people, or as JSON. Modules and
+handlers log through `logging.getLogger(__name__)` and must never configure it. A record is one
+line, whatever it contains, and shows no secret."""
 
 import logging
 import re
@@ -21,9 +21,16 @@ MAX_FIELD = 1000  # of any other field
 MAX_TRACEBACK = 12_000
 MAX_FIELDS = 40
 
-SECRET = (  # names of secrets
-    r"pass(?:word|wd|phrase)|secret|token(?!s)|authorization|cookie|api[_-]?key|credential"  # noqa: S105
+_SECRET_NAMES = (
+    "pass(?:word|wd|phrase)",
+    "secret",
+    "token(?!s)",
+    "authorization",
+    "cookie",
+    "api[_-]?key",
+    "credential",
 )
+SECRET = "|".join(_SECRET_NAMES)
 _SECRET_KEY = re.compile(SECRET, re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     rf"""((?:{SECRET})["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|(?:Bearer |Basic )?[^\s,;&"'}})\]]+)""",
@@ -51,7 +58,7 @@ current_run: ContextVar[RunOfAJob | None] = ContextVar("current_run", default=No
 
 
 def configure(level: str, form: Form = "console") -> None:
-    """Shows records of `level` and above on standard error, and whatever nobody caught."""
+    """Writes records of `level` and above, and uncaught exceptions, to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(form, colors=form == "console" and sys.stderr.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -99,7 +106,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
             record = logging.makeLogRecord(
                 {"name": record.name, "levelno": record.levelno, "levelname": record.levelname}
             )
-            record.msg, record.args = "a record could not be shown: %s", (type(error).__name__,)
+            record.msg, record.args = "a record could not be formatted: %s", (type(error).__name__,)
             return super().format(record)
 
 
@@ -116,7 +123,8 @@ def _add_run(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _clean(_: Any, __: str, event: EventDict) -> EventDict:
-    """Every field short, without secrets and control characters; a traceback keeps its lines."""
+    """Shortens every field and removes secrets and control characters; a traceback keeps its
+    lines."""
     cleaned: dict[str, Any] = {}
     for name, value in list(event.items())[:MAX_FIELDS]:
         if name in ("exception", "stack"):
@@ -144,7 +152,7 @@ def _one_line(text: str, limit: int) -> str:
 
 
 def _ends_of(text: str) -> str:
-    """Of a traceback that is too long, where it began and what it came to."""
+    """The beginning and the end of a traceback that is too long."""
     if len(text) <= MAX_TRACEBACK:
         return text
     beginning, end = text[: MAX_TRACEBACK // 3], text[-2 * MAX_TRACEBACK // 3 :]
@@ -163,7 +171,7 @@ def _json(event: EventDict, **_: Any) -> str:
 
 
 def _indent(_: Any, __: str, event: EventDict) -> EventDict:
-    """The lines of a traceback cannot be taken for records."""
+    """Indents the lines of a traceback, so that none looks like a record."""
     for name in ("exception", "stack"):
         if name in event:
             event[name] = "\n".join("    " + line for line in event[name].split("\n"))

@@ -70,7 +70,7 @@ class Metrics(Catalogue):
         self.rescued.labels("waiting").inc(len(rows) - len(failed))
 
     def one(self, counter: Counter, job_type: str) -> None:
-        """One job of this type more."""
+        """Counts one job of this type."""
         self._count(counter, [job_type])
 
     def upkeep_failed(self, loop: str) -> None:

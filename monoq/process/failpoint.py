@@ -1,5 +1,5 @@
-"""Named places where a test may end or stop the process. Off, and a plain no-op, unless
-MONOQ_FAILPOINT was set at the start."""
+"""Named places where a test may kill or freeze the process. A no-op unless MONOQ_FAILPOINT was set
+at the start."""
 
 import os
 import signal

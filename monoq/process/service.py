@@ -1,5 +1,5 @@
-"""Start and stop of the long-running parts of a process. A part that dies must stop the whole,
-loudly: a worker without its heartbeat is worse than no worker."""
+"""Start and stop of the long-running parts of a process. A part that dies must stop the process,
+with a critical log line: a worker without its heartbeat is worse than no worker."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """A named loop. `run` returns soon after `stop`, having finished what it must not lose; `stop`
-    may be called twice, or first."""
+    """A named loop. After `stop`, `run` finishes what it must not lose and returns. `stop` may be
+    called twice, or before `run`."""
 
     name = "service"
 
@@ -22,7 +22,7 @@ class Service:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Asks `run` to come to its end."""
+        """Requests the end of `run`."""
         self.stopping.set()
 
     async def pause(self, seconds: float) -> None:
@@ -56,7 +56,7 @@ async def supervise(
     died = [service for service, task in tasks.items() if task.done()]
     for service in died:
         log.critical(
-            "%s ended by itself; stopping", service.name, exc_info=tasks[service].exception()
+            "%s exited unexpectedly; stopping", service.name, exc_info=tasks[service].exception()
         )
     end = asyncio.get_running_loop().time() + grace_s
     late = [service for phase in phases for service in await _stop_phase(phase, tasks, end)]

@@ -1,5 +1,5 @@
-"""A time limit for what happens thousands of times a second. `asyncio.timeout` sets a timer each
-time, which costs 6 µs; here all who wait share one. It must end a wait just as that one does."""
+"""A time limit for waits that begin thousands of times a second. `asyncio.timeout` sets a timer for
+each, which costs 6 µs; here all waits share one. It must end a wait exactly as that one does."""
 
 import asyncio
 import time
@@ -7,8 +7,8 @@ from types import TracebackType
 
 
 class SharedTimeout:
-    """`with limit:` raises TimeoutError if what is inside still waits after `seconds`. A task may
-    be inside once. To be made in the event loop where it is used."""
+    """`with limit:` raises TimeoutError if its body still waits after `seconds`. A task may be
+    inside once at a time. Make it in the event loop that uses it."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -39,7 +39,7 @@ class SharedTimeout:
                 raise TimeoutError from error
 
     def _look(self) -> None:
-        """Cancels those whose time is up, and comes back when the next one's is."""
+        """Cancels the tasks whose time is up, and sets the timer for the next one."""
         now = time.monotonic()
         self._timer = None
         for task, (end, _) in self._inside.items():

@@ -1,5 +1,5 @@
-"""Connections to Postgres: a pool with bounds on every wait, and the driver's errors in our words.
-It must know no table."""
+"""Connections to Postgres: a pool with a time limit on every wait, and the driver's errors
+translated. It must know no table."""
 
 import asyncio
 import logging
@@ -153,7 +153,7 @@ class Database:
     async def in_transaction(
         self, work: Callable[[asyncpg.Connection], Awaitable[Result]]
     ) -> Result:
-        """Does `work` inside a transaction; all of it again after a deadlock or the like."""
+        """Runs `work` inside a transaction; runs it again after a deadlock or the like."""
         return await self._repeat(self.transaction, work)
 
     async def fetch(self, sql: str, /, *args: Any) -> Sequence[Row]:
@@ -178,13 +178,13 @@ class Database:
                 async with place() as connection:
                     return await work(connection)
             except ROLLED_BACK as error:
-                log.warning("a statement is sent again: %s", _one_line(error))
-        raise DatabaseUnavailable(f"PostgreSQL gave up on a statement {TRIES} times")
+                log.warning("retrying a statement: %s", _one_line(error))
+        raise DatabaseUnavailable(f"PostgreSQL rolled a statement back {TRIES} times")
 
 
 def is_of_the_input(error: Exception) -> bool:
-    """Whether another input would fare better: this one has a value that a column or the driver
-    does not take, or breaks a limit."""
+    """Whether the input is at fault: a value that a column or the driver does not accept, or that
+    exceeds a limit."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate)[:2] in INPUT_CLASSES
     # the driver's, for what does not fit its type
@@ -192,7 +192,7 @@ def is_of_the_input(error: Exception) -> bool:
 
 
 def connection_error(error: Exception) -> MonoqError:
-    """Why a connection could not be opened, in our words: an outage, or a URL that cannot work."""
+    """Why a connection could not be opened: an outage, or a URL that cannot work."""
     # the driver's error for a bad URL is both
     if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):
         return DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}")

@@ -1,5 +1,5 @@
-"""What changed, for those who come back, and for how long it is kept: one method per statement. It
-must never decide who may come back."""
+"""The table of changes: reads what returning viewers missed, and prunes. One method per statement.
+It must never decide which cursor is honoured."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

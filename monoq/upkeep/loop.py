@@ -1,5 +1,4 @@
-"""A loop that looks at something again and again. It must survive whatever PostgreSQL says, and
-never in silence."""
+"""A periodic background task. It must survive every error of PostgreSQL, and report each."""
 
 import asyncpg
 

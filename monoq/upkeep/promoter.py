@@ -1,4 +1,4 @@
-"""Lets delayed jobs wait with the others when their time comes. It must read only those that are
+"""Moves delayed jobs to the waiting ones when they are due. It must read only those that are
 due."""
 
 import time

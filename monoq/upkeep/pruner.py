@@ -1,4 +1,4 @@
-"""Forgets which jobs changed long ago: who was away for longer reads the table. It must never
+"""Deletes old rows of changes: a viewer that was away for longer reads the table. It must never
 remove a job."""
 
 from monoq.store.stream import StreamStore

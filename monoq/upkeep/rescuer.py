@@ -16,8 +16,8 @@ from monoq.upkeep.troubles import Troubles
 log = logging.getLogger(__name__)
 
 PERIOD_S = 0.5
-# leases of unbroken contact with Postgres: after an outage of its own everyone looks dead for a
-# moment
+# Share of a lease with unbroken contact to Postgres before a rescue: after an outage of our own,
+# every worker looks dead for a moment.
 TRUSTED_AFTER = 0.5
 BROKEN_S = 2.0  # a look that takes longer than this, or comes this late, breaks the contact
 BATCH = 1000
@@ -58,7 +58,7 @@ class Rescuer(UpkeepLoop):
             workers = await self._workers.workers_of_host(self._host)
             try:
                 if dead := deaths.dead(workers):
-                    log.warning("workers %s are dead: their processes are gone", dead)
+                    log.warning("workers %s are dead: no such processes", dead)
                     await self._workers.report_dead(dead)
             except OSError as error:
                 log.debug("nobody proved dead: %s", error)
@@ -86,6 +86,6 @@ class Rescuer(UpkeepLoop):
         rows = await self._jobs.rescue_jobs(BATCH, MAX_DEATHS)
         if rows:
             self._metrics.jobs_rescued(rows)
-            log.warning("%d jobs of lost workers were freed", len(rows))
+            log.warning("%d jobs of lost workers rescued", len(rows))
             self._publisher.publish(*Changes.of_rows(rows))
         return len(rows)

@@ -1,5 +1,4 @@
-"""What upkeep loops failed at: a metric for each failure, a log line when it begins, goes on and
-ends."""
+"""Failures of upkeep loops: a metric for each, and log lines when they begin, go on and end."""
 
 import logging
 import time

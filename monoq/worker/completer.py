@@ -11,9 +11,10 @@ import asyncpg
 
 from monoq.errors import DatabaseUnavailable
 from monoq.job import Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
+from monoq.observe.outage import Outage
 from monoq.process import failpoint
 from monoq.process.service import Service
 from monoq.store.database import Row
@@ -107,20 +108,18 @@ class Completer(Service):
     async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
         """Returns when it is written. An outage is waited out; as the write may have got through
         before it, it counts no stale rows."""
-        down_since: float | None = None
+        outage = Outage(log, "writing results")
         while True:
             try:
                 rows = await (
                     self._complete(worker_id, part) if completed else self._end(worker_id, part)
                 )
             except DatabaseUnavailable as error:
-                if error.timed_out and down_since is not None and len(part) > 1:
+                if error.timed_out and outage.is_on and len(part) > 1:
                     # It may be too large for its time limit, and would be for ever.
                     await self._finish_by_halves(worker_id, completed, part, error)
                     return
-                if down_since is None:
-                    down_since = time.monotonic()
-                    log.warning("%d results wait for PostgreSQL: %s", len(part), error)
+                outage.failed(f"{len(part)} jobs wait for PostgreSQL: {error}")
                 await asyncio.sleep(RETRY_S)
                 continue
             except (
@@ -131,8 +130,8 @@ class Completer(Service):
             ) as error:
                 await self._finish_by_halves(worker_id, completed, part, error)
                 return
-            if down_since is not None:
-                log.warning("results are written again after %.1f s", time.monotonic() - down_since)
+            if outage.is_on:
+                outage.over()
             elif missing := len(part) - len(rows):
                 self._metrics.stale.inc(missing)
                 log.warning(
@@ -189,14 +188,12 @@ class Completer(Service):
         if not rows:
             return
         versions = {job_id: version for job_id, version, _ in rows}
-        told: defaultdict[Status, defaultdict[str, list[Told]]] = defaultdict(
-            lambda: defaultdict(list)
-        )
+        by_status: dict[Status, Changes] = {}
         for run, ending in part:
             if version := versions.get(run.id):
+                changes = by_status.get(ending.status)
+                if changes is None:
+                    changes = by_status[ending.status] = Changes(ending.status, at=rows[0]["at"])
                 attempts = run.attempt - ending.attempts_back
-                told[ending.status][run.tenant_id].append(
-                    (str(run.id), version, run.type, attempts, ending.error)
-                )
-        for status, jobs in told.items():
-            self._publisher.publish_batch(status, jobs, rows[0]["at"])
+                changes.add(run.tenant_id, run.id, version, run.type, attempts, ending.error)
+        self._publisher.publish(*by_status.values())

@@ -4,7 +4,6 @@
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,8 +11,8 @@ from monoq.app.pool import Pool
 from monoq.app.registry import App
 from monoq.errors import DatabaseUnavailable, QueueUnavailable
 from monoq.job import Status
+from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
-from monoq.live.wire import Told
 from monoq.observe.metrics import Metrics
 from monoq.process import failpoint
 from monoq.process.service import Service
@@ -177,10 +176,12 @@ class Fetcher(Service):
         rows = await claim(limited=limited)
         if not rows and not limited and await self._limits.look():
             rows = await claim(limited=True)
+        if not rows:
+            return ()
         claimed_at = time.monotonic()
         runs: list[Run] = []
         waits: list[float] = []
-        told: defaultdict[str, list[Told]] = defaultdict(list)
+        changes = Changes(Status.RUNNING, at=rows[0]["at"], worker_id=worker_id)
         for row in rows:
             (
                 job_id,
@@ -220,9 +221,8 @@ class Fetcher(Service):
                     xid,
                 )
             )
-            told[tenant_id].append((str(job_id), version, job_type, attempt, None))
+            changes.add(tenant_id, job_id, version, job_type, attempt)
             waits.append(waited_s)
         self._metrics.wait.observe(waits)
-        if rows:
-            self._publisher.publish_batch(Status.RUNNING, told, rows[0]["at"], worker_id)
+        self._publisher.publish(changes)
         return runs

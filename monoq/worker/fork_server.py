@@ -44,8 +44,8 @@ class Limits(NamedTuple):
 
 
 def main() -> None:
-    """`python -m monoq.worker.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`; APP may
-    be empty; the last two are descriptors.
+    """`python -m monoq.worker.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`;
+    APP may be empty; the last two are descriptors.
 
     Each number on CONTROL brings the socket of a job: its child writes its pid, reads the job and
     writes how it ended, one line each. STATUS is told `ready` when the handlers are loaded, then

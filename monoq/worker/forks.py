@@ -1,4 +1,4 @@
-"""Starts the fork server (monoq/worker/fork_server.py) and asks it for children. It must know nothing of
+"""Starts the fork server (fork_server.py) and asks it for children. It must know nothing of
 jobs, and not start again at once what has just failed to start."""
 
 import asyncio

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 
 from monoq.errors import DatabaseUnavailable
+from monoq.observe.outage import Outage
 from monoq.process.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
 from monoq.upkeep import deaths
@@ -111,20 +112,16 @@ class Heartbeat(Service):
 
     async def _beat_until_stopped(self) -> None:
         connection: asyncpg.Connection | None = None
-        down_since: float | None = None
+        outage = Outage(log, "heartbeat")
         while not self._finish.is_set():
             self._end_a_hung_process()
             try:
                 if connection is None or connection.is_closed():
                     connection = await self._connect()
                 await self._beat(connection)
-                if down_since is not None:
-                    log.warning("the heart beats again after %.1f s", time.monotonic() - down_since)
-                    down_since = None
+                outage.over()
             except (*UNAVAILABLE, asyncpg.PostgresError) as error:
-                if down_since is None:
-                    down_since = time.monotonic()
-                    log.warning("a heartbeat failed: %s", error)
+                outage.failed(error)
                 if connection is not None:
                     connection.terminate()
                 connection = None

@@ -140,7 +140,7 @@ async def test_a_record_is_short_one_line_and_without_secrets(
     assert len(secret["long"]) == 1000
     assert r'one\ntwo\r\x1b[31mred\x07\x85\u2028{"level": "critical"}' in told
     assert r"half of a pair: \ud800 and NUL: \x00" in told
-    assert "a record could not be shown: TypeError" in told
+    assert "a record could not be formatted: TypeError" in told
     assert max(map(len, told)) == 4000
     assert max(map(len, output.read_text().splitlines())) < 6000
 
@@ -200,7 +200,7 @@ async def test_why_a_start_failed_is_a_record_too(
     assert "sesame" not in ended.stderr + ended.stdout
 
 
-def test_what_nobody_caught_is_a_record() -> None:
+def test_an_uncaught_exception_is_a_record() -> None:
     code = """
 import threading, warnings
 from monoq.observe.log import configure

@@ -218,7 +218,7 @@ async def held_open(folder: Path) -> str:
         for viewer in (one, two):
             await viewer.knows(ids)
         told = member.said().count(
-            "a transaction that has been open for 30 s makes reads of changes longer: database other"
+            "long-running transaction slows reads of changes, open for 30 s: database other"
         )
     return (
         f"without: {without}, a replay brings {few}; with: {during}, a replay brings {many}; age {float(age):.0f} s, warnings {told}; "

@@ -22,7 +22,8 @@ from faults.storm import storm
 from faults.world import World, world
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
-from monoq.embedded.postgres import PostgresEngine, _installed
+from monoq.embedded.binaries import installed
+from monoq.embedded.postgres import PostgresEngine
 from monoq.embedded.sockets import make, remove, socket_folder
 from monoq.live.cursor import Cursor
 from monoq.live.hub import Hub
@@ -292,7 +293,7 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_changes_do_not_come_b
                 f"UPDATE {table} SET changed_xid = (changed_xid::text::bigint + 100000)::text::xid8"
             )
         await connection.close()
-        programs = _installed() / "bin"
+        programs = installed() / "bin"
         dump = tmp_path / "dump.sql"
         await run(programs / "pg_dump", "-d", old.url, "-f", dump)
         await run(programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url, "-f", dump)

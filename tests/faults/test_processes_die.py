@@ -206,7 +206,7 @@ async def test_code_that_never_lets_go_of_the_interpreter_is_ended_and_its_job_r
         await broken.trusted()
         (job_id,) = await broken.submit_sql("hold-gil", "null")
         await broken.all_ended(60)
-        (row,) = await broken.fetch("SELECT status, error, lost FROM jobs WHERE id = $1", job_id)
+        (row,) = await broken.fetch("SELECT status, error, crashes FROM jobs WHERE id = $1", job_id)
         assert (row["status"], row["error"]) == ("FAILED", "timed out after 5 s")
         assert sum(not member.alive for member in broken.members) == 1
         assert any("most recent call first" in member.said() for member in broken.members)

@@ -18,8 +18,7 @@ import pytest
 from conftest import FACT_TIMEOUT_S, eventually
 from engine_processes import USER, ask, is_alive, running, user_process
 
-from monoq.embedded import Engines, engines, sockets
-from monoq.embedded import postgres as postgres_module
+from monoq.embedded import Engines, binaries, engines, sockets
 from monoq.embedded import redis as redis_module
 from monoq.embedded import watch as watch_module
 from monoq.embedded.sockets import socket_folder
@@ -299,7 +298,7 @@ def test_a_missing_engine_is_one_clear_line(
         importlib.util, "find_spec", lambda name: None if name == missing else find_spec(name)
     )
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    postgres_module._installed.cache_clear()
+    binaries.installed.cache_clear()
     with pytest.raises(ConfigError) as raised, engines(folder):
         pass
     assert variable in str(raised.value)
@@ -312,7 +311,7 @@ def test_root_without_user_namespaces_is_one_clear_line(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", "/nowhere")
-    postgres_module._as_another_user.cache_clear()
+    binaries.as_another_user.cache_clear()
     try:
         with (
             pytest.raises(
@@ -322,7 +321,7 @@ def test_root_without_user_namespaces_is_one_clear_line(
         ):
             pass
     finally:
-        postgres_module._as_another_user.cache_clear()
+        binaries.as_another_user.cache_clear()
 
 
 def test_a_failed_start_says_the_reason_names_the_log_and_leaves_nothing_running(

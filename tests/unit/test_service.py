@@ -52,7 +52,7 @@ async def test_a_service_that_dies_stops_the_others_loudly(
     assert not await supervise([[healthy], [dying]], asyncio.Event(), 5)
     assert "healthy ends" in diary
     (record,) = [record for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert "dying ended by itself" in record.getMessage()
+    assert "dying exited unexpectedly" in record.getMessage()
     assert record.exc_info
 
 
