@@ -48,7 +48,8 @@ class NewJob:
 
     What the request did not say itself is no part of `request_hash`: `default_attempts`, which are
     stored in place of `max_attempts`. What it said besides this job, if another such thing makes it
-    another request, is: `asked_besides`.
+    another request, is: `asked_besides`. `written_payload` is the payload as the codec has written
+    it already.
     """
 
     tenant_id: str
@@ -63,12 +64,20 @@ class NewJob:
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     asked_besides: InitVar[str | None] = None
+    written_payload: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
     # tells a repeat from another request with its key
     request_hash: bytes | None = field(init=False, repr=False, default=None)
 
-    def __post_init__(self, default_attempts: int | None, asked_besides: str | None) -> None:
-        object.__setattr__(self, "payload_json", codec.dumps(self.payload))
+    def __post_init__(
+        self,
+        default_attempts: int | None,
+        asked_besides: str | None,
+        written_payload: str | None,
+    ) -> None:
+        if written_payload is None:
+            written_payload = codec.dumps(self.payload)
+        object.__setattr__(self, "payload_json", written_payload)
         if self.idempotency_key is not None:
             object.__setattr__(self, "request_hash", self._hash_request(asked_besides))
         if self.max_attempts is None:
