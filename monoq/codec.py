@@ -21,6 +21,8 @@ MAX_DEPTH = 64
 MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
 # characters by which a value may come back longer: a claim reads hundreds of values at once
 MAX_GROWTH = 64 * 1024
+# bytes; of all numbers 1e+308 grows most for its length: from 6 to 309
+SHORT_TEXT = 1024
 
 _LONG_NUMBER = re.compile(r"[0-9]{16}")
 _KNOWN = (
@@ -94,6 +96,13 @@ def dumps(value: Any) -> str:
     if b"null" in text and (where := _not_finite(value)) is not None:
         raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
+
+
+def dumps_loaded(value: Any) -> str:
+    """`dumps` for what `loads` returned: the same text, without the checks that it has passed.
+    Only its size may still be wrong, and a short text cannot grow by MAX_GROWTH."""
+    text = orjson.dumps(value)
+    return text.decode() if len(text) <= SHORT_TEXT else dumps(value)
 
 
 def canonical(value: Any) -> bytes:

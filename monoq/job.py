@@ -57,6 +57,8 @@ class NewJob:
             request did not say itself.
         also_hashed: What the request said besides this job, and is part of `request_hash`.
 
+        written_payload: The payload as the codec has written it already.
+
     Raises InvalidJson for a payload that cannot be stored.
 
     >>> await monoq.submit(connection, NewJob("acme", "send_email", {"to": "a@example.com"}))
@@ -74,12 +76,17 @@ class NewJob:
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     also_hashed: InitVar[str | None] = None
+    written_payload: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
     # tells a repeat from another request with its key
     request_hash: bytes | None = field(init=False, repr=False, default=None)
 
-    def __post_init__(self, default_attempts: int | None, also_hashed: str | None) -> None:
-        object.__setattr__(self, "payload_json", codec.dumps(self.payload))
+    def __post_init__(
+        self, default_attempts: int | None, also_hashed: str | None, written_payload: str | None
+    ) -> None:
+        if written_payload is None:
+            written_payload = codec.dumps(self.payload)
+        object.__setattr__(self, "payload_json", written_payload)
         if self.idempotency_key is not None:
             object.__setattr__(self, "request_hash", self._hash_request(also_hashed))
         if self.max_attempts is None:

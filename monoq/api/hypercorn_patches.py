@@ -4,6 +4,7 @@ writes a response. Each says what goes wrong without it. It must know no message
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 import h11
@@ -128,6 +129,43 @@ class NoExtension(Extension):
         return False
 
 
+class IdleTimer:
+    """Stands where Hypercorn puts the task that ends an idle connection. That one is cancelled and
+    made anew for each request, with a second task inside it, which cost a third of the loop's
+    rounds of a request; this is one timer."""
+
+    def __init__(self, seconds: float, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._seconds = seconds
+        self._close = close
+        self._timer: asyncio.TimerHandle | None = None
+        self._group: Any = None
+        self._is_terminated = False
+
+    async def restart(self, group: Any, _: object) -> None:
+        """The connection is idle from now on; `group` is Hypercorn's, for the task that ends it."""
+        await self.stop()
+        self._group = group
+        delay = 0 if self._is_terminated else self._seconds
+        self._timer = asyncio.get_running_loop().call_later(delay, self._end)
+
+    async def stop(self) -> None:
+        """It is idle no more, or it has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def terminate(self) -> None:
+        """The server stops: ends the connection now if it is idle, and else as soon as it is."""
+        self._is_terminated = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._end()
+
+    def _end(self) -> None:
+        self._timer = None
+        self._group.spawn(self._close)
+
+
 class PromptServer(TCPServer):
     """Hypercorn's connection; but one that its client has closed is let go at once, and not when
     its keep-alive time is over. And one that ends in the middle of a request is not cut: its client
@@ -140,10 +178,18 @@ class PromptServer(TCPServer):
     async def run(self) -> None:
         if not self.connections.enter(self):
             return self.cut()
+        idle = IdleTimer(self.config.keep_alive_timeout, self._initiate_server_close)
+        self.idle_task = idle  # type: ignore[assignment]
+        stop = self.loop.create_task(self._terminate(idle))
         try:
             await super().run()
         finally:
+            stop.cancel()
             self.connections.leave(self)
+
+    async def _terminate(self, idle: IdleTimer) -> None:
+        await self.context.terminated.wait()
+        idle.terminate()
 
     def cut(self) -> None:
         """Ends it at once."""

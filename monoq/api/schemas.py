@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
+from monoq import codec
 from monoq.api.problems import FieldErrors, field_errors
 from monoq.app.registry import App
 from monoq.errors import InvalidJob, InvalidJson
@@ -166,24 +167,21 @@ def _new_job(
     besides: str | None = None,
 ) -> NewJob | None:
     """None if it is refused; `errors` tells why."""
-
-    def refuse(field: str, message: str) -> None:
-        errors.append({"field": ".".join(map(str, (*prefix, field))), "message": message})
-
     handler = app.get(request["type"])
     run_at, delay_ms = request.get("runAt"), request.get("delayMs")
     if handler is None and not accept_unknown:
-        refuse(
-            "type", f"no handler for {request['type']!r}; known: {', '.join(sorted(app.handlers))}"
-        )
+        known = ", ".join(sorted(app.handlers))
+        message = f"no handler for {request['type']!r}; known: {known}"
+        errors.append(_refusal(prefix, "type", message))
     elif run_at is not None and delay_ms is not None:
-        refuse("runAt", "delayMs and runAt exclude one another")
+        errors.append(_refusal(prefix, "runAt", "delayMs and runAt exclude one another"))
     else:
+        payload: Any = request.get("payload", {})
         try:
             job = NewJob(
                 request["tenantId"],
                 request["type"],
-                request.get("payload", {}),
+                payload,
                 request.get("priority", 0),
                 run_at,
                 delay_ms or 0,
@@ -192,13 +190,18 @@ def _new_job(
                 request.get("idempotencyKey"),
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
+                written_payload=codec.dumps_loaded(payload),
             )
             if handler and handler.payload:
                 handler.parse(job.payload_json)
             job.forget_payload()
             return job
         except InvalidJson as error:
-            refuse("payload", str(error))
+            errors.append(_refusal(prefix, "payload", str(error)))
         except ValidationError as error:
             errors.extend(field_errors(error, (*prefix, "payload")))
     return None
+
+
+def _refusal(prefix: tuple[str | int, ...], field: str, message: str) -> dict[str, str]:
+    return {"field": ".".join(map(str, (*prefix, field))), "message": message}

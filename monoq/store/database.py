@@ -126,8 +126,13 @@ class Database:
         """A connection from the pool, its errors translated."""
         connection = None
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+            # The pool's own timeout would make a task for each acquisition (until Python 3.12).
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+                connection = await self._pool.acquire()
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
         except UNAVAILABLE as error:
             # The driver's error for an argument that has no place in the statement; a bad
             # certificate is a ValueError as well.

@@ -227,14 +227,20 @@ def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
         [job.tenant_id for job in jobs],
         [job.type for job in jobs],
         [job.payload_json for job in jobs],
-        [job.priority for job in jobs],
-        [job.run_at for job in jobs],
-        [job.delay_ms for job in jobs],
-        [job.max_attempts for job in jobs],
-        [job.timeout_ms for job in jobs],
-        [job.idempotency_key for job in jobs],
-        [job.request_hash for job in jobs],
+        _or_empty([job.priority or None for job in jobs]),
+        _or_empty([job.run_at for job in jobs]),
+        _or_empty([job.delay_ms or None for job in jobs]),
+        _or_empty([job.max_attempts for job in jobs]),
+        _or_empty([job.timeout_ms for job in jobs]),
+        _or_empty([job.idempotency_key for job in jobs]),
+        _or_empty([job.request_hash for job in jobs]),
     )
+
+
+def _or_empty(column: list[Any]) -> list[Any]:
+    """A column without a value is sent as an empty array, which `unnest` pads with NULL: each value
+    of a column costs the driver, the way and PostgreSQL, and most jobs leave most columns alone."""
+    return [] if column.count(None) == len(column) else column
 
 
 def _find_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:

@@ -50,6 +50,33 @@ async def test_a_batch_answers_ids_in_order_and_all_run(server: Server) -> None:
         assert (await server.job(ids[n]))["result"] == {"n": n}
 
 
+@pytest.mark.parametrize("key", [None, "a-key"], ids=["without keys", "with a key"])
+async def test_jobs_of_a_batch_keep_what_only_some_of_them_say(
+    server: Server, db: asyncpg.Connection, key: str | None
+) -> None:
+    said = [
+        {"type": "nothing", "delayMs": 3_600_000},
+        {"type": "nothing", "delayMs": 3_600_000, "priority": -7},
+        {"type": "nothing", "runAt": "2999-01-02T03:04:05Z", "timeoutMs": 1234},
+        {"type": "nothing", "delayMs": 3_600_000, "maxAttempts": 9},
+    ]
+    if key:
+        said[1]["idempotencyKey"] = key
+    ids = await server.submit([{"tenantId": "acme"} | one for one in said])
+    rows = await db.fetch(
+        """SELECT priority, max_attempts, timeout_ms, idempotency_key, run_at
+           FROM jobs WHERE id = ANY($1::uuid[]) ORDER BY id""",
+        ids,
+    )
+    assert [row["priority"] for row in rows] == [0, -7, 0, 0]
+    assert rows[3]["max_attempts"] == 9
+    assert rows[0]["max_attempts"] == rows[1]["max_attempts"] != 9
+    assert [row["timeout_ms"] for row in rows] == [None, None, 1234, None]
+    assert [row["idempotency_key"] for row in rows] == [None, key, None, None]
+    assert rows[2]["run_at"].year == 2999
+    assert rows[0]["run_at"] > await db.fetchval("SELECT now() + interval '59 minutes'")
+
+
 async def test_many_single_posts_at_once_are_all_stored(server: Server) -> None:
     answers = await asyncio.gather(
         *[server.http.post("/jobs", json=job(payload={"n": n})) for n in range(100)]

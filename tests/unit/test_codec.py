@@ -197,3 +197,19 @@ def test_what_cannot_be_read_again_is_found_anywhere_in_a_long_text(unfit: bytes
     for before in (0, piece - 40, *range(piece - 20, piece), piece, 2 * piece - 6, 2 * piece + 1):
         with pytest.raises(InvalidJson):
             codec.loads(b'["%b",%b]' % (b"x" * before, unfit))
+
+
+@given(plain)
+def test_what_was_loaded_is_written_like_anything_else(value: Any) -> None:
+    if storable(value):
+        loaded = codec.loads(codec.dumps(value))
+        assert codec.dumps_loaded(loaded) == codec.dumps(loaded)
+
+
+def test_what_was_loaded_and_would_grow_is_refused_and_a_short_text_cannot_grow_as_much() -> None:
+    most = "[" + ",".join(["1e+308"] * ((codec.SHORT_TEXT - 1) // 7)) + "]"
+    assert len(codec.dumps_loaded(codec.loads(most))) <= codec.SHORT_TEXT
+    written_out = most.replace("1e+308", "1" + 308 * "0")
+    assert len(written_out) - len(most) < codec.MAX_GROWTH
+    with pytest.raises(InvalidJson, match="longer by more than"):
+        codec.dumps_loaded(codec.loads("[" + ",".join(["1e308"] * 300) + "]"))
