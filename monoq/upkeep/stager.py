@@ -55,11 +55,14 @@ class Stager(UpkeepLoop):
         self._stagings: dict[JobList, _Staging] = {}
         self._workers_at = 0.0
         self._woken = asyncio.Event()
+        self._short: set[str] = set()  # lists that need a look before their time
+        self._only: set[str] | None = None  # which lists the next look is about; None: all
+        self._all_at = 0.0  # when it is time to look at all of them
 
     def list_is(self, name: str, length: int) -> None:
         """Somebody just saw how long a list is: a short one is topped up at once."""
         if length < self._ready.low_water(name):
-            self._woken.set()
+            self._wake(name)
 
     def stop(self) -> None:
         super().stop()
@@ -69,19 +72,34 @@ class Stager(UpkeepLoop):
         """Looks once at each list whose turn it is."""
         if time.monotonic() - self._workers_at > WORKERS_EVERY_S:
             await self._look_at_workers()
-        looks = [self._top_up(staging) for staging in self._stagings.values()]
+        only, self._only = self._only, None
+        looks = [
+            self._top_up(staging)
+            for staging in self._stagings.values()
+            if only is None or staging.list.name in only
+        ]
         for outcome in await asyncio.gather(*looks, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, QueueUnavailable):
                 raise outcome
 
     async def rest(self) -> None:
         try:
-            # Out of step with the other processes.
-            async with asyncio.timeout(PERIOD_S * random.uniform(0.8, 1.2)):  # noqa: S311
+            async with asyncio.timeout(self._all_at - time.monotonic()):
                 await self._woken.wait()
         except TimeoutError:
             pass
         self._woken.clear()
+        self._only, self._short = self._short, set()
+        if (now := time.monotonic()) >= self._all_at:
+            # Out of step with the other processes.
+            self._all_at = now + PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
+            self._only = None
+
+    def _wake(self, name: str) -> None:
+        # One list that is drained must not have the others looked at: a look that finds nothing
+        # costs PostgreSQL a plan.
+        self._short.add(name)
+        self._woken.set()
 
     async def _look_at_workers(self) -> None:
         self._ready.lists.update(await self._workers.list_workers())
@@ -116,7 +134,7 @@ class Stager(UpkeepLoop):
             rest_s=PERIOD_S,
         )
         if staging.due.falls_short:
-            self._woken.set()
+            self._wake(name)
 
     async def _let_newcomers_in(self, staging: _Staging) -> None:
         found = await staging.due.select_others(BRIEF, staging.brief_after)
