@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
+from monoq.ending import end_by_force
 from monoq.errors import DatabaseUnavailable
 from monoq.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
@@ -184,4 +185,6 @@ class Heartbeat(Service):
         if self._beats_since_tick * self._beat_s > STUCK_S:
             sys.stderr.write("monoq: the main event loop is stuck; ending this process\n")
             faulthandler.dump_traceback(all_threads=True)
-            os._exit(70)  # EX_SOFTWARE; nothing gentler can be relied on
+            faulthandler.cancel_dump_traceback_later()  # engines of ours are stopped before the end
+            end_by_force(70)  # EX_SOFTWARE; nothing gentler can be relied on
+            threading.Event().wait()
