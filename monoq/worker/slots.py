@@ -1,19 +1,20 @@
 """The jobs in hand, from the claim until Postgres has acknowledged their end. It must forget none."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from uuid import UUID
 
 from monoq.pool import Pool
 from monoq.worker.run import Run
 
 
 class Slots:
-    """Never more than `size` jobs of a pool."""
+    """Never more than `size` runs of a pool. A job that came back while its first run is being settled
+    is here twice."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._in_hand: dict[UUID, Run] = {}
+        self._in_hand: set[Run] = set()
         self._held = dict.fromkeys(Pool, 0)
         self._claiming = dict.fromkeys(Pool, 0)
         self._changed = asyncio.Event()
@@ -22,7 +23,7 @@ class Slots:
         return len(self._in_hand)
 
     def __iter__(self) -> Iterator[Run]:
-        return iter(list(self._in_hand.values()))
+        return iter(list(self._in_hand))
 
     def claiming(self, pool: Pool) -> int:
         """How many jobs are about to come for a pool."""
@@ -39,14 +40,13 @@ class Slots:
         """Ends a reservation with the jobs that were claimed."""
         self._claiming[pool] -= reserved
         self._held[pool] += len(runs)
-        self._in_hand.update({run.id: run for run in runs})
+        self._in_hand.update(runs)
 
     def settle(self, runs: Sequence[Run]) -> None:
         """Frees the slots of runs whose end is acknowledged."""
-        for run in runs:
-            self._held[run.pool] -= 1
-            if self._in_hand.get(run.id) is run:  # else its job is here once more, as another run
-                del self._in_hand[run.id]
+        self._in_hand.difference_update(runs)
+        for pool, count in Counter(run.pool for run in runs).items():
+            self._held[pool] -= count
         self.change()
 
     def change(self) -> None:
