@@ -37,6 +37,9 @@ class Status(StrEnum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
+    # An enumeration's own is Python, and statuses are keys for each job.
+    __hash__ = str.__hash__
+
 
 @dataclass(frozen=True)
 class NewJob:

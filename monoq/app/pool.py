@@ -10,3 +10,6 @@ class Pool(StrEnum):
     LOOP = "loop"
     THREADS = "threads"
     CHILDREN = "children"
+
+    # An enumeration's own is Python, and pools are keys for each job.
+    __hash__ = str.__hash__

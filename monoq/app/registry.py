@@ -65,13 +65,11 @@ class Handler:
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    pool: Pool = field(init=False)  # where its jobs run
 
-    @property
-    def pool(self) -> Pool:
-        """Where its jobs run."""
-        if self.isolated:
-            return Pool.CHILDREN
-        return Pool.LOOP if self.is_async else Pool.THREADS
+    def __post_init__(self) -> None:
+        pool = Pool.LOOP if self.is_async else Pool.THREADS
+        object.__setattr__(self, "pool", Pool.CHILDREN if self.isolated else pool)
 
     def parse(self, text: str) -> Any:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""

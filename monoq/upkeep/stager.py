@@ -65,16 +65,20 @@ class Stager(UpkeepLoop):
         self._stagings: dict[JobList, _Staging] = {}
         self._workers_at = self._looked_at = 0.0
         self._woken = asyncio.Event()
+        self._short: set[str] = set()  # lists that need a look before their time
+        self._only: set[str] | None = None  # which lists the next look is about; None: all
+        self._all_at = 0.0  # when it is time to look at all of them
 
     def list_is(self, name: str, length: int) -> None:
         """Somebody just saw how long a list is: a short one is topped up at once."""
         if length < self._ready.low_water(name):
-            self._woken.set()
+            self._wake(name)
 
     def runs_ended(self) -> None:
         """Runs have ended: whom a limit held may have room again."""
-        if any(staging.due.held_back for staging in self._stagings.values()):
-            self._woken.set()
+        for staging in self._stagings.values():
+            if staging.due.held_back:
+                self._wake(staging.list.name)
 
     def stop(self) -> None:
         super().stop()
@@ -86,27 +90,41 @@ class Stager(UpkeepLoop):
             await self._look_at_workers()
         self._looked_at = time.monotonic()
         await self._limits.refresh()
-        looks = [self._top_up(staging) for staging in self._stagings.values()]
+        only, self._only = self._only, None
+        looks = [
+            self._top_up(staging)
+            for staging in self._stagings.values()
+            if only is None or staging.list.name in only
+        ]
         for outcome in await asyncio.gather(*looks, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, QueueUnavailable):
                 raise outcome
 
     async def rest(self) -> None:
         try:
-            # Out of step with the other processes.
-            async with asyncio.timeout(self._pause_s()):
+            async with asyncio.timeout(self._all_at - time.monotonic()):
                 await self._woken.wait()
         except TimeoutError:
             pass
         await self.pause(self._looked_at + LEAST_S - time.monotonic())
         self._woken.clear()
+        self._only, self._short = self._short, set()
+        if (now := time.monotonic()) >= self._all_at:
+            self._all_at = now + self._period_s()
+            self._only = None
 
-    def _pause_s(self) -> float:
-        """Until the next look: who waits for a rate is looked at more often."""
-        pause_s = PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
+    def _wake(self, name: str) -> None:
+        # One list that is drained must not have the others looked at: a look that finds nothing
+        # costs PostgreSQL a plan.
+        self._short.add(name)
+        self._woken.set()
+
+    def _period_s(self) -> float:
+        """Until all lists are looked at again: who waits for a rate is looked at more often."""
         if any(staging.due.held_by_rates for staging in self._stagings.values()):
-            return min(pause_s, RATE_PERIOD_S)
-        return pause_s
+            return RATE_PERIOD_S
+        # Out of step with the other processes.
+        return PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def _look_at_workers(self) -> None:
         self._ready.lists.update(await self._workers.list_workers())
@@ -142,7 +160,7 @@ class Stager(UpkeepLoop):
             rest_s=PERIOD_S,
         )
         if staging.due.falls_short:
-            self._woken.set()
+            self._wake(name)
 
     async def _let_newcomers_in(self, staging: _Staging) -> None:
         found = await staging.due.select_others(BRIEF, staging.brief_after)

@@ -18,6 +18,7 @@ from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 log = logging.getLogger(__name__)
 
 MAX_DELAY_S = 366 * 86_400.0
+UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the end of
 
 InThread = Callable[..., Awaitable[Any]]
 
@@ -92,6 +93,16 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
         return Ending(Status.FAILED, error=error, lost=lost)
     delay_s = run.handler.backoff.delay(run.attempt) if delay_s is None else delay_s
     return Ending(Status.PENDING, error=error, delay_ms=_milliseconds(delay_s), lost=lost)
+
+
+def unexpected(run: Run, error: BaseException) -> Ending:
+    """Not even `end_of` could tell how the run ended: the policy of the handler fails, for one. Asks
+    nothing of the handler."""
+    log.error("how job %s of type %s ended cannot be told", run.id, run.type, exc_info=error)
+    text = codec.clean_text(_described(error))
+    if run.attempt >= run.max_attempts:
+        return Ending(Status.FAILED, error=text)
+    return Ending(Status.PENDING, error=text, delay_ms=UNEXPECTED_MS)
 
 
 def timed_out(run: Run) -> Ending:

@@ -14,6 +14,7 @@ from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
 from monoq.worker.read_ahead import ReadAhead, RunTimes
 from monoq.worker.run import RELEASED, Ending, Run
+from monoq.worker.stuck import Stuck
 from monoq.worker.threads import Threads
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,6 @@ BLOCKED_S = 0.25  # an event loop that does not turn for so long takes no more j
 BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warning
 UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
 START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
-MAX_STUBBORN = 100  # async handlers that ignore their cancellation, at most
-# times the threads: plain functions that are past their deadline and do not return, at most
-MAX_HUNG = 2
-MAX_STUCK_LOOPS = 4  # event loops that were given up and still do not turn, at most
 
 Ended = tuple[Run, Ending]
 
@@ -36,8 +33,7 @@ class Executor(Service):
     """Runs jobs on the handlers' event loop, in threads and in child processes.
 
     Each end goes to `ended`, in the main loop; `changed` is called when there is room for more.
-    `exhausted` is set at a bound on handlers that cannot be stopped: then this process must be
-    replaced, and `exhausted_by` says why.
+    `stuck` tells of handlers that cannot be stopped.
     """
 
     name = "executor"
@@ -53,11 +49,9 @@ class Executor(Service):
     ) -> None:
         super().__init__()
         self.last_tick = time.monotonic()
-        self.exhausted = asyncio.Event()
-        self.exhausted_by = ""
         self._main = asyncio.get_running_loop()
         self._ended = Mailbox(self._main, ended)
-        self._changed = changed
+        self._room: Mailbox[None] = Mailbox(self._main, lambda _: changed())
         self._running: set[Run] = set()
         self._threads = Threads(threads, max_result, self._running.add, self._finish)
         self._max_result = max_result
@@ -66,20 +60,13 @@ class Executor(Service):
         self._child_runs: set[asyncio.Task[None]] = set()
         self._ahead = ReadAhead()
         self._run_times = {Pool.THREADS: RunTimes(), Pool.CHILDREN: RunTimes()}
-        self._stubborn = 0
-        self._stuck_loops: list[HandlerLoop] = []
+        self.stuck = Stuck(self._threads)
         self._loop = self._new_loop()
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and nothing waits to run."""
         return not (self._running or self._loop.unstarted or self._threads.unstarted)
-
-    @property
-    def hung(self) -> int:
-        """Handlers that cannot be stopped: threads and event loops that were given up."""
-        self._stuck_loops = [loop for loop in self._stuck_loops if loop.alive]
-        return self._threads.hung + len(self._stuck_loops) + self._stubborn
 
     def room(self, pool: Pool, claiming: int) -> int:
         """How many more jobs could start within a moment, while `claiming` are about to come."""
@@ -125,7 +112,7 @@ class Executor(Service):
                 if not run.ended_at:
                     self._threads.give_up(run)
             self._give_back(now - START_WITHIN_S)
-            self._bound()
+            self.stuck.look()
             await self.pause(TICK_S)
         self._threads.stop()
         self._loop.stop()
@@ -153,14 +140,20 @@ class Executor(Service):
         self._finish(run, ending)
 
     def _finish(self, run: Run, ending: Ending) -> None:
-        """By any thread. Whoever takes the run out decides how it ended."""
+        """By any thread."""
+        if self._end(run, ending) and run.started_at and run.pool in self._run_times:
+            self._run_times[run.pool].note(time.monotonic() - run.started_at)
+        self._room.put(None)
+
+    def _end(self, run: Run, ending: Ending) -> bool:
+        """By any thread. Whoever takes the run out decides how it ended; returns whether it was
+        this one."""
         try:
             self._running.remove(run)
         except KeyError:  # it was given up, released or abandoned meanwhile
-            return
-        if run.started_at and (run_times := self._run_times.get(run.pool)):
-            run_times.note(time.monotonic() - run.started_at)
+            return False
         self._ended.put((run, ending))
+        return True
 
     def _cancel(self, run: Run) -> None:
         """The end of the run is decided; what is left of it is stopped as far as it can be."""
@@ -189,7 +182,7 @@ class Executor(Service):
                 self._replace_loop(run)
             elif now - self._loop.answered_at < STUBBORN_S:
                 self._finish(run, timed_out(run))
-                self._stubborn += 1
+                self.stuck.stubborn += 1
                 log.error(
                     "the handler of %s ignores its cancellation; job %s goes on without it",
                     run.type,
@@ -203,9 +196,8 @@ class Executor(Service):
             self._ended.put((run, RELEASED))
 
     def _new_loop(self) -> HandlerLoop:
-        changed: Mailbox[None] = Mailbox(self._main, lambda _: self._changed())
         return HandlerLoop(
-            self._max_result, self._running.add, self._finish, lambda: changed.put(None)
+            self._max_result, self._running.add, self._end, lambda: self._room.put(None)
         )
 
     def _look_at_loop(self, now: float, elapsed: float) -> None:
@@ -238,7 +230,7 @@ class Executor(Service):
             f" in the handler of {culprit.type}, job {culprit.id}" if culprit else "",
         )
         stuck = self._loop
-        self._stuck_loops.append(stuck)
+        self.stuck.give_up(stuck)
         self._loop = self._new_loop()
         self._loop.start(stuck.take_back(float("inf")))
         for run in list(self._running):
@@ -246,20 +238,3 @@ class Executor(Service):
                 run.released = True
                 self._finish(run, timed_out(run) if run is culprit else RELEASED)
         stuck.stop()
-
-    def _bound(self) -> None:
-        self._stuck_loops = [loop for loop in self._stuck_loops if loop.alive]
-        bounds = (
-            (
-                self._threads.hung,
-                MAX_HUNG * self._threads.size,
-                "threads whose function does not return",
-            ),
-            (len(self._stuck_loops), MAX_STUCK_LOOPS, "event loops that are stuck"),
-            (self._stubborn, MAX_STUBBORN, "async handlers that ignore their cancellation"),
-        )
-        for count, bound, what in bounds:
-            if count >= bound and not self.exhausted_by:
-                self.exhausted_by = f"{count} {what}: this process must be replaced"
-                log.critical("%s", self.exhausted_by)
-                self.exhausted.set()

@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 
 from monoq.observe.log import current_run
-from monoq.worker.call import end_of, still_cancelled
+from monoq.worker.call import end_of, still_cancelled, unexpected
 from monoq.worker.run import Ending, Run
 
 BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
@@ -37,7 +37,7 @@ class HandlerLoop:
         self,
         max_result: int,
         begun: Callable[[Run], None],
-        ended: Callable[[Run, Ending], None],
+        ended: Callable[[Run, Ending], object],
         drained: Callable[[], None],
     ) -> None:
         self.started = 0  # runs that ever began
@@ -157,7 +157,10 @@ class HandlerLoop:
             self.started += 1
             current_run.set(run)
             self._begun(run)
-            ending = await end_of(run, _never, self._max_result)
+            try:
+                ending = await end_of(run, _never, self._max_result)
+            except Exception as error:  # noqa: BLE001 - or the run would be in hand until its deadline
+                ending = unexpected(run, error)
             run.ended_at = now = time.monotonic()
             # A task and its run that know one another would stay, with the payload, until the
             # garbage collector looks, which is seldom.

@@ -16,6 +16,7 @@ import asyncpg
 
 from monoq.errors import DatabaseUnavailable
 from monoq.observe.outage import Outage
+from monoq.process.exit import force_exit
 from monoq.process.service import Service
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, query
 from monoq.upkeep import deaths
@@ -181,4 +182,6 @@ class Heartbeat(Service):
         if self._beats_since_tick * self._beat_s > STUCK_S:
             sys.stderr.write("monoq: the main event loop is stuck; ending this process\n")
             faulthandler.dump_traceback(all_threads=True)
-            os._exit(70)  # EX_SOFTWARE; nothing gentler can be relied on
+            faulthandler.cancel_dump_traceback_later()  # engines of ours are stopped before the end
+            force_exit(70)  # EX_SOFTWARE; nothing gentler can be relied on
+            threading.Event().wait()

@@ -1,31 +1,35 @@
 """The jobs in hand, from the claim until Postgres has acknowledged their end. It must forget none."""
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from uuid import UUID
+from contextlib import suppress
 
 from monoq.app.pool import Pool
 from monoq.worker.run import Run
 
 
 class Slots:
-    """Never more than `size` jobs of a pool."""
+    """Never more than `size` runs of a pool. A job that came back while its first run is being settled
+    is here twice."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._in_hand: dict[UUID, Run] = {}
+        self._in_hand: set[Run] = set()
         self._held = dict.fromkeys(Pool, 0)
         self._claiming = dict.fromkeys(Pool, 0)
-        self._changed = asyncio.Event()
+        self._waiting: dict[Pool | None, deque[asyncio.Future[None]]] = {
+            pool: deque() for pool in (*Pool, None)
+        }
         # By the transaction of their claim: jobs in hand, and claims of which none is any more.
-        self._of_claim: dict[int, int] = {}
+        self._of_claim: Counter[int] = Counter()
         self._ended_claims: list[int] = []
 
     def __len__(self) -> int:
         return len(self._in_hand)
 
     def __iter__(self) -> Iterator[Run]:
-        return iter(list(self._in_hand.values()))
+        return iter(list(self._in_hand))
 
     def claiming(self, pool: Pool) -> int:
         """How many jobs are about to come for a pool."""
@@ -42,20 +46,19 @@ class Slots:
         """Ends a reservation with the jobs that were claimed."""
         self._claiming[pool] -= reserved
         self._held[pool] += len(runs)
-        self._in_hand.update({run.id: run for run in runs})
-        for run in runs:
-            self._of_claim[run.claim_xid] = self._of_claim.get(run.claim_xid, 0) + 1
+        self._in_hand.update(runs)
+        self._of_claim.update(run.claim_xid for run in runs)
 
     def settle(self, runs: Sequence[Run]) -> None:
         """Frees the slots of runs whose end is acknowledged."""
-        for run in runs:
-            self._held[run.pool] -= 1
-            self._of_claim[run.claim_xid] -= 1
-            if not self._of_claim[run.claim_xid]:
-                del self._of_claim[run.claim_xid]
-                self._ended_claims.append(run.claim_xid)
-            if self._in_hand.get(run.id) is run:  # else its job is here once more, as another run
-                del self._in_hand[run.id]
+        self._in_hand.difference_update(runs)
+        for pool, count in Counter(run.pool for run in runs).items():
+            self._held[pool] -= count
+        for xid, count in Counter(run.claim_xid for run in runs).items():
+            self._of_claim[xid] -= count
+            if not self._of_claim[xid]:
+                del self._of_claim[xid]
+                self._ended_claims.append(xid)
         self.change()
 
     def take_ended_claims(self) -> list[int]:
@@ -63,15 +66,39 @@ class Slots:
         ended, self._ended_claims = self._ended_claims, []
         return ended
 
-    def change(self) -> None:
-        """Something changed that may let more jobs in."""
-        self._changed.set()
+    def change(self, pool: Pool | None = None) -> None:
+        """Something changed that may let more jobs in, of a pool or of any.
 
-    async def wait(self, seconds: float) -> None:
-        """Returns after a change, or after `seconds`."""
-        self._changed.clear()
+        Of those who wait for a pool one is woken, the first. If it finds room it calls this again:
+        six lanes that all looked for the room of one batch cost as much as the batch.
+        """
+        for waiting in [self._waiting[pool]] if pool else self._waiting.values():
+            while waiting:
+                if not (first := waiting.popleft()).done():
+                    first.set_result(None)
+                    break
+
+    def wake_all(self) -> None:
+        """Whoever waits is to look whether it is to stop."""
+        for waiting in self._waiting.values():
+            for one in waiting:
+                _wake(one)
+
+    async def wait(self, seconds: float, pool: Pool | None = None) -> None:
+        """Returns after a change that may be for this waiter, or after `seconds`."""
+        loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = loop.create_future()
+        waiting = self._waiting[pool]
+        waiting.append(woken)
+        timer = loop.call_later(seconds, _wake, woken)  # a tenth of the price of asyncio.timeout
         try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
+            await woken
+        finally:
+            timer.cancel()
+            with suppress(ValueError):  # a change has taken it out
+                waiting.remove(woken)
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import Any
 
 from monoq.observe.log import current_run
-from monoq.worker.call import end_of
+from monoq.worker.call import end_of, unexpected
 from monoq.worker.run import Ending, Run
 
 
@@ -114,7 +114,10 @@ def _run_to_its_end(run: Run, max_result: int) -> Ending:
     except StopIteration as end:
         ending: Ending = end.value
         return ending
-    raise AssertionError("a plain function waited for the event loop")
+    except BaseException as error:  # noqa: BLE001 - or the thread would end, and the run never
+        return unexpected(run, error)
+    running.close()
+    return unexpected(run, AssertionError("a plain function waited for the event loop"))
 
 
 async def _call(function: Callable[..., Any], *args: Any) -> Any:

@@ -19,7 +19,7 @@ from monoq.upkeep.stager import Stager
 from monoq.worker.auditor import Auditor
 from monoq.worker.children import Children
 from monoq.worker.completer import Completer
-from monoq.worker.executor import Ended, Executor
+from monoq.worker.executor import Executor
 from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.payloads import Payloads
@@ -80,7 +80,7 @@ class Worker(Service):
             threads=sizes.threads,
             max_result=max_result,
             children=self._children,
-            ended=self._take_ends,
+            ended=self._completer.add,
             changed=self._slots.change,
         )
         self._payloads = Payloads(
@@ -116,16 +116,16 @@ class Worker(Service):
             if takes
         ]
         heartbeat.watch(
-            last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.hung
+            last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.stuck.count
         )
         metrics.slots.set(sizes.slots)
         metrics.slots_used.set_function(lambda: len(self._slots))
-        metrics.hung.set_function(lambda: self._executor.hung)
+        metrics.hung.set_function(lambda: self._executor.stuck.count)
 
     @property
     def hung(self) -> int:
         """Handlers that cannot be stopped."""
-        return self._executor.hung
+        return self._executor.stuck.count
 
     async def run(self) -> None:
         try:
@@ -139,7 +139,7 @@ class Worker(Service):
                 for fetcher in self._fetchers:
                     fetcher.stop()
                 self._auditor.stop()
-                self._slots.change()
+                self._slots.wake_all()
                 await asyncio.gather(*fetching)
                 await self._finish_or_release()
                 self._payloads.stop()
@@ -147,14 +147,15 @@ class Worker(Service):
                 self._completer.stop()
         finally:
             await self._children.close()
-        if self._executor.exhausted_by:
-            raise RuntimeError(self._executor.exhausted_by)
+        if self._executor.stuck.exhausted_by:
+            raise RuntimeError(self._executor.stuck.exhausted_by)
 
     async def _until_stopped(self) -> None:
         """Returns at a stop, or when too many handlers cannot be stopped: then what can be finished
         is."""
         waits = [
-            asyncio.create_task(event.wait()) for event in (self.stopping, self._executor.exhausted)
+            asyncio.create_task(event.wait())
+            for event in (self.stopping, self._executor.stuck.exhausted)
         ]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
@@ -167,10 +168,6 @@ class Worker(Service):
         self._completer.add([(run, RELEASED) for run in self._payloads.take_back()])
         self._executor.release_all()
         await asyncio.sleep(0)  # the ends that this has decided reach the completer
-
-    def _take_ends(self, ended: Sequence[Ended]) -> None:
-        self._completer.add(ended)
-        self._slots.change()
 
     def _settle(self, runs: Sequence[Run]) -> None:
         self._stager.runs_ended()

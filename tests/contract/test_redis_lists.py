@@ -345,3 +345,29 @@ async def test_nothing_is_listed_for_a_worker_that_is_gone(
     await eventually(lambda: not stager._stagings)
     stager.stop()
     await staging
+
+
+async def test_a_list_that_runs_short_has_no_other_list_looked_at(
+    db: asyncpg.Connection,
+    stager: Stager,
+    cache: "redis.asyncio.Redis",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A drain would otherwise have the empty lists looked at a hundred times a second."""
+    await register(db, "b")
+    await stager.look()
+    children = f"{QUEUE}:children"
+    assert {staging.list.name for staging in stager._stagings.values()} == {QUEUE, children}
+    monkeypatch.setattr("monoq.upkeep.stager.PERIOD_S", 60)  # no look at all of them comes between
+
+    async def looked_at() -> set[str]:
+        await cache.delete(look_key(QUEUE), look_key(children))
+        await stager.rest()
+        await stager.look()
+        return {name for name in (QUEUE, children) if await cache.exists(look_key(name))}
+
+    assert await looked_at() == {QUEUE, children}, "when their time has come"
+    stager.list_is(children, 0)
+    assert await looked_at() == {children}
+    stager.list_is(QUEUE, 0)
+    assert await looked_at() == {QUEUE}

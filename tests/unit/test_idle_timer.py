@@ -4,7 +4,8 @@ import asyncio
 
 from conftest import eventually
 from hypercorn.asyncio.task_group import TaskGroup
-from monoq.api.bounds import IdleTimer
+
+from monoq.api.hypercorn_patches import IdleTimer
 
 
 class Connection:

@@ -1,0 +1,81 @@
+"""A handler's own policy may fail, too: then a run ends all the same, and its place goes on."""
+
+import asyncio
+import queue
+import time
+from uuid import UUID
+
+import pytest
+
+from monoq.app.backoff import Backoff
+from monoq.app.registry import App
+from monoq.job import Status
+from monoq.worker.handler_loop import HandlerLoop
+from monoq.worker.run import Ending, Run
+from monoq.worker.threads import Threads
+
+
+class Broken(Backoff):
+    """Of somebody's own, and wrong."""
+
+    def delay(self, attempt: int) -> float:
+        raise ZeroDivisionError(f"attempt {attempt}")
+
+
+app = App()
+
+
+@app.handler("plain", backoff=Broken())
+def plain() -> None:
+    raise RuntimeError("the handler fails")
+
+
+@app.handler("async", backoff=Broken())
+async def waits() -> None:
+    await asyncio.sleep(0)
+    raise RuntimeError("the handler fails")
+
+
+Ends = queue.SimpleQueue[tuple[Run, Ending]]
+
+
+def run(number: int, job_type: str, *, max_attempts: int = 3) -> Run:
+    return Run(
+        UUID(int=number), "t", job_type, "{}", 1, 1, 1, max_attempts, 2, 0, 0, 60.0,
+        app.handlers[job_type], time.monotonic(),
+    )  # fmt: skip
+
+
+def threads(ends: Ends) -> Threads:
+    return Threads(1, 1000, lambda _: None, lambda run, ending: ends.put((run, ending)))
+
+
+def handler_loop(ends: Ends) -> HandlerLoop:
+    return HandlerLoop(
+        1000, lambda _: None, lambda run, ending: ends.put((run, ending)), lambda: None
+    )
+
+
+@pytest.mark.parametrize(("place", "job_type"), [(threads, "plain"), (handler_loop, "async")])
+def test_a_run_whose_backoff_fails_ends_and_the_next_one_runs(place, job_type: str) -> None:  # type: ignore[no-untyped-def]
+    ends: Ends = queue.SimpleQueue()
+    there = place(ends)
+    try:
+        there.start([run(1, job_type), run(2, job_type)])
+        found = dict(sorted((ends.get(timeout=10) for _ in range(2)), key=lambda end: end[0].id))
+    finally:
+        there.stop()
+    assert [one.id.int for one in found] == [1, 2]
+    for ending in found.values():
+        assert ending.status is Status.PENDING
+        assert ending.error == "ZeroDivisionError: attempt 1"
+        assert ending.delay_ms > 0, "not at once, again and again"
+
+
+def test_the_last_attempt_has_failed() -> None:
+    ends: Ends = queue.SimpleQueue()
+    there = threads(ends)
+    there.start([run(1, "plain", max_attempts=1)])
+    _, ending = ends.get(timeout=10)
+    there.stop()
+    assert ending.status is Status.FAILED
