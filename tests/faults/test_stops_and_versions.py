@@ -20,17 +20,18 @@ from monoq.config import load_settings
 from monoq.errors import ConfigError
 from monoq.queue.keys import UPDATES
 
-STOPS, AT_ONCE = 200, 8
+AT_ONCE = 8
 GRACE_S = 10.0  # the default
 
 
 @pytest.mark.alone
-async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
-    database_url: str, redis_url: str, db: asyncpg.Connection
+@pytest.mark.parametrize("stops", [40, pytest.param(200, marks=pytest.mark.soak)])
+async def test_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
+    database_url: str, redis_url: str, db: asyncpg.Connection, stops: int
 ) -> None:
     """`serving` fails if a service has to be cancelled. The lint ban on what loses a cancellation
     is in tests/unit/test_source.py."""
-    left, slowest = STOPS, 0.0
+    left, slowest = stops, 0.0
     fed = asyncio.Event()
     flowing = asyncio.create_task(_feed(database_url, fed))
 
