@@ -63,9 +63,10 @@ async def test_results_that_postgres_rolls_back_for_a_deadlock_are_written_again
             await connection.close()
 
 
+@pytest.mark.parametrize("rounds", [2, pytest.param(8, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
 async def test_statements_that_postgres_cannot_serialize_are_sent_again(
-    tmp_path: Path, isolation: str
+    tmp_path: Path, isolation: str, rounds: int
 ) -> None:
     async with world(tmp_path) as broken:
         await broken.fetch(
@@ -75,7 +76,7 @@ async def test_statements_that_postgres_cannot_serialize_are_sent_again(
             await broken.is_up(broken.member(role))
         async with watching(broken.apis[0]) as viewer:
             async with Load(broken) as load:
-                for _ in range(8):
+                for _ in range(rounds):
                     await eventually(lambda: _taken(broken))
                     await load.more(40)
                 await _change_a_row_whose_result_is_being_written(broken)
@@ -196,12 +197,9 @@ def age_is(
     return fact
 
 
-HELD_S = 10
-
-
-@pytest.mark.long
+@pytest.mark.parametrize("held_s", [4, pytest.param(10, marks=pytest.mark.soak)])
 async def test_a_transaction_held_open_in_another_database_hides_nothing_and_costs_no_memory(
-    tmp_path: Path,
+    tmp_path: Path, held_s: float
 ) -> None:
     """It holds back the horizon from which changes are read again: of everything that runs on the
     server, not of its database."""
@@ -222,11 +220,11 @@ async def test_a_transaction_held_open_in_another_database_hides_nothing_and_cos
 
         async with watching(broken.apis[0]) as one, watching(broken.apis[0]) as another:
             await load(3)  # warm
-            growth = await load(HELD_S)
+            growth = await load(held_s)
             transaction = other.transaction()
             await transaction.start()
             held = await other.fetchval("SELECT pg_current_xact_id()::text::bigint")
-            growth_held = await load(HELD_S)
+            growth_held = await load(held_s)
             horizon = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
             assert await broken.value(horizon) == held
             for viewer in (one, another):

@@ -1,4 +1,4 @@
-"""The soak, for a minute. `make soak MINUTES=30` is the long one."""
+"""The soak, for half a minute. `make soak MINUTES=30` is the long one."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.progress import Progress
 from faults.judge import broken_promises
 from faults.soak import soak
 
-MINUTES = 0.8  # of faults; with start, drain and judgement about a minute
+MINUTES = 0.35  # of faults; with start, drain and judgement about half a minute
 
 
 @pytest.mark.long
@@ -22,5 +22,5 @@ async def test_under_faults_of_all_kinds_nothing_is_lost_and_nothing_is_taken_ba
         result = await soak(tmp_path, MINUTES, seed, progress)
     print(result)
     assert broken_promises(result) == [], result
-    assert result["kills"] >= 10
-    assert result["jobs"] > 5000
+    assert result["kills"] >= 4
+    assert result["jobs"] > 2000
