@@ -18,6 +18,7 @@ from tables import DIFFER
 from contract.processes import running, said
 from contract.test_metrics import scrape
 from monoq.queue.keys import QUEUE
+from monoq.worker.executor import MAX_HUNG, MAX_STUBBORN, MAX_STUCK_LOOPS
 
 APP = "handlers_for_work:app"
 SUBMIT = "SELECT monoq_submit($1, $2, to_jsonb($3::float8)) FROM generate_series(1, $4)"
@@ -257,20 +258,47 @@ async def test_an_event_loop_that_stays_blocked_is_replaced_and_its_other_jobs_r
     assert await fates(db) == {("COMPLETED", 1, 0, 0): 10, ("FAILED", 1, 0, 0): 1}
 
 
-async def test_a_worker_in_which_too_many_functions_hang_ends_and_says_why(
-    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+THREADS = 2
+
+
+@pytest.mark.parametrize(
+    ("job_type", "bound", "what"),
+    [
+        ("hang", MAX_HUNG * THREADS, "threads whose function does not return"),
+        ("stuck", MAX_STUCK_LOOPS, "event loops that are stuck"),
+        ("deaf", MAX_STUBBORN, "async handlers that ignore their cancellation"),
+    ],
+)
+async def test_a_worker_goes_on_below_its_bound_of_handlers_that_cannot_be_stopped_and_ends_at_it(
+    tmp_path: Path,
+    database_url: str,
+    redis_url: str,
+    db: asyncpg.Connection,
+    job_type: str,
+    bound: int,
+    what: str,
 ) -> None:
     """Whatever its threads do: Python would wait for them."""
-    await submit(db, "hang", 3600, 6)
+
+    async def timed_out(jobs: int) -> bool:
+        sql = "SELECT count(*) FROM jobs WHERE status = 'FAILED' AND error LIKE 'timed out%'"
+        return bool(await db.fetchval(sql) >= jobs)
+
     urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
-    own = {"MONOQ_THREADS": "2", "MONOQ_SHUTDOWN_TIMEOUT": "2"}
+    own = {"MONOQ_THREADS": str(THREADS), "MONOQ_SHUTDOWN_TIMEOUT": "2"}
     with running("serve", "--role=worker", f"--app={APP}", cwd=tmp_path, **urls, **own) as worker:
+        await submit(db, job_type, 3600, bound - 1)
+        await eventually(lambda: timed_out(bound - 1), timeout=60)
+        await submit(db, "plain", 0, 10)
+        await submit(db, "wait", 0, 10)
+        await all_ended(db)
+        assert await db.fetchval("SELECT count(*) = 20 FROM jobs WHERE status = 'COMPLETED'")
+        assert worker.poll() is None
+        await submit(db, job_type, 3600)
         await eventually(lambda: worker.poll() is not None)
         assert worker.returncode != 0
-        assert "this process must be replaced" in said(tmp_path)
-    assert await db.fetchval(
-        "SELECT count(*) >= 4 FROM jobs WHERE status = 'FAILED' AND error LIKE 'timed out%'"
-    )
+        assert f"{bound} {what}: this process must be replaced" in said(tmp_path)
+    assert await timed_out(bound)
     assert await db.fetchval("SELECT count(*) = 0 FROM jobs WHERE status = 'RUNNING'")
 
 
