@@ -33,7 +33,6 @@ async def test_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
     is in tests/unit/test_source.py."""
     left, slowest = stops, 0.0
     fed = asyncio.Event()
-    flowing = asyncio.create_task(_feed(database_url, fed))
 
     async def start_and_stop() -> None:
         nonlocal left, slowest
@@ -46,9 +45,11 @@ async def test_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
                 stopped = time.monotonic()
             slowest = max(slowest, time.monotonic() - stopped)
 
-    await asyncio.gather(*[start_and_stop() for _ in range(AT_ONCE)])
-    fed.set()
-    await flowing
+    async with asyncio.TaskGroup() as group:  # one that fails leaves none behind
+        group.create_task(_feed(database_url, fed))
+        stopping = [group.create_task(start_and_stop()) for _ in range(AT_ONCE)]
+        await asyncio.wait(stopping)
+        fed.set()
     async with serving(database_url, redis_url, role="worker"):
         await eventually(
             lambda: db.fetchval(

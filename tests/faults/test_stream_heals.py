@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import pytest
@@ -165,6 +165,23 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         )
         running = asyncio.create_task(tail.run())
         await viewer.knows([str(job_id)], "CANCELLED")
+        tail.stop()
+        await running
+
+
+async def test_a_tail_that_stops_while_postgres_is_silent_ends_well(
+    database_url: str,
+) -> None:
+    """Its connection cannot be closed in time, which is no fault of the process that stops."""
+    parts = urlsplit(database_url)
+    ((_, folder), *_) = parse_qsl(parts.query)
+    async with Proxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        hub = Hub()
+        url = f"postgresql://monoq@127.0.0.1:{proxy.port}{parts.path}"
+        tail = Tail(url, hub, Metrics(types=[], version="test"))
+        running = asyncio.create_task(tail.run())
+        await eventually(lambda: hub.horizon)
+        proxy.swallow = {"up", "down"}
         tail.stop()
         await running
 
