@@ -16,7 +16,8 @@ DIFFER = """
        OR NOT EXISTS (SELECT FROM jobs
                       WHERE status = 'PENDING'
                         AND (id, run_at, priority, lost + deaths > 0, tenant_id::text, type::text)
-                            = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id, said.type))
+                            = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id,
+                               said.type))
     UNION ALL
     SELECT format('%s is delayed, it is said', id) FROM delayed_jobs AS said
     WHERE NOT EXISTS (SELECT FROM jobs
@@ -26,28 +27,34 @@ DIFFER = """
     UNION ALL
     SELECT format('%s waits', id) FROM jobs
     WHERE status = 'PENDING'
-      AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs UNION ALL SELECT id FROM delayed_jobs) AS said
+      AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs
+                                  UNION ALL SELECT id FROM delayed_jobs) AS said
            WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
     WHERE status = 'RUNNING'
-      AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = jobs.worker_id AND jobs.id = ANY (ids))
+      AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = jobs.worker_id
+                       AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s changed', id) FROM jobs
     WHERE NOT EXISTS (SELECT FROM job_changes
-                      WHERE (job_changes.tenant_id, job_changes.changed_xid) = (jobs.tenant_id, jobs.changed_xid)
+                      WHERE (job_changes.tenant_id, job_changes.changed_xid)
+                             = (jobs.tenant_id, jobs.changed_xid)
                         AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)
     FROM (SELECT tenant_id, status, sum(jobs) AS jobs
-          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts GROUP BY 1, 2) AS counted
-         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, status, count(*) AS jobs FROM jobs GROUP BY 1, 2) AS truth
+          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts
+          GROUP BY 1, 2) AS counted
+         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, status, count(*) AS jobs
+                    FROM jobs GROUP BY 1, 2) AS truth
          USING (tenant_id, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
     UNION ALL
     SELECT format('%s in total of %s jobs', counted.jobs, status)
     FROM (SELECT status, sum(jobs) AS jobs
-          FROM (SELECT status, jobs FROM job_totals UNION ALL SELECT status, jobs FROM job_count_changes) AS parts
+          FROM (SELECT status, jobs FROM job_totals
+                UNION ALL SELECT status, jobs FROM job_count_changes) AS parts
           GROUP BY 1) AS counted
          FULL JOIN (SELECT status, count(*) AS jobs FROM jobs GROUP BY 1) AS truth USING (status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)

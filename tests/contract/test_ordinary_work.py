@@ -103,7 +103,8 @@ async def test_the_time_of_a_job_that_waits_for_a_child_does_not_run(
     busy: Server, db: asyncpg.Connection
 ) -> None:
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, payload, timeout_ms) SELECT 't', 'apart', '0.5', 1500 FROM generate_series(1, 20)"
+        "INSERT INTO jobs (tenant_id, type, payload, timeout_ms) "
+        "SELECT 't', 'apart', '0.5', 1500 FROM generate_series(1, 20)"
     )
     await all_ended(db)
     assert await fates(db) == {("COMPLETED", 1, 0, 0): 20}
@@ -165,7 +166,10 @@ async def test_a_newcomer_and_an_urgent_job_start_before_thousands_that_wait(
             ]
         )
     else:
-        insert = "INSERT INTO jobs (tenant_id, type, payload, priority) VALUES ('other', 'plain', '0', 0), ('large', 'plain', '0', -100)"
+        insert = (
+            "INSERT INTO jobs (tenant_id, type, payload, priority) "
+            "VALUES ('other', 'plain', '0', 0), ('large', 'plain', '0', -100)"
+        )
         ids = [str(row["id"]) for row in await db.fetch(f"{insert} RETURNING id")]
     there = len(handlers.started)
     await eventually(lambda: all(position(job_id) is not None for job_id in ids))
@@ -180,7 +184,8 @@ async def test_one_with_jobs_in_every_slot_leaves_room_for_others_as_slots_are_f
 ) -> None:
     async with serving(database_url, redis_url, app=APP, slots=50):
         await db.execute(
-            "SELECT count(monoq_submit('large', 'wait', to_jsonb(n % 50 * 0.02))) FROM generate_series(1, 1000) AS n"
+            "SELECT count(monoq_submit('large', 'wait', to_jsonb(n % 50 * 0.02))) "
+            "FROM generate_series(1, 1000) AS n"
         )
         await begun(100)
         await submit(db, "wait", 0.0, 1, tenant="other")
@@ -406,7 +411,8 @@ async def test_a_session_of_any_kind_may_submit_in_sql_and_its_job_runs(
     else:
         await db.execute("CREATE SCHEMA elsewhere; SET search_path = elsewhere, pg_catalog")
         await db.execute(
-            "CREATE FUNCTION elsewhere.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'infinity'::timestamptz $$"
+            "CREATE FUNCTION elsewhere.now() RETURNS timestamptz LANGUAGE sql AS $$ "
+            "SELECT 'infinity'::timestamptz $$"
         )
         await db.execute("SET search_path = elsewhere, pg_catalog")
     for statement in statements:
@@ -422,9 +428,12 @@ async def test_a_background_loop_survives_what_postgres_says_and_tells(
 ) -> None:
     caplog.set_level(logging.WARNING)
     await db.execute("""
-        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on a Friday'; END $$;
-        CREATE TRIGGER refuse BEFORE INSERT ON job_counts FOR EACH STATEMENT EXECUTE FUNCTION refuse();
-        CREATE TRIGGER refuse BEFORE DELETE ON delayed_jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RAISE EXCEPTION 'not on a Friday'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON job_counts
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+        CREATE TRIGGER refuse BEFORE DELETE ON delayed_jobs
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse();
     """)
     await busy.submit([{"tenantId": "t", "type": "plain", "payload": 0.0, "delayMs": 200}])
     await eventually(lambda: "the promoter has failed for 1 s: not on a Friday" in caplog.text)

@@ -65,7 +65,10 @@ async def test_a_client_that_looks_up_only_when_all_is_sent_sees_why_it_was_refu
 ) -> None:
     for path in ("/jobs", "/jobs/batch", UNREAD):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n"
+        )
         writer.write(head.encode())
         chunk = b"100000\r\n" + b" " * MB + b"\r\n"
         for _ in range(30):

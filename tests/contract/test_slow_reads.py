@@ -38,7 +38,8 @@ async def test_slow_reads_hold_up_neither_submits_nor_the_health(
         assert {read.status_code for read in await asyncio.gather(*reads)} <= {200, 503}
         assert (
             await db.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq submit', 'monoq health')"
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('monoq api', "
+                "'monoq submit', 'monoq health')"
             )
             <= connections
         )

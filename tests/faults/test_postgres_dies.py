@@ -130,7 +130,8 @@ async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_j
     ):
         for _ in range(12):
             await broken.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
             )
             await load.more(30)
 
@@ -139,7 +140,10 @@ async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> No
     async with world(tmp_path, apis=1, workers=1) as broken:
         await broken.submit([JOB] * 10)
         await broken.all_ended()
-        theirs = "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq submit', 'monoq worker')"
+        theirs = (
+            "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq submit', "
+            "'monoq worker')"
+        )
         held = await _all_connections(broken)
         await held[0].execute(f"SELECT pg_terminate_backend(pid) {theirs}")
         await eventually(lambda: held[0].fetchval(f"SELECT count(*) = 0 {theirs}"))

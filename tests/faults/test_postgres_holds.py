@@ -101,7 +101,10 @@ async def _change_a_row_whose_result_is_being_written(broken: World) -> None:
     await eventually(
         lambda: looking.fetchval("SELECT status = 'RUNNING' FROM jobs WHERE id = $1", job_id)
     )
-    change = "UPDATE jobs SET version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now() WHERE id = $1"
+    change = (
+        "UPDATE jobs SET version = version + 1, changed_xid = pg_current_xact_id(), updated_at "
+        "= now() WHERE id = $1"
+    )
     async with ours.transaction():
         await ours.execute(change, job_id)
         await eventually(lambda: looking.fetchval(SOMEBODY_WAITS_FOR, ours.get_server_pid()))
@@ -145,7 +148,8 @@ async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """C9: the alarm. Its age grows in /metrics; one warning says whose it is, one that it is over."""
+    """C9: the alarm. Its age grows in /metrics; one warning says whose it is, one that it is
+    over."""
     monkeypatch.setattr("monoq.upkeep.horizon.ALARM_S", 1.5)
 
     def warnings() -> list[str]:
@@ -176,8 +180,8 @@ async def test_a_transaction_that_stays_open_in_another_database_is_told_of_once
         await eventually(lambda: warnings())
         assert time.monotonic() - began > 1.5
         assert (
-            f"database postgres, user monoq, pid {other.get_server_pid()}, application 'forgotten', idle in transaction"
-            in warnings()[0]
+            f"database postgres, user monoq, pid {other.get_server_pid()}, application "
+            "'forgotten', idle in transaction" in warnings()[0]
         )
         await eventually(age_is(age, lambda seconds: 2.5 < seconds <= time.monotonic() - began))
         assert len(warnings()) == 1
@@ -270,12 +274,16 @@ async def _backlog(broken: World, jobs: int) -> None:
     """Indexes are made after the rows: that is several times faster."""
     db = await broken.connect()
     indexes = await db.fetch(
-        "SELECT indexname AS name, indexdef AS made FROM pg_indexes WHERE tablename = 'jobs' AND indexname <> 'jobs_pkey'"
+        "SELECT indexname AS name, indexdef AS made FROM pg_indexes WHERE tablename = 'jobs' "
+        "AND indexname <> 'jobs_pkey'"
     )
     async with db.transaction():
         for index in indexes:
             await db.execute(f"DROP INDEX {index['name']}")
-        rows = "SELECT ($2 || lpad(to_hex(n), 24, '0'))::uuid, 'large', 'work', '{\"ms\": 20}' FROM generate_series(1, $1::int) n"
+        rows = (
+            "SELECT ($2 || lpad(to_hex(n), 24, '0'))::uuid, 'large', 'work', '{\"ms\": 20}' "
+            "FROM generate_series(1, $1::int) n"
+        )
         await db.execute(
             f"INSERT INTO jobs (id, tenant_id, type, payload) {rows}", jobs, f"{jobs:08d}"
         )
@@ -294,7 +302,10 @@ async def _wait_of_the_small(broken: World, tenant: str) -> float:
         await eventually(
             partial(db.fetchval, "SELECT started_at IS NOT NULL FROM jobs WHERE id = $1", job_id)
         )
-    sql = "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs WHERE tenant_id = $1"
+    sql = (
+        "SELECT extract(epoch FROM started_at - created_at)::float AS s FROM jobs "
+        "WHERE tenant_id = $1"
+    )
     waits: list[float] = [row["s"] for row in await db.fetch(sql, tenant)]
     await db.close()
     return statistics.median(waits)

@@ -1,4 +1,5 @@
-"""Redis vanishes, freezes, fills up and lies; jobs are accepted and run as if nothing had happened."""
+"""Redis vanishes, freezes, fills up and lies; jobs are accepted and run as if nothing had
+happened."""
 
 import asyncio
 import time

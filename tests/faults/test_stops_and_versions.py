@@ -156,7 +156,8 @@ def test_settings_that_contradict_one_another_or_make_no_sense_are_refused_in_on
 
 
 NEWER = """
-ALTER TABLE jobs ADD COLUMN deferred_until timestamptz, ADD COLUMN labels text[] NOT NULL DEFAULT '{}';
+ALTER TABLE jobs ADD COLUMN deferred_until timestamptz,
+    ADD COLUMN labels text[] NOT NULL DEFAULT '{}';
 ALTER TABLE workers ADD COLUMN region text NOT NULL DEFAULT 'eu';
 ALTER TABLE job_counts ADD COLUMN seen_at timestamptz;
 """
@@ -171,7 +172,8 @@ async def test_a_version_goes_on_while_a_newer_one_changes_the_tables_and_starts
         async with Load(broken) as load, watching(broken.apis[0]) as viewer:
             await load.more(50)
             await broken.fetch(
-                "INSERT INTO _pogo_migration (migration_hash, migration_id, schema_name) VALUES ('ffff', '9999_newer', 'public')"
+                "INSERT INTO _pogo_migration (migration_hash, migration_id, schema_name) "
+                "VALUES ('ffff', '9999_newer', 'public')"
             )
             for statement in NEWER.strip().split(";")[:-1]:
                 await broken.fetch(statement)
@@ -182,7 +184,8 @@ async def test_a_version_goes_on_while_a_newer_one_changes_the_tables_and_starts
             await load.more(50)
             (job_id,) = await broken.submit([{"tenantId": "acme", "type": "work"}], late)
             theirs = await broken.value(
-                "INSERT INTO jobs (tenant_id, type, labels) VALUES ('acme', 'work', '{new}') RETURNING id"
+                "INSERT INTO jobs (tenant_id, type, labels) VALUES ('acme', 'work', '{new}') "
+                "RETURNING id"
             )
             await viewer.knows([*load.acknowledged, job_id, str(theirs)])
         assert set(load.statuses) == {201}

@@ -114,7 +114,10 @@ class World(Engines):
         )
 
     async def running_on(self, member: Member) -> int:
-        sql = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
+        sql = (
+            "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id "
+            "WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
+        )
         return int(await self.value(sql, str(member.pid)))
 
     async def busy_worker(self) -> Member:
@@ -179,7 +182,8 @@ class World(Engines):
 async def world(
     folder: Path, *, apis: int = 0, workers: int = 0, **settings: str
 ) -> AsyncIterator[World]:
-    """A world in which everything is up; fails at the end if a job was changed in a forbidden way."""
+    """A world in which everything is up; fails at the end if a job was changed in a forbidden
+    way."""
     made = World(folder, **settings)
     try:
         await made.start_engines()
