@@ -85,7 +85,7 @@ async def test_a_second_signal_stops_the_engines_too_and_a_third_changes_nothing
         await eventually(lambda: FORCED in said(tmp_path))
         for _ in range(3):
             process.send_signal(signum)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # or they would be one
         assert await ended(process, 10) == 130
         assert not processes_in(tmp_path)
 
@@ -201,7 +201,7 @@ async def test_two_signals_during_a_start_leave_nothing_running(tmp_path: Path, 
     with started(tmp_path, "serve") as process:
         await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
         process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # or they would be one
         process.send_signal(signal.SIGTERM)
         assert await ended(process, 12) == 130
         assert not processes_in(tmp_path)
@@ -234,7 +234,7 @@ async def test_a_benchmark_that_ends_by_force_leaves_no_process(tmp_path: Path) 
     with started(tmp_path, "bench", "submit", "--jobs", "1000000") as process:
         await eventually(lambda: serving_in(tmp_path), timeout=60)
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # or they would be one
         process.send_signal(signal.SIGTERM)
         assert await ended(process, 12) != 0
     await eventually(lambda: not processes_in(tmp_path))

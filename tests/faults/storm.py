@@ -134,7 +134,7 @@ async def storm(
                             [{"tenantId": "acme", "type": "work"}] * jobs_per_s, other
                         )
                     )
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # the load's pace
 
         staying = [
             tasks.create_task(stay(viewer, [victim.port, other.port])) for viewer in crowd.viewers

@@ -219,7 +219,7 @@ async def test_a_transaction_held_open_in_another_database_hides_nothing_and_cos
             end = asyncio.get_running_loop().time() + seconds
             while asyncio.get_running_loop().time() < end:
                 ids.extend(await broken.submit([JOB] * 30))
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # the load's pace
             return api.memory_info().rss - before
 
         async with watching(broken.apis[0]) as one, watching(broken.apis[0]) as another:

@@ -178,7 +178,9 @@ async def test_a_delayed_job_that_changes_while_it_is_promoted_leaves_nothing_be
     for first in ("the promoter", "the other"):
         await db.execute("DELETE FROM jobs")
         await db.execute(early, [FIRST, SECOND])
-        await asyncio.sleep(0.25)
+        await eventually(
+            lambda: db.fetchval("SELECT bool_and(run_at <= clock_timestamp()) FROM jobs")
+        )
         one, other = (promoting, changing) if first == "the promoter" else (changing, promoting)
         transaction = one.transaction()
         await transaction.start()
