@@ -76,7 +76,7 @@ async def block_loop(payload: float, ctx: JobContext) -> None:
     note(ctx, "end")
 
 
-@app.handler("hold-gil", timeout=5, max_attempts=2, backoff=QUICK)
+@app.handler("hold-gil", timeout=2, max_attempts=2, backoff=QUICK)
 async def hold_gil(payload: Any, ctx: JobContext) -> None:
     note(ctx, "start")
     re.fullmatch("(a+)+$", "a" * 40 + "b")

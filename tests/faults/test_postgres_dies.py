@@ -121,14 +121,15 @@ async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> 
         assert all(member.alive for member in broken.members)
 
 
+@pytest.mark.parametrize("times", [5, pytest.param(12, marks=pytest.mark.soak)])
 async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(
-    tmp_path: Path,
+    tmp_path: Path, times: int
 ) -> None:
     async with (
         world(tmp_path, apis=1, workers=2) as broken,
         load_beside_long_jobs(broken, ms=3000) as load,
     ):
-        for _ in range(12):
+        for _ in range(times):
             await broken.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
