@@ -22,10 +22,11 @@ $(READY): requirements.lock pyproject.toml
 run: $(READY) ## API, worker and dashboard on embedded engines, until Ctrl-C (PORT, MONOQ_HOST)
 	@exec $(VENV)/bin/monoq serve
 
-test: $(READY) ## all tests, on real engines, several at once (ARGS="-k redis")
+test: $(READY) ## all tests but the soak, on real engines, several at once (ARGS="-k redis")
 	@$(VENV)/bin/python tests/run.py $(ARGS)
 
-soak: $(READY) ## a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
+soak: $(READY) ## the long forms of tests, then a long run under kills, freezes and wipes (MINUTES=30 SEED=1)
+	@$(VENV)/bin/python -m pytest -m soak
 	@cd tests && ../$(VENV)/bin/python -m faults.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 measure: $(READY) ## how long rescues and outages take (a few minutes; run nothing beside it)

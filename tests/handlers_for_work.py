@@ -2,6 +2,7 @@
 note in which order they began."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from typing import Any
@@ -56,6 +57,14 @@ async def stuck(payload: float, ctx: JobContext) -> None:
     """As `hang`, and it holds its event loop."""
     started.append(ctx.job_id)
     let_go.wait(payload)
+
+
+@app.handler("deaf", timeout=0.3, max_attempts=1)
+async def deaf(payload: float) -> None:
+    """Ignores its cancellation, but lets its event loop turn."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(payload)
 
 
 @app.handler("apart", isolated=True, timeout=20, max_attempts=1)

@@ -16,7 +16,8 @@ DIFFER = """
        OR NOT EXISTS (SELECT FROM jobs
                       WHERE status = 'PENDING'
                         AND (id, run_at, priority, crashes + deaths > 0, tenant_id::text, type::text)
-                            = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id, said.type))
+                            = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id,
+                               said.type))
     UNION ALL
     SELECT format('%s is delayed, it is said', id) FROM delayed_jobs AS said
     WHERE NOT EXISTS (SELECT FROM jobs
@@ -26,16 +27,19 @@ DIFFER = """
     UNION ALL
     SELECT format('%s waits', id) FROM jobs
     WHERE status = 'PENDING'
-      AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs UNION ALL SELECT id FROM delayed_jobs) AS said
+      AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs
+                                  UNION ALL SELECT id FROM delayed_jobs) AS said
            WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
     WHERE status = 'RUNNING'
-      AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = jobs.worker_id AND jobs.id = ANY (ids))
+      AND NOT EXISTS (SELECT FROM claims WHERE claims.worker_id = jobs.worker_id
+                       AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s changed', id) FROM jobs
     WHERE NOT EXISTS (SELECT FROM job_changes
-                      WHERE (job_changes.tenant_id, job_changes.changed_xid) = (jobs.tenant_id, jobs.changed_xid)
+                      WHERE (job_changes.tenant_id, job_changes.changed_xid)
+                             = (jobs.tenant_id, jobs.changed_xid)
                         AND jobs.id = ANY (ids))
     UNION ALL
     SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)

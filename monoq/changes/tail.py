@@ -90,7 +90,8 @@ class Tail(Service):
             if connection is None or self._durable is not None:
                 await self._rest()
         if connection is not None:
-            await connection.close(timeout=1)
+            with suppress(*UNAVAILABLE):  # closed by force, then, and nothing is lost
+                await connection.close(timeout=1)
 
     async def _rest(self) -> None:
         await self.pause(GAP_S)

@@ -89,14 +89,9 @@ class JobStore:
         payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction).
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
+        text = query("claim_gated_jobs") if limited else query("claim_jobs")
         return await self._database.fetch(
-            query("claim_gated_jobs" if limited else "claim_jobs"),
-            ids,
-            worker_id,
-            types,
-            timeouts,
-            suspects,
-            inline_bytes,
+            text, ids, worker_id, types, timeouts, suspects, inline_bytes
         )
 
     async def read_payloads(self, ids: Sequence[UUID]) -> dict[UUID, str]:

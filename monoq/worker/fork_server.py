@@ -4,6 +4,7 @@ nor Redis, and die with its worker."""
 
 import asyncio
 import ctypes
+import io
 import logging
 import os
 import resource
@@ -56,6 +57,7 @@ def main() -> None:
     for signum in NOT_FOR_US:
         signal.signal(signum, lambda *_: None)
     configure(log_level, "json" if log_form == "json" else "console")
+    _print_whole_lines()
     app = App()
     try:
         app.include(builtin)
@@ -67,6 +69,14 @@ def main() -> None:
     os.write(int(status_fd), READY)
     limits = Limits(int(memory_mb), int(max_result))
     _fork_children(app, limits, socket.socket(fileno=int(control_fd)), int(status_fd))
+
+
+def _print_whole_lines() -> None:
+    """Children share one standard output. Unbuffered (PYTHONUNBUFFERED, as in our image), a `print`
+    is a write for each of its arguments, and lines of several children mix; fully buffered, a
+    handler that dies takes its lines with it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
 
 
 def _fork_children(app: App, limits: Limits, control: socket.socket, status_fd: int) -> None:

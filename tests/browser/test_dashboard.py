@@ -61,7 +61,10 @@ async def test_a_waiting_job_is_cancelled_from_its_details_and_retried(
 async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(
     dashboard: Dashboard, db: asyncpg.Connection
 ) -> None:
-    waits = "INSERT INTO jobs (tenant_id, type, run_at) VALUES ($1, 'nobody-runs-this', now() - $2 * interval '1 s')"
+    waits = (
+        "INSERT INTO jobs (tenant_id, type, run_at) "
+        "VALUES ($1, 'nobody-runs-this', now() - $2 * interval '1 s')"
+    )
     for tenant_id, due_for_s in ((TENANT, 7_300), (TENANT, 5), ("another", 90_000)):
         await db.execute(waits, tenant_id, due_for_s)
     await dashboard.open_live(tenant=TENANT)
@@ -73,7 +76,8 @@ async def test_the_oldest_waiting_job_has_a_card_that_ages_and_empties(
     # it ages without being asked for
     await expect(dashboard.part("oldest-waiting")).to_have_text(re.compile(r"^([3-9]|[1-5]\d) s$"))
     await db.execute(
-        "UPDATE jobs SET status = 'CANCELLED', finished_at = now(), changed_xid = pg_current_xact_id(), version = version + 1"
+        "UPDATE jobs SET status = 'CANCELLED', finished_at = now(), changed_xid = "
+        "pg_current_xact_id(), version = version + 1"
     )
     await expect(dashboard.part("oldest-waiting")).to_have_text("\N{EN DASH}")
 

@@ -25,9 +25,13 @@ window.setInterval = (work, ms, ...more) => ms >= 10_000 ? 0 : every(work, ms, .
 COUNT_FRAMES = """
 window.gaps = [];
 window.clicks = [];
-(function frame(before) { requestAnimationFrame((now) => { window.gaps.push(now - before); frame(now); }); })(performance.now());
+(function frame(before) {
+  requestAnimationFrame((now) => { window.gaps.push(now - before); frame(now); });
+})(performance.now());
 addEventListener('click', (event) => {
-  requestAnimationFrame(() => setTimeout(() => window.clicks.push(performance.now() - event.timeStamp)));  // after the next paint
+  // after the next paint
+  requestAnimationFrame(() => setTimeout(
+    () => window.clicks.push(performance.now() - event.timeStamp)));
 }, true);
 """
 
@@ -295,7 +299,10 @@ async def test_a_thousand_changes_a_second_leave_the_page_responsive(dashboard: 
         ).to_have_count(0)
         gaps = sorted(await dashboard.page.evaluate("window.gaps"))
         clicks = await dashboard.page.evaluate("window.clicks")
-    figures = f"clicks {[round(ms) for ms in clicks]} ms; frames: median {statistics.median(gaps):.0f} ms, longest {gaps[-1]:.0f} ms"
+    figures = (
+        f"clicks {[round(ms) for ms in clicks]} ms; frames: median "
+        f"{statistics.median(gaps):.0f} ms, longest {gaps[-1]:.0f} ms"
+    )
     assert len(clicks) == 3, figures
     assert max(clicks) < 1000, figures
     assert statistics.median(gaps) < 100, figures

@@ -154,7 +154,10 @@ RAISED: dict[str, tuple[Callable[[], BaseException], str]] = {
         lambda: ExceptionGroup("many", [ValueError("\0"), RuntimeError("\ud800")]),
         "FAILED",
     ),
-    "a retry that has no number": (lambda: Retry("x", delay="soon"), "FAILED"),  # type: ignore[arg-type] # on purpose
+    "a retry that has no number": (
+        lambda: Retry("x", delay="soon"),  # type: ignore[arg-type] # on purpose
+        "FAILED",
+    ),
     "a retry never": (lambda: Retry("x", delay=float("nan")), "FAILED"),
     "a snooze for nan": (lambda: Snooze(float("nan")), "FAILED"),
     "the loop's end": (lambda: StopIteration("done"), "FAILED"),

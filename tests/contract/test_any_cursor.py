@@ -176,7 +176,10 @@ async def _prepare(database_url: str) -> tuple[Hub, list[int]]:
     tells which."""
     connection = await asyncpg.connect(database_url)
     for _ in range(CHANGES):
-        sql = "INSERT INTO jobs (tenant_id, type, version) VALUES ('acme', 'x', (pg_current_xact_id()::text)::int)"
+        sql = (
+            "INSERT INTO jobs (tenant_id, type, version) "
+            "VALUES ('acme', 'x', (pg_current_xact_id()::text)::int)"
+        )
         await connection.execute(sql)
     hub = Hub()
     tail = Tail(database_url, hub, Metrics(types=[], version="test"))

@@ -54,7 +54,6 @@ def test_the_benchmark_runs_and_keeps_its_result(
             "monoq",
             "bench",
             "drain",
-            "submit",
             "--jobs",
             "500",
             "--rounds",

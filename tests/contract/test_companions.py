@@ -15,13 +15,18 @@ from monoq.store.jobs import JobStore
 
 
 async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
-    runs = "status = 'RUNNING', worker_id = 1 + length(tenant_id), deadline_at = now() + length(type) * interval '1 min'"
+    runs = (
+        "status = 'RUNNING', worker_id = 1 + length(tenant_id), deadline_at = now() + "
+        "length(type) * interval '1 min'"
+    )
     ended = "worker_id = NULL, deadline_at = NULL, finished_at = now()"
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, priority) SELECT 't' || n % 3, 'x' || n % 2, n % 5 FROM generate_series(1, 30) AS n"
+        "INSERT INTO jobs (tenant_id, type, priority) SELECT 't' || n % 3, 'x' || n % 2, n % 5 "
+        "FROM generate_series(1, 30) AS n"
     )
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at) VALUES ('a', 'x', 'RUNNING', 7, now())"
+        "INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at) "
+        "VALUES ('a', 'x', 'RUNNING', 7, now())"
     )
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, status, finished_at) VALUES ('a', 'x', 'FAILED', now())"
@@ -37,7 +42,10 @@ async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
         "deadline_at = now() - interval '1 hour' WHERE status = 'RUNNING'",
         f"status = 'COMPLETED', {ended} WHERE status = 'RUNNING' AND tenant_id = 't1'",
         f"status = 'CANCELLED', {ended} WHERE priority = 3",
-        "status = 'PENDING', worker_id = NULL, deadline_at = NULL WHERE status = 'RUNNING' AND tenant_id = 't2'",
+        (
+            "status = 'PENDING', worker_id = NULL, deadline_at = NULL WHERE status = 'RUNNING' "
+            "AND tenant_id = 't2'"
+        ),
         "status = 'PENDING', finished_at = NULL WHERE status = 'FAILED'",
     ):
         changed = await db.execute(f"UPDATE jobs SET changed_xid = pg_current_xact_id(), {change}")
@@ -70,7 +78,8 @@ async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(
     condition, would cost every job."""
     worker = await register(db, "b")
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' FROM generate_series(1, 200) AS n"
+        "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 7, 'b' "
+        "FROM generate_series(1, 200) AS n"
     )
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
     back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [0] * 100, [None] * 100]
@@ -142,7 +151,10 @@ async def test_claims_are_folded_into_what_runs_and_those_of_the_dead_are_remove
 async def test_changes_are_kept_for_an_hour_and_then_pruned(
     db: asyncpg.Connection, database_url: str
 ) -> None:
-    change = "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'b' FROM generate_series(1, 6) AS n"
+    change = (
+        "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'b' "
+        "FROM generate_series(1, 6) AS n"
+    )
 
     async def time_passes(hours: float) -> bool:
         await db.execute("UPDATE stream SET marked_at = marked_at - $1 * interval '1 hour'", hours)
@@ -184,7 +196,8 @@ async def test_in_a_restored_database_changes_are_kept_though_the_dump_says_othe
         "UPDATE stream SET floor = '1000000000', kept_from = '1000000000', mark = '1000000001'"
     )
     await db.execute(
-        "INSERT INTO job_changes (changed_xid, tenant_id, ids) VALUES ('999999999', 't', '{}'), ('1000000009', 't', '{}')"
+        "INSERT INTO job_changes (changed_xid, tenant_id, ids) "
+        "VALUES ('999999999', 't', '{}'), ('1000000009', 't', '{}')"
     )
     assert await db.fetchval(query("prune_changes"), 100) == 0
     await db.execute(query("begin_stream"))
@@ -204,11 +217,14 @@ async def test_jobs_are_listed_by_status_page_by_page(
     database_url: str, db: asyncpg.Connection, status: str | None
 ) -> None:
     await db.execute("""
-        INSERT INTO jobs (id, tenant_id, type, status, run_at, deaths, worker_id, deadline_at, finished_at)
+        INSERT INTO jobs (id, tenant_id, type, status, run_at,
+          deaths, worker_id, deadline_at, finished_at)
         SELECT gen_random_uuid(), 't' || n % 2, 'x' || n % 3, status,
-               now() + CASE WHEN n % 5 = 0 THEN interval '1 hour' ELSE '0' END, CASE WHEN n % 7 = 0 THEN 1 ELSE 0 END,
+               now() + CASE WHEN n % 5 = 0 THEN interval '1 hour' ELSE '0' END,
+               CASE WHEN n % 7 = 0 THEN 1 ELSE 0 END,
                CASE status WHEN 'RUNNING' THEN n % 4 END,
-               CASE status WHEN 'RUNNING' THEN now() END, CASE WHEN status NOT IN ('PENDING', 'RUNNING') THEN now() END
+               CASE status WHEN 'RUNNING' THEN now() END,
+               CASE WHEN status NOT IN ('PENDING', 'RUNNING') THEN now() END
         FROM generate_series(1, 60) AS n, unnest(enum_range(NULL::job_status)) AS status
     """)
     database = await Database.connect(database_url, connections=1, plans="fresh")
@@ -216,7 +232,8 @@ async def test_jobs_are_listed_by_status_page_by_page(
     for job_type, expected in (None, 30), ("x1", 10):
         truth = await db.fetch(
             """SELECT id FROM jobs
-               WHERE tenant_id = 't1' AND ($1::job_status IS NULL OR status = $1) AND ($2::text IS NULL OR type = $2)
+               WHERE tenant_id = 't1' AND ($1::job_status IS NULL OR status = $1)
+                  AND ($2::text IS NULL OR type = $2)
                ORDER BY id DESC""",
             status,
             job_type,
@@ -240,7 +257,10 @@ async def test_jobs_are_listed_by_status_page_by_page(
 async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(
     db: asyncpg.Connection, status: str
 ) -> None:
-    ended = "INSERT INTO jobs (tenant_id, type, status, finished_at) SELECT 't', 'x', 'COMPLETED', now() FROM generate_series(1, 20000)"
+    ended = (
+        "INSERT INTO jobs (tenant_id, type, status, finished_at) "
+        "SELECT 't', 'x', 'COMPLETED', now() FROM generate_series(1, 20000)"
+    )
     await db.execute(ended)
     await db.execute("ANALYZE jobs, waiting_jobs, delayed_jobs, claims")
     await db.execute("SET plan_cache_mode = force_custom_plan")

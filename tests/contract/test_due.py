@@ -85,7 +85,10 @@ async def test_jobs_are_taken_by_turns_and_a_crowd_stands_in_the_order_of_its_te
 
     for tenant, age in ("b", 3), ("c", 2), ("a", 1):
         for n in range(3):
-            sql = "INSERT INTO jobs (tenant_id, type, run_at) VALUES ($1, 'x', now() - $2 * interval '1 hour' + $3 * interval '1 s')"
+            sql = (
+                "INSERT INTO jobs (tenant_id, type, run_at) "
+                "VALUES ($1, 'x', now() - $2 * interval '1 hour' + $3 * interval '1 s')"
+            )
             await db.execute(sql, tenant, age, n)
     assert await next_of(6, soon=0) == ["b", "c", "a"] * 2, "the oldest first"
     await db.execute(f"{JOBS} 'crowd' || n % 117, 'x' FROM generate_series(1, 6 * 117) AS n")
@@ -120,7 +123,8 @@ async def test_priorities_count_within_a_tenant_and_age_between_those_alike(
     for n, priority in enumerate((5, 0, -5, 0)):
         await db.execute(
             "INSERT INTO jobs (tenant_id, type, priority, run_at, payload)"
-            " VALUES ('t', 'b', $1, now() - interval '1 hour' + $2 * interval '1 s', to_jsonb($2::int))",
+            " VALUES ('t', 'b', $1, now() - interval '1 hour' + $2 * interval '1 s', "
+            "to_jsonb($2::int))",
             priority,
             n,
         )
@@ -177,7 +181,8 @@ async def test_a_brief_look_finds_newcomers_and_what_is_urgent_and_nothing_of_th
     store: JobStore, db: asyncpg.Connection
 ) -> None:
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, priority) SELECT 'busy', 'b', 5 FROM generate_series(1, 3000)"
+        "INSERT INTO jobs (tenant_id, type, priority) SELECT 'busy', 'b', 5 "
+        "FROM generate_series(1, 3000)"
     )
     due = due_of(store)
     for _ in range(3):  # deep enough to know who is busy
@@ -242,7 +247,8 @@ async def test_a_look_reads_what_it_finds_and_nothing_of_what_cannot_run(
     over them."""
     await db.execute(f"{JOBS} 't' || n % 7, 'unheard-of' FROM generate_series(1, 50000) AS n")
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, run_at) SELECT 't' || n % 7, 'b', now() + interval '1 hour' FROM generate_series(1, 50000) AS n"
+        "INSERT INTO jobs (tenant_id, type, run_at) SELECT 't' || n % 7, 'b', now() + interval "
+        "'1 hour' FROM generate_series(1, 50000) AS n"
     )
     await db.execute(f"{JOBS} 't' || n % 7, 'b' FROM generate_series(1, 70) AS n")
     await db.execute("ANALYZE waiting_jobs, delayed_jobs")
@@ -277,11 +283,13 @@ async def rows_met(
 async def test_rows_that_are_gone_and_that_no_vacuum_may_remove_are_walked_seldom(
     store: JobStore, db: asyncpg.Connection, database_url: str
 ) -> None:
-    """Somebody holds a snapshot while a tenant's jobs are claimed: each stands before the next one."""
+    """Somebody holds a snapshot while a tenant's jobs are claimed: each stands before the next
+    one."""
     worker = await register(db, "b")
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, run_at)"
-        " SELECT 'busy', 'b', now() - (30000 - n) * interval '1 s' FROM generate_series(1, 20000) AS n"
+        " SELECT 'busy', 'b', now() - (30000 - n) * interval '1 s' "
+        "FROM generate_series(1, 20000) AS n"
     )
     holder = await asyncpg.connect(database_url)
     held = holder.transaction(isolation="repeatable_read")
@@ -320,7 +328,8 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(
     worker = await register(db, "b")
     await db.execute(
         "INSERT INTO jobs (tenant_id, type, run_at)"
-        " SELECT 'drained', 'b', now() - (30000 - n) * interval '1 s' FROM generate_series(1, 20000) AS n"
+        " SELECT 'drained', 'b', now() - (30000 - n) * interval '1 s' "
+        "FROM generate_series(1, 20000) AS n"
     )
     await db.execute(f"{JOBS} 'other', 'b' FROM generate_series(1, 10)")
     due = due_of(JobStore(database))
@@ -328,7 +337,10 @@ async def test_a_tenant_without_jobs_left_costs_no_more_than_a_busy_one(
     async def entries_read() -> int:
         async with database.connection() as connection:
             await connection.execute("SELECT pg_stat_force_next_flush()")
-            read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = 'waiting_jobs_next'"
+            read = (
+                "SELECT idx_tup_read FROM pg_stat_user_indexes "
+                "WHERE indexrelname = 'waiting_jobs_next'"
+            )
             return int(await connection.fetchval(read))
 
     holder = await asyncpg.connect(database_url)
@@ -379,7 +391,10 @@ async def test_what_one_look_found_is_shared_by_the_lanes_of_a_worker(
 async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(
     store: JobStore, db: asyncpg.Connection
 ) -> None:
-    delayed = "INSERT INTO jobs (tenant_id, type, run_at) SELECT 't', 'b', now() + $1 * interval '1 s' FROM generate_series(1, $2)"
+    delayed = (
+        "INSERT INTO jobs (tenant_id, type, run_at) "
+        "SELECT 't', 'b', now() + $1 * interval '1 s' FROM generate_series(1, $2)"
+    )
     await db.execute(delayed, 0.5, 12)
     await db.execute(delayed, 3600, 5)
     promoter = Promoter(store, Troubles(Metrics(types=[], version="test")))

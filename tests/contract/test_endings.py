@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from conftest import eventually
 from engine_processes import processes_in, running
@@ -31,15 +32,17 @@ def settings_for(port: int, shutdown_timeout: float) -> dict[str, str]:
     }
 
 
-async def submit_running(cwd: Path, settings: dict[str, str], kind: str, payload: str) -> None:
+async def submit_running(port: int, kind: str, payload: Any) -> None:
     """Submits a job, and returns when it runs."""
-    shown = await call("submit", "acme", kind, payload, cwd=cwd, settings=settings)
+    url = f"http://127.0.0.1:{port}/jobs"
+    async with httpx.AsyncClient(trust_env=False) as http:
+        job = {"tenantId": "acme", "type": kind, "payload": payload}
+        job_id = (await http.post(url, json=job)).json()["jobId"]
 
-    async def runs() -> bool:
-        job = await call("jobs", "show", shown.strip(), cwd=cwd, settings=settings)
-        return '"RUNNING"' in job
+        async def runs() -> bool:
+            return bool((await http.get(f"{url}/{job_id}")).json()["status"] == "RUNNING")
 
-    await eventually(runs, every=0.1)
+        await eventually(runs)
 
 
 async def ended(process: "subprocess.Popen[Any]", within_s: float) -> int:
@@ -77,12 +80,12 @@ async def test_a_second_signal_stops_the_engines_too_and_a_third_changes_nothing
     settings = settings_for(port, 60)
     with running_monoq("serve", cwd=tmp_path, **settings) as process:
         await healthy(port)
-        await submit_running(tmp_path, settings, "sleep", '{"delayMs": 3000000}')
+        await submit_running(port, "sleep", {"delayMs": 3_000_000})
         process.send_signal(signum)
         await eventually(lambda: FORCED in said(tmp_path))
         for _ in range(3):
             process.send_signal(signum)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # or they would be one
         assert await ended(process, 10) == 130
         assert not processes_in(tmp_path)
 
@@ -97,7 +100,7 @@ async def test_a_second_signal_leaves_the_engines_to_another_process_that_uses_t
         running_monoq("serve", "--role=api", cwd=tmp_path, **settings),
     ):
         await healthy(port)
-        await submit_running(tmp_path, settings, "sleep", '{"delayMs": 3000000}')
+        await submit_running(port, "sleep", {"delayMs": 3_000_000})
         before = running(tmp_path / ".monoq")
         worker.send_signal(signal.SIGTERM)
         await eventually(lambda: FORCED in said(tmp_path))
@@ -115,7 +118,7 @@ async def test_a_handler_that_blocks_the_loop_is_cut_off_in_time_and_the_engines
     settings = settings_for(port, 1)
     with running_monoq("serve", cwd=tmp_path, **settings) as process:
         await healthy(port)
-        await submit_running(tmp_path, settings, "act", '{"do": "block", "value": 3600}')
+        await submit_running(port, "act", {"do": "block", "value": 3600})
         process.send_signal(signal.SIGTERM)
         # whether a second is enough for all is not what is asked
         assert await ended(process, 1 + 1 + 8) in (0, 1)
@@ -127,8 +130,8 @@ async def test_a_plain_handler_that_hangs_does_not_keep_the_process(tmp_path: Pa
     settings = settings_for(port, 6)
     with running_monoq("serve", cwd=tmp_path, **settings) as process:
         await healthy(port)
-        await submit_running(tmp_path, settings, "block", "3600")
-        await submit_running(tmp_path, settings, "block-elsewhere", "3600")
+        await submit_running(port, "block", 3600)
+        await submit_running(port, "block-elsewhere", 3600)
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert await ended(process, 20) == 0
@@ -198,7 +201,7 @@ async def test_two_signals_during_a_start_leave_nothing_running(tmp_path: Path, 
     with started(tmp_path, "serve") as process:
         await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
         process.send_signal(signal.SIGINT)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # or they would be one
         process.send_signal(signal.SIGTERM)
         assert await ended(process, 12) == 130
         assert not processes_in(tmp_path)
@@ -231,7 +234,7 @@ async def test_a_benchmark_that_ends_by_force_leaves_no_process(tmp_path: Path) 
     with started(tmp_path, "bench", "submit", "--jobs", "1000000") as process:
         await eventually(lambda: serving_in(tmp_path), timeout=60)
         process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # or they would be one
         process.send_signal(signal.SIGTERM)
         assert await ended(process, 12) != 0
     await eventually(lambda: not processes_in(tmp_path))

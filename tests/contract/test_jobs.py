@@ -394,7 +394,10 @@ async def test_tenants_come_in_pages(server: Server) -> None:
 async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(
     server: Server, db: asyncpg.Connection
 ) -> None:
-    jobs = "INSERT INTO jobs (tenant_id, type, priority, run_at) VALUES ($1, 'nobody-runs-this', $2, now() - $3 * interval '1 s')"
+    jobs = (
+        "INSERT INTO jobs (tenant_id, type, priority, run_at) "
+        "VALUES ($1, 'nobody-runs-this', $2, now() - $3 * interval '1 s')"
+    )
     for tenant_id, priority, due_for_s in (
         ("a", 0, 60),
         ("a", 7, 3600),

@@ -77,7 +77,8 @@ async def test_twenty_four_batches_of_16_mb_at_once_take_an_api_to_300_mb_at_mos
                 for child in [process.pid, *(c.pid for c in psutil.Process(process.pid).children())]
             )
             print(
-                f"{kind}: {most} MB at most, {dict(statuses)}, a small one waited {slowest:.2f} s at most"
+                f"{kind}: {most} MB at most, {dict(statuses)}, a small one waited {slowest:.2f} "
+                "s at most"
             )
             assert most <= 300
 
@@ -98,7 +99,10 @@ async def test_a_body_that_comes_too_slowly_is_given_up_long_before_its_time(
     async with serving(database_url, redis_url, role="api") as server:
         for start in (0, 100_000):
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            head = "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+            head = (
+                "POST /jobs/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                "application/json\r\nContent-Length: 1000000\r\n\r\n"
+            )
             writer.write(head.encode() + b" " * start)
             began = time.monotonic()
             answer = asyncio.create_task(reader.readline())
@@ -150,7 +154,8 @@ async def test_an_insert_is_bounded_in_bytes(
         # Only pg_locks: what else tells of sessions stays as it was for the length of a
         # transaction.
         blocked = """SELECT count(*) >= 2 FROM pg_locks
-                     WHERE NOT granted AND relation = 'jobs'::regclass AND mode = 'RowExclusiveLock'"""
+                     WHERE NOT granted AND relation = 'jobs'::regclass
+                       AND mode = 'RowExclusiveLock'"""
         await eventually(lambda: db.fetchval(blocked))
         await transaction.rollback()
         assert {(await post).status_code for post in posts} == {201}

@@ -13,7 +13,8 @@ from monoq.store.database import FRESH_PLANS, query
 
 MANY = """
     INSERT INTO jobs (tenant_id, type, status, finished_at)
-    SELECT $1, $2, $3::job_status, CASE WHEN $3::job_status <> 'PENDING' THEN now() END FROM generate_series(1, $4::int)
+    SELECT $1, $2, $3::job_status, CASE WHEN $3::job_status <> 'PENDING' THEN now() END
+    FROM generate_series(1, $4::int)
 """
 
 
@@ -32,7 +33,10 @@ async def test_a_list_reads_what_it_shows_whatever_is_asked(
         await db.execute("ANALYZE jobs")
     for name, value in FRESH_PLANS.items():
         await db.execute(f"SET {name} = {value}")
-    newest = "SELECT id FROM jobs WHERE tenant_id = 'acme' AND ($1::text IS NULL OR type = $1) ORDER BY id DESC LIMIT 50"
+    newest = (
+        "SELECT id FROM jobs WHERE tenant_id = 'acme' AND ($1::text IS NULL OR type = $1) "
+        "ORDER BY id DESC LIMIT 50"
+    )
     for job_type in (None, "rare", "frequent-2", "unheard-of"):
         arguments = ("acme", None, job_type, None, 50, 50)
         rows = await db.fetch(query("list_jobs"), *arguments)

@@ -160,7 +160,10 @@ async def test_people_read_one_line_a_record_without_colour_in_a_file(
 
 
 def test_there_is_colour_on_a_terminal() -> None:
-    code = "import logging; from monoq.observe.log import configure; configure('info'); logging.getLogger('x').warning('look')"
+    code = (
+        "import logging; from monoq.observe.log import configure; configure('info'); "
+        "logging.getLogger('x').warning('look')"
+    )
     ours, theirs = os.openpty()
     subprocess.run(
         [sys.executable, "-c", code],

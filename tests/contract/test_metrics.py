@@ -168,7 +168,8 @@ async def test_waiting_running_the_oldest_and_the_runway_are_told(
     database_url: str, redis_url: str, db: asyncpg.Connection
 ) -> None:
     await db.execute(
-        "SELECT monoq_submit('a', 'echo', delay => n * '-1 hour'::interval) FROM generate_series(-3, 2) AS n"
+        "SELECT monoq_submit('a', 'echo', delay => n * '-1 hour'::interval) "
+        "FROM generate_series(-3, 2) AS n"
     )
     await db.execute("UPDATE jobs SET priority = 5 WHERE run_at < now() - interval '90 minutes'")
     await register(db, "echo")  # what nobody listens for stands in no list
@@ -186,7 +187,8 @@ async def test_rescues_are_counted_by_fate(
 ) -> None:
     await db.execute("SELECT monoq_submit('a', 'echo') FROM generate_series(1, 5)")
     await db.execute(
-        "UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() + interval '1 hour'"
+        "UPDATE jobs SET status = 'RUNNING', worker_id = 4711, deadline_at = now() + interval '1 "
+        "hour'"
     )
     await db.execute("UPDATE jobs SET deaths = 99 WHERE id IN (SELECT id FROM jobs LIMIT 2)")
     async with serving(database_url, redis_url, role="api", lease=1.5, beat=0.5) as server:

@@ -18,6 +18,7 @@ from tables import DIFFER
 from contract.processes import running, said
 from contract.test_metrics import scrape
 from monoq.queue.keys import QUEUE
+from monoq.worker.stuck import MAX_HUNG, MAX_STUBBORN, MAX_STUCK_LOOPS
 
 APP = "handlers_for_work:app"
 SUBMIT = "SELECT monoq_submit($1, $2, to_jsonb($3::float8)) FROM generate_series(1, $4)"
@@ -102,7 +103,8 @@ async def test_the_time_of_a_job_that_waits_for_a_child_does_not_run(
     busy: Server, db: asyncpg.Connection
 ) -> None:
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, payload, timeout_ms) SELECT 't', 'apart', '0.5', 1500 FROM generate_series(1, 20)"
+        "INSERT INTO jobs (tenant_id, type, payload, timeout_ms) "
+        "SELECT 't', 'apart', '0.5', 1500 FROM generate_series(1, 20)"
     )
     await all_ended(db)
     assert await fates(db) == {("COMPLETED", 1, 0, 0): 20}
@@ -164,7 +166,10 @@ async def test_a_newcomer_and_an_urgent_job_start_before_thousands_that_wait(
             ]
         )
     else:
-        insert = "INSERT INTO jobs (tenant_id, type, payload, priority) VALUES ('other', 'plain', '0', 0), ('large', 'plain', '0', -100)"
+        insert = (
+            "INSERT INTO jobs (tenant_id, type, payload, priority) "
+            "VALUES ('other', 'plain', '0', 0), ('large', 'plain', '0', -100)"
+        )
         ids = [str(row["id"]) for row in await db.fetch(f"{insert} RETURNING id")]
     there = len(handlers.started)
     await eventually(lambda: all(position(job_id) is not None for job_id in ids))
@@ -179,7 +184,8 @@ async def test_one_with_jobs_in_every_slot_leaves_room_for_others_as_slots_are_f
 ) -> None:
     async with serving(database_url, redis_url, app=APP, slots=50):
         await db.execute(
-            "SELECT count(monoq_submit('large', 'wait', to_jsonb(n % 50 * 0.02))) FROM generate_series(1, 1000) AS n"
+            "SELECT count(monoq_submit('large', 'wait', to_jsonb(n % 50 * 0.02))) "
+            "FROM generate_series(1, 1000) AS n"
         )
         await begun(100)
         await submit(db, "wait", 0.0, 1, tenant="other")
@@ -257,20 +263,47 @@ async def test_an_event_loop_that_stays_blocked_is_replaced_and_its_other_jobs_r
     assert await fates(db) == {("COMPLETED", 1, 0, 0): 10, ("FAILED", 1, 0, 0): 1}
 
 
-async def test_a_worker_in_which_too_many_functions_hang_ends_and_says_why(
-    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+THREADS = 2
+
+
+@pytest.mark.parametrize(
+    ("job_type", "bound", "what"),
+    [
+        ("hang", MAX_HUNG * THREADS, "threads whose function does not return"),
+        ("stuck", MAX_STUCK_LOOPS, "event loops that are stuck"),
+        ("deaf", MAX_STUBBORN, "async handlers that ignore their cancellation"),
+    ],
+)
+async def test_a_worker_goes_on_below_its_bound_of_handlers_that_cannot_be_stopped_and_ends_at_it(
+    tmp_path: Path,
+    database_url: str,
+    redis_url: str,
+    db: asyncpg.Connection,
+    job_type: str,
+    bound: int,
+    what: str,
 ) -> None:
     """Whatever its threads do: Python would wait for them."""
-    await submit(db, "hang", 3600, 6)
+
+    async def timed_out(jobs: int) -> bool:
+        sql = "SELECT count(*) FROM jobs WHERE status = 'FAILED' AND error LIKE 'timed out%'"
+        return bool(await db.fetchval(sql) >= jobs)
+
     urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
-    own = {"MONOQ_THREADS": "2", "MONOQ_SHUTDOWN_TIMEOUT": "2"}
+    own = {"MONOQ_THREADS": str(THREADS), "MONOQ_SHUTDOWN_TIMEOUT": "2"}
     with running("serve", "--role=worker", f"--app={APP}", cwd=tmp_path, **urls, **own) as worker:
+        await submit(db, job_type, 3600, bound - 1)
+        await eventually(lambda: timed_out(bound - 1), timeout=60)
+        await submit(db, "plain", 0, 10)
+        await submit(db, "wait", 0, 10)
+        await all_ended(db)
+        assert await db.fetchval("SELECT count(*) = 20 FROM jobs WHERE status = 'COMPLETED'")
+        assert worker.poll() is None
+        await submit(db, job_type, 3600)
         await eventually(lambda: worker.poll() is not None)
         assert worker.returncode != 0
-        assert "this process must be replaced" in said(tmp_path)
-    assert await db.fetchval(
-        "SELECT count(*) >= 4 FROM jobs WHERE status = 'FAILED' AND error LIKE 'timed out%'"
-    )
+        assert f"{bound} {what}: this process must be replaced" in said(tmp_path)
+    assert await timed_out(bound)
     assert await db.fetchval("SELECT count(*) = 0 FROM jobs WHERE status = 'RUNNING'")
 
 
@@ -378,7 +411,8 @@ async def test_a_session_of_any_kind_may_submit_in_sql_and_its_job_runs(
     else:
         await db.execute("CREATE SCHEMA elsewhere; SET search_path = elsewhere, pg_catalog")
         await db.execute(
-            "CREATE FUNCTION elsewhere.now() RETURNS timestamptz LANGUAGE sql AS $$ SELECT 'infinity'::timestamptz $$"
+            "CREATE FUNCTION elsewhere.now() RETURNS timestamptz LANGUAGE sql AS $$ "
+            "SELECT 'infinity'::timestamptz $$"
         )
         await db.execute("SET search_path = elsewhere, pg_catalog")
     for statement in statements:
@@ -394,9 +428,12 @@ async def test_a_background_loop_survives_what_postgres_says_and_tells(
 ) -> None:
     caplog.set_level(logging.WARNING)
     await db.execute("""
-        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not on a Friday'; END $$;
-        CREATE TRIGGER refuse BEFORE INSERT ON job_counts FOR EACH STATEMENT EXECUTE FUNCTION refuse();
-        CREATE TRIGGER refuse BEFORE DELETE ON delayed_jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+            AS $$ BEGIN RAISE EXCEPTION 'not on a Friday'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON job_counts
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+        CREATE TRIGGER refuse BEFORE DELETE ON delayed_jobs
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse();
     """)
     await busy.submit([{"tenantId": "t", "type": "plain", "payload": 0.0, "delayMs": 200}])
     await eventually(lambda: "the promoter has failed for 1 s: not on a Friday" in caplog.text)

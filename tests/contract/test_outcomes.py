@@ -41,7 +41,7 @@ async def test_a_retry_that_succeeds_completes(server: Server, job_type: str) ->
 
 
 @pytest.mark.parametrize("job_type", ["act", "act-in-thread", "act-apart"])
-async def test_a_payload_that_does_not_fit_fails_for_good_and_what_the_handler_parses_in_vain_is_retried(
+async def test_a_payload_that_does_not_fit_fails_for_good_and_an_error_of_the_handler_is_retried(
     server: Server, db: asyncpg.Connection, job_type: str
 ) -> None:
     job = await ended(server, job_type, do="parse in vain", times=1)

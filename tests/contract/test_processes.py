@@ -125,9 +125,8 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(
         port = str(taken.getsockname()[1])
         urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
         output = await call("serve", "--port", port, cwd=tmp_path, code=2, settings=urls)
-    assert (
-        output.strip()
-        == f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
+    assert output.strip() == (
+        f"monoq: cannot listen on 127.0.0.1:{port} (MONOQ_HOST, MONOQ_PORT): Address already in use"
     )
 
 
@@ -241,7 +240,10 @@ def test_an_installed_wheel_finds_its_files(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     target = tmp_path / "site"
     subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(target)], check=True)
-    code = "from monoq.compose.start import package_dir; print(package_dir('static'), package_dir('migrations'))"
+    code = (
+        "from monoq.compose.start import package_dir; print(package_dir('static'), "
+        "package_dir('migrations'))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -228,7 +228,8 @@ async def test_the_list_grows_with_what_is_taken_and_is_short_again_when_that_en
     stager: Stager,
     cache: "redis.asyncio.Redis",
 ) -> None:
-    """Else what was listed while jobs were quick would stand before everybody's when they are slow."""
+    """Else what was listed while jobs were quick would stand before everybody's when they are
+    slow."""
     await register(db, "b")
     await db.execute(f"{JOBS} 't' || n % 3, 'b' FROM generate_series(1, 30000) AS n")
     staging = asyncio.create_task(stager.run())

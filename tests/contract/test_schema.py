@@ -37,7 +37,8 @@ async def test_names_are_compared_byte_by_byte_in_every_table_and_index(
     libraries."""
     found = await db.fetch(
         """SELECT attrelid::regclass::text AS place, attname, collname
-           FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_collation ON pg_collation.oid = attcollation
+           FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+             JOIN pg_collation ON pg_collation.oid = attcollation
            WHERE relnamespace = 'public'::regnamespace AND attname IN ('tenant_id', 'type')"""
     )
     tables = {
@@ -98,7 +99,8 @@ async def test_the_oldest_waiting_job_is_found_by_hopping_over_the_index(
 ) -> None:
     await db.execute("""
         INSERT INTO jobs (tenant_id, type, priority, run_at)
-        SELECT 't' || n % 50, 'x', n % 3, now() + (10_000 - n) * interval '1 s' FROM generate_series(1, 20_000) AS n
+        SELECT 't' || n % 50, 'x', n % 3, now() + (10_000 - n) * interval '1 s'
+        FROM generate_series(1, 20_000) AS n
     """)
     await db.execute("ANALYZE waiting_jobs")
     for tenant_id in (None, "t7"):
@@ -181,7 +183,10 @@ async def test_a_plan_made_for_a_few_rows_is_made_anew_when_they_are_many(
     ids = [uuid4() for _ in range(10)]
 
     async def rows_read() -> int:
-        reads = "SELECT coalesce(sum(idx_tup_fetch), 0)::int FROM pg_stat_xact_user_tables WHERE relname = 'jobs'"
+        reads = (
+            "SELECT coalesce(sum(idx_tup_fetch), 0)::int FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'jobs'"
+        )
         async with worker.transaction() as connection:
             before: int = await connection.fetchval(reads)
             await connection.fetch(query("complete_jobs"), ids, [1] * 10, [None] * 10, 1)
@@ -207,7 +212,8 @@ async def test_replays_read_by_the_index_of_changes(db: asyncpg.Connection) -> N
     tables."""
     for _ in range(200):
         await db.execute(
-            "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 10, 'b' FROM generate_series(1, 100) n"
+            "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 10, 'b' "
+            "FROM generate_series(1, 100) n"
         )
     last = await db.fetchval(
         "SELECT changed_xid FROM job_changes ORDER BY changed_xid DESC LIMIT 1"

@@ -25,7 +25,10 @@ pytestmark = pytest.mark.skipif(
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """Self-signed, for 127.0.0.1."""
     cert, key = folder / f"{name}.crt", folder / f"{name}.key"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=monoq-test -addext subjectAltName=IP:127.0.0.1"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=monoq-test -addext "
+        "subjectAltName=IP:127.0.0.1"
+    )
     subprocess.run(
         [*command.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True
     )
@@ -83,7 +86,10 @@ async def test_certificates_are_checked_as_the_urls_say(
         behind_tls(postgres_socket, cert, key, postgres=True) as postgres_port,
         behind_tls(redis_socket, cert, key, postgres=False) as redis_port,
     ):
-        secure_database = f"postgresql://monoq@127.0.0.1:{postgres_port}{database}?sslmode=verify-full&sslrootcert="
+        secure_database = (
+            f"postgresql://monoq@127.0.0.1:{postgres_port}{database}"
+            "?sslmode=verify-full&sslrootcert="
+        )
         secure_redis = f"rediss://127.0.0.1:{redis_port}/0?ssl_ca_certs="
         async with serving(f"{secure_database}{cert}", f"{secure_redis}{cert}") as server:
             (job_id,) = await server.submit([{"tenantId": "acme", "type": "nothing"}])

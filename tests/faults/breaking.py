@@ -25,7 +25,10 @@ REDIS_AWAY_S, REDIS_FROZEN_S = 2.0, 5.0
 POSTGRES_FROZEN_S = 8.0  # longer than any statement waits
 QUIET_S = 7.0  # after a fault of Postgres rescuers do not trust themselves for 5 s
 FOREVER = datetime.max.replace(tzinfo=UTC)
-ON = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
+ON = (
+    "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' "
+    "AND name LIKE '%:' || $1"
+)
 
 
 @dataclass
@@ -164,7 +167,8 @@ class Breaker:
 
     async def _cut_connections(self, draw: float) -> None:
         await self.world.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 5"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 5"
         )
 
     async def _cut_a_link(self, draw: float) -> None:

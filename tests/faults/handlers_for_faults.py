@@ -76,7 +76,7 @@ async def block_loop(payload: float, ctx: JobContext) -> None:
     note(ctx, "end")
 
 
-@app.handler("hold-gil", timeout=5, max_attempts=2, backoff=QUICK)
+@app.handler("hold-gil", timeout=2, max_attempts=2, backoff=QUICK)
 async def hold_gil(payload: Any, ctx: JobContext) -> None:
     note(ctx, "start")
     re.fullmatch("(a+)+$", "a" * 40 + "b")
@@ -104,8 +104,19 @@ def nap(payload: float, ctx: JobContext) -> None:
 
 @app.handler("weigh", timeout=60, max_attempts=1, isolated=True)
 def weigh(payload: str) -> int:
-    print("weighed", len(payload))  # into a pipe or a file, so it is buffered
     return len(payload)
+
+
+@app.handler("print-lines", timeout=60, max_attempts=1, isolated=True)
+def print_lines(payload: int) -> None:
+    for n in range(payload):
+        print("line", n)
+
+
+@app.handler("print-and-die", timeout=60, max_attempts=1, isolated=True)
+def print_and_die(payload: None) -> None:
+    print("my", "last", "words")
+    os._exit(9)
 
 
 @app.handler("apart", timeout=60, max_attempts=10, isolated=True, backoff=QUICK)

@@ -148,7 +148,8 @@ class Connection(asyncio.Protocol):
         self.memory.connected()
         key = base64.b64encode(os.urandom(16)).decode()
         handshake = (
-            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
         )
         self.transport.write(handshake.encode())

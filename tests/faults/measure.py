@@ -90,11 +90,17 @@ async def wipe(folder: Path) -> str:
             )
             firsts.append(
                 await broken.value(
-                    "SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs WHERE started_at > $1",
+                    (
+                        "SELECT extract(epoch FROM min(started_at) - $1)::float FROM jobs "
+                        "WHERE started_at > $1"
+                    ),
                     wiped,
                 )
             )
-    return f"{len(firsts)} wipes: first claim after {statistics.median(firsts) * 1000:.0f} ms (longest {max(firsts) * 1000:.0f} ms)"
+    return (
+        f"{len(firsts)} wipes: first claim after {statistics.median(firsts) * 1000:.0f} ms "
+        f"(longest {max(firsts) * 1000:.0f} ms)"
+    )
 
 
 async def redis_away(folder: Path) -> str:
@@ -130,8 +136,10 @@ async def redis_away(folder: Path) -> str:
         bad = sum(status >= 500 for status in statuses)
         await broken.all_ended(300)
     return (
-        f"{before:,.0f} jobs/s before, {during:,.0f} during ({during / before:.0%}), {after:,.0f} after; "
-        f"{bad} of {len(statuses)} answers were 5xx; slowest answer {with_redis:.2f} s before, {without:.2f} s during"
+        f"{before:,.0f} jobs/s before, {during:,.0f} during ({during / before:.0%}), "
+        f"{after:,.0f} after; "
+        f"{bad} of {len(statuses)} answers were 5xx; slowest answer {with_redis:.2f} s before, "
+        f"{without:.2f} s during"
     )
 
 
@@ -163,7 +171,10 @@ async def postgres_frozen(folder: Path) -> str:
         await asyncio.gather(*asking)
         await broken.all_ended()
         alive = all(member.alive for member in broken.members)
-    return f"slowest answer {max(slowest):.2f} s; statuses {sorted(set(statuses) - {0})}; all processes lived on: {alive}"
+    return (
+        f"slowest answer {max(slowest):.2f} s; statuses {sorted(set(statuses) - {0})}; all "
+        f"processes lived on: {alive}"
+    )
 
 
 async def held_open(folder: Path) -> str:
@@ -189,7 +200,10 @@ async def held_open(folder: Path) -> str:
             took = time.monotonic() - began
             cpu = (sum(api.cpu_times()[:2]) - used) / took
             after = api.memory_info().rss
-            return f"{(len(ids) - jobs) / took:.0f} jobs/s, CPU {cpu:.0%}, {before / 2**20:.1f} MB before, {after / 2**20:.1f} MB after"
+            return (
+                f"{(len(ids) - jobs) / took:.0f} jobs/s, CPU {cpu:.0%}, {before / 2**20:.1f} "
+                f"MB before, {after / 2**20:.1f} MB after"
+            )
 
         async def replayed() -> str:
             """What one is told who comes back with a fresh cursor."""
@@ -221,7 +235,8 @@ async def held_open(folder: Path) -> str:
             "long-running transaction slows reads of changes, open for 30 s: database other"
         )
     return (
-        f"without: {without}, a replay brings {few}; with: {during}, a replay brings {many}; age {float(age):.0f} s, warnings {told}; "
+        f"without: {without}, a replay brings {few}; with: {during}, a replay brings {many}; age "
+        f"{float(age):.0f} s, warnings {told}; "
         f"both viewers know the end of all {len(ids)} jobs"
     )
 
@@ -237,7 +252,10 @@ async def _started(broken: World, count: int) -> bool:
 
 
 async def _rate(broken: World, seconds: float) -> float:
-    sql = "SELECT coalesce(sum(jobs), 0)::bigint FROM (TABLE job_counts UNION ALL TABLE job_count_changes) c WHERE status = 'COMPLETED'"
+    sql = (
+        "SELECT coalesce(sum(jobs), 0)::bigint FROM (TABLE job_counts UNION ALL TABLE "
+        "job_count_changes) c WHERE status = 'COMPLETED'"
+    )
     first, began = await broken.value(sql), time.monotonic()
     await asyncio.sleep(seconds)
     return float(await broken.value(sql) - first) / (time.monotonic() - began)

@@ -40,8 +40,10 @@ class Wire:
     async def upgrade(self, extra: str = "") -> str:
         """Makes it a WebSocket; returns the answer's head."""
         await self.send(
-            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{extra}\r\n".encode()
+            f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            f"{extra}\r\n".encode()
         )
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         assert head.startswith("HTTP/1.1 101 "), head
@@ -85,7 +87,8 @@ class Wire:
 
 @asynccontextmanager
 async def wire(port: int, limit: int = 1 << 16) -> AsyncIterator[Wire]:
-    """A connection; of what comes in and is not asked for, `limit` bytes or a little more are read."""
+    """A connection; of what comes in and is not asked for, `limit` bytes or a little more are
+    read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
     try:
         yield Wire(reader, writer, port)

@@ -46,8 +46,10 @@ class Kick:
 
     def __str__(self) -> str:
         return (
-            f"half caught up after {self.half_s:.1f} s, all after {self.all_s:.1f} s; until then the API used {self.api_cpu:.0%} and the "
-            f"viewers {self.viewers_cpu:.0%} of a core; {self.pages} pages read; the API has {self.api_mb} MB"
+            f"half caught up after {self.half_s:.1f} s, all after {self.all_s:.1f} s; until then "
+            f"the API used {self.api_cpu:.0%} and the "
+            f"viewers {self.viewers_cpu:.0%} of a core; {self.pages} pages read; the API has "
+            f"{self.api_mb} MB"
         )
 
 
@@ -98,7 +100,10 @@ class Crowd:
         )
 
     async def _pages(self) -> int:
-        sql = "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements WHERE query LIKE '%AS floor%'"
+        sql = (
+            "SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements "
+            "WHERE query LIKE '%AS floor%'"
+        )
         return int(await self._world.value(sql))
 
 
@@ -129,7 +134,7 @@ async def storm(
                             [{"tenantId": "acme", "type": "work"}] * jobs_per_s, other
                         )
                     )
-                await asyncio.sleep(1)
+                await asyncio.sleep(1)  # the load's pace
 
         staying = [
             tasks.create_task(stay(viewer, [victim.port, other.port])) for viewer in crowd.viewers

@@ -1,4 +1,5 @@
-"""An API is told to stop while it is in use: nobody who got through to it goes without an answer."""
+"""An API is told to stop while it is in use: nobody who got through to it goes without
+an answer."""
 
 import asyncio
 import contextlib
@@ -80,7 +81,10 @@ async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: 
             reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
         except ConnectionRefusedError:
             return "refused"
-        head = f"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            "POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         try:
             writer.write(head.encode() + body)
             return (await reader.readuntil(b"\r\n")).decode().split()[1]

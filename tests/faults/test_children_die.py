@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -163,11 +164,38 @@ async def test_a_worker_that_stops_lets_isolated_jobs_end_and_releases_the_other
         await eventually(lambda: not any(process.is_running() for process in processes))
 
 
-@pytest.mark.long
-async def test_two_hundred_isolated_jobs_with_two_megabytes_each_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [40, pytest.param(200, marks=pytest.mark.soak)])
+async def test_isolated_jobs_with_two_megabytes_each_run(tmp_path: Path, jobs: int) -> None:
     async with world(tmp_path, workers=1, MONOQ_BATCH_SIZE="5", MONOQ_SLOTS="40") as broken:
-        await broken.submit_sql("weigh", f'"{"x" * 2_000_000}"', 200)
+        await broken.submit_sql("weigh", f'"{"x" * 2_000_000}"', jobs)
         await broken.all_ended(120)
         rows = await broken.fetch("SELECT status, attempts, result::text AS result FROM jobs")
         ended = {(row["status"], row["attempts"], row["result"]) for row in rows}
         assert ended == {("COMPLETED", 1, "2000000")}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+async def test_every_line_that_isolated_jobs_print_reaches_the_log_whole(
+    tmp_path: Path, unbuffered: str
+) -> None:
+    """Sixteen children print at once, into one file. Where Python does not buffer, a `print` of two
+    words is four writes."""
+    async with world(
+        tmp_path, workers=1, PYTHONUNBUFFERED=unbuffered, MONOQ_CHILDREN="16"
+    ) as broken:
+        (worker,) = broken.workers
+        ids = await broken.submit_sql("print-lines", "1000", 16)
+        await broken.all_ended()
+        assert await fates(broken, ids) == {INNOCENT}
+        printed = Counter(line for line in worker.said().splitlines() if "line" in line)
+        assert printed == {f"line {n}": 16 for n in range(1000)}
+
+
+async def test_what_an_isolated_job_printed_before_it_killed_itself_is_in_the_log(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, workers=1, PYTHONUNBUFFERED="") as broken:
+        (worker,) = broken.workers
+        await broken.submit_sql("print-and-die", "null")
+        await broken.all_ended()
+        assert worker.said().count("my last words\n") == 1

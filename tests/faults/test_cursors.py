@@ -153,7 +153,10 @@ async def test_a_cursor_from_before_a_crash_loses_no_change_after_it(tmp_path: P
         cursor, too_new = Cursor(*hub.horizon, "acme"), int(tail._pending.split(":")[0])
         await asyncio.to_thread(broken.kill_postgres)
         await asyncio.to_thread(broken.postgres.start)
-        change = "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = pg_current_xact_id(), finished_at = now()"
+        change = (
+            "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = "
+            "pg_current_xact_id(), finished_at = now()"
+        )
         assert cursor.xid <= await broken.value(f"{change} RETURNING changed_xid") < too_new, (
             "the crash did not take back what was to be taken back"
         )
@@ -284,7 +287,8 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_changes_do_not_come_b
         await migrate(old.url, Path(__file__).parent.parent.parent / "migrations")
         connection = await asyncpg.connect(old.url)
         await connection.execute(
-            "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' FROM generate_series(1, 6000) n"
+            "INSERT INTO jobs (tenant_id, type) SELECT 't' || n % 3, 'work' "
+            "FROM generate_series(1, 6000) n"
         )
         async with serving(old.url, redis_url, role="api") as server:
             cursor = await cursor_of(server.port, "t1")
@@ -298,7 +302,10 @@ async def test_a_restored_dump_refuses_old_cursors_and_its_changes_do_not_come_b
         await run(programs / "pg_dump", "-d", old.url, "-f", dump)
         await run(programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", new.url, "-f", dump)
         connection = await asyncpg.connect(new.url)
-        ahead = "SELECT count(*) FROM job_changes WHERE changed_xid >= pg_snapshot_xmax(pg_current_snapshot())"
+        ahead = (
+            "SELECT count(*) FROM job_changes WHERE changed_xid >= "
+            "pg_snapshot_xmax(pg_current_snapshot())"
+        )
         assert await connection.fetchval(ahead) == 3  # a row a tenant
         async with serving(new.url, redis_url, role="api") as server:
             await eventually(lambda: connection.fetchval(ahead.replace("count(*)", "count(*) = 0")))

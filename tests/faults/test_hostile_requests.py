@@ -168,14 +168,14 @@ async def test_a_head_or_a_body_that_comes_in_drops_is_not_waited_for(
             assert tuple(await dripping) == (CUT, 408, CUT)
 
 
-IDLE = 10_000
-
-
 @pytest.mark.alone
-async def test_ten_thousand_idle_connections_cost_little_and_hold_nobody_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("idle_ones", [2500, pytest.param(10_000, marks=pytest.mark.soak)])
+async def test_thousands_of_idle_connections_cost_little_and_hold_nobody_up(
+    tmp_path: Path, idle_ones: int
+) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # ours, and inherited by the API
-    many = min(IDLE, hard - 1000)
+    many = min(idle_ones, hard - 1000)
     async with world(tmp_path, apis=1, workers=1) as broken:
         (api,) = broken.apis
         few = _descriptors(api) + 50

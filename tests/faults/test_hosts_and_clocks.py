@@ -21,7 +21,8 @@ NO_TRANSACTION_IS_LEFT_OPEN = (
     "WHERE application_name LIKE 'monoq%' AND state LIKE 'idle in transaction%'"
 )
 ASKED_CLOCKS = (
-    "SELECT DISTINCT round((result::float - extract(epoch FROM finished_at)) / 3600)::int AS hours FROM jobs "
+    "SELECT DISTINCT round((result::float - extract(epoch "
+    "FROM finished_at)) / 3600)::int AS hours FROM jobs "
     "WHERE type = 'clock' AND result IS NOT NULL"
 )
 
@@ -136,7 +137,8 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
         await feeding
         await broken.all_ended()
         longest = await db.fetchval(
-            "SELECT max(pause) FROM (SELECT started_at - lag(started_at) OVER (ORDER BY started_at) FROM jobs) p (pause)"
+            "SELECT max(pause) FROM (SELECT started_at - lag(started_at) OVER (ORDER BY "
+            "started_at) FROM jobs) p (pause)"
         )
         assert longest < timedelta(seconds=1), longest
         assert await db.fetchval("SELECT bool_and(status = 'COMPLETED' AND claim = 1) FROM jobs")
@@ -220,7 +222,8 @@ async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_earl
         await broken.all_ended()
         assert (
             await broken.value(
-                "SELECT count(*) FROM jobs WHERE deaths > 0 OR claim <> CASE tenant_id WHEN 'retried' THEN 2 ELSE 1 END"
+                "SELECT count(*) FROM jobs WHERE deaths > 0 OR claim <> CASE tenant_id WHEN "
+                "'retried' THEN 2 ELSE 1 END"
             )
             == 0
         )

@@ -135,7 +135,8 @@ async def test_large_payloads_do_not_fill_the_memory_of_a_worker(tmp_path: Path)
     async with busy_world(tmp_path) as broken:
         (worker,) = broken.workers
         await broken.fetch(
-            "INSERT INTO jobs (tenant_id, type, payload) SELECT 't', 'length', to_jsonb(repeat(md5(n::text), 15625))"
+            "INSERT INTO jobs (tenant_id, type, payload) "
+            "SELECT 't', 'length', to_jsonb(repeat(md5(n::text), 15625))"
             " FROM generate_series(1, 300) AS n"
         )
         process = psutil.Process(worker.pid)

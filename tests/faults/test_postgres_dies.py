@@ -34,13 +34,12 @@ async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path
         assert load.slowest_s < 5.5
 
 
-FROZEN_S = 12  # longer than any request or statement waits
-
-
 @pytest.mark.alone
+@pytest.mark.parametrize("frozen_s", [7, pytest.param(12, marks=pytest.mark.soak)])
 async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(
-    tmp_path: Path,
+    tmp_path: Path, frozen_s: float
 ) -> None:
+    """It is frozen for longer than any request or statement waits."""
     async with world(tmp_path, apis=1, workers=1) as broken:
         async with Load(broken) as load:
             await load.more(50)
@@ -48,7 +47,7 @@ async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_second
             frozen = time.monotonic()
             statuses: list[int] = []
             slowest = slowest_health = 0.0
-            while time.monotonic() - frozen < FROZEN_S:
+            while time.monotonic() - frozen < frozen_s:
                 for path in ("/health", "/jobs?tenantId=acme", "/stats?tenantId=acme"):
                     began = time.monotonic()
                     statuses.append(
@@ -122,16 +121,18 @@ async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> 
         assert all(member.alive for member in broken.members)
 
 
+@pytest.mark.parametrize("times", [5, pytest.param(12, marks=pytest.mark.soak)])
 async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(
-    tmp_path: Path,
+    tmp_path: Path, times: int
 ) -> None:
     async with (
         world(tmp_path, apis=1, workers=2) as broken,
         load_beside_long_jobs(broken, ms=3000) as load,
     ):
-        for _ in range(12):
+        for _ in range(times):
             await broken.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name LIKE 'monoq%' ORDER BY random() LIMIT 3"
             )
             await load.more(30)
 
@@ -140,7 +141,10 @@ async def test_too_many_connections_are_a_503_and_no_crash(tmp_path: Path) -> No
     async with world(tmp_path, apis=1, workers=1) as broken:
         await broken.submit([JOB] * 10)
         await broken.all_ended()
-        theirs = "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq submit', 'monoq worker')"
+        theirs = (
+            "FROM pg_stat_activity WHERE application_name IN ('monoq api', 'monoq submit', "
+            "'monoq worker')"
+        )
         held = await _all_connections(broken)
         await held[0].execute(f"SELECT pg_terminate_backend(pid) {theirs}")
         await eventually(lambda: held[0].fetchval(f"SELECT count(*) = 0 {theirs}"))

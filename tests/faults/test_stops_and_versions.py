@@ -20,19 +20,19 @@ from monoq.config import load_settings
 from monoq.errors import ConfigError
 from monoq.queue.keys import UPDATES
 
-STOPS, AT_ONCE = 200, 8
+AT_ONCE = 8
 GRACE_S = 10.0  # the default
 
 
 @pytest.mark.alone
-async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
-    database_url: str, redis_url: str, db: asyncpg.Connection
+@pytest.mark.parametrize("stops", [40, pytest.param(200, marks=pytest.mark.soak)])
+async def test_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
+    database_url: str, redis_url: str, db: asyncpg.Connection, stops: int
 ) -> None:
     """`serving` fails if a service has to be cancelled. The lint ban on what loses a cancellation
     is in tests/unit/test_source.py."""
-    left, slowest = STOPS, 0.0
+    left, slowest = stops, 0.0
     fed = asyncio.Event()
-    flowing = asyncio.create_task(_feed(database_url, fed))
 
     async def start_and_stop() -> None:
         nonlocal left, slowest
@@ -45,9 +45,11 @@ async def test_two_hundred_stops_while_jobs_flow_end_within_their_grace_and_lose
                 stopped = time.monotonic()
             slowest = max(slowest, time.monotonic() - stopped)
 
-    await asyncio.gather(*[start_and_stop() for _ in range(AT_ONCE)])
-    fed.set()
-    await flowing
+    async with asyncio.TaskGroup() as group:  # one that fails leaves none behind
+        group.create_task(_feed(database_url, fed))
+        stopping = [group.create_task(start_and_stop()) for _ in range(AT_ONCE)]
+        await asyncio.wait(stopping)
+        fed.set()
     async with serving(database_url, redis_url, role="worker"):
         await eventually(
             lambda: db.fetchval(
@@ -154,7 +156,8 @@ def test_settings_that_contradict_one_another_or_make_no_sense_are_refused_in_on
 
 
 NEWER = """
-ALTER TABLE jobs ADD COLUMN deferred_until timestamptz, ADD COLUMN labels text[] NOT NULL DEFAULT '{}';
+ALTER TABLE jobs ADD COLUMN deferred_until timestamptz,
+    ADD COLUMN labels text[] NOT NULL DEFAULT '{}';
 ALTER TABLE workers ADD COLUMN region text NOT NULL DEFAULT 'eu';
 ALTER TABLE job_counts ADD COLUMN seen_at timestamptz;
 """
@@ -169,7 +172,8 @@ async def test_a_version_goes_on_while_a_newer_one_changes_the_tables_and_starts
         async with Load(broken) as load, watching(broken.apis[0]) as viewer:
             await load.more(50)
             await broken.fetch(
-                "INSERT INTO _pogo_migration (migration_hash, migration_id, schema_name) VALUES ('ffff', '9999_newer', 'public')"
+                "INSERT INTO _pogo_migration (migration_hash, migration_id, schema_name) "
+                "VALUES ('ffff', '9999_newer', 'public')"
             )
             for statement in NEWER.strip().split(";")[:-1]:
                 await broken.fetch(statement)
@@ -180,7 +184,8 @@ async def test_a_version_goes_on_while_a_newer_one_changes_the_tables_and_starts
             await load.more(50)
             (job_id,) = await broken.submit([{"tenantId": "acme", "type": "work"}], late)
             theirs = await broken.value(
-                "INSERT INTO jobs (tenant_id, type, labels) VALUES ('acme', 'work', '{new}') RETURNING id"
+                "INSERT INTO jobs (tenant_id, type, labels) VALUES ('acme', 'work', '{new}') "
+                "RETURNING id"
             )
             await viewer.knows([*load.acknowledged, job_id, str(theirs)])
         assert set(load.statuses) == {201}

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import pytest
@@ -159,12 +159,32 @@ async def test_a_horizon_that_a_crash_takes_back_is_not_used(tmp_path: Path) -> 
         too_new = int(tail._pending.split(":")[0])
         await asyncio.to_thread(broken.kill_postgres)
         await asyncio.to_thread(broken.postgres.start)
-        change = "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = pg_current_xact_id(), finished_at = now()"
+        change = (
+            "UPDATE jobs SET status = 'CANCELLED', version = 2, changed_xid = "
+            "pg_current_xact_id(), finished_at = now()"
+        )
         assert await broken.value(f"{change} RETURNING changed_xid") < too_new, (
             "the crash did not take back what was to be taken back"
         )
         running = asyncio.create_task(tail.run())
         await viewer.knows([str(job_id)], "CANCELLED")
+        tail.stop()
+        await running
+
+
+async def test_a_tail_that_stops_while_postgres_is_silent_ends_well(
+    database_url: str,
+) -> None:
+    """Its connection cannot be closed in time, which is no fault of the process that stops."""
+    parts = urlsplit(database_url)
+    ((_, folder), *_) = parse_qsl(parts.query)
+    async with Proxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        hub = Hub()
+        url = f"postgresql://monoq@127.0.0.1:{proxy.port}{parts.path}"
+        tail = Tail(url, hub, Metrics(types=[], version="test"))
+        running = asyncio.create_task(tail.run())
+        await eventually(lambda: hub.horizon)
+        proxy.swallow = {"up", "down"}
         tail.stop()
         await running
 
@@ -200,7 +220,7 @@ class Seat:
         self.left.append(self._hub.horizon)
 
 
-async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_tenant_away_and_nobody_else(
+async def test_more_changes_than_can_be_read_send_away_the_viewers_of_that_tenant_only(
     database_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A million jobs of one INSERT: the read of them takes longer than it may, and so would the
@@ -213,7 +233,8 @@ async def test_more_changes_at_once_than_can_be_read_send_the_viewers_of_that_te
     await eventually(lambda: hub.horizon)
     rows = "CASE WHEN n <= 101 THEN 'many' ELSE 'few' END, 'x' FROM generate_series(1, 200) AS n"
     stored = await db.fetch(
-        f"INSERT INTO jobs (tenant_id, type) SELECT {rows} RETURNING id::text, tenant_id, changed_xid"
+        f"INSERT INTO jobs (tenant_id, type) SELECT {rows} "
+        "RETURNING id::text, tenant_id, changed_xid"
     )
     await eventually(lambda: many.left)
     await eventually(lambda: len(few.told) == 99)

@@ -34,7 +34,8 @@ class Viewer:
 @asynccontextmanager
 async def watching(api: Member | Server) -> AsyncIterator[Viewer]:
     viewer = Viewer()
-    async with websockets.connect(api.ws_url) as socket:
+    # a full queue would hold up the end of the connection
+    async with websockets.connect(api.ws_url, max_queue=None) as socket:
         await socket.send(json.dumps({"type": "SUBSCRIBE", "tenantId": "acme", "batch": True}))
         await socket.recv()
 

@@ -20,6 +20,7 @@ from faults.member import Member, free_port
 from faults.proxy import Proxy
 
 HERE = Path(__file__).parent
+START_WITHIN_S = 60.0
 _names = itertools.count(1)
 
 
@@ -114,7 +115,10 @@ class World(Engines):
         )
 
     async def running_on(self, member: Member) -> int:
-        sql = "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
+        sql = (
+            "SELECT count(*) FROM jobs JOIN workers ON workers.id = worker_id "
+            "WHERE status = 'RUNNING' AND name LIKE '%:' || $1"
+        )
         return int(await self.value(sql, str(member.pid)))
 
     async def busy_worker(self) -> Member:
@@ -129,6 +133,7 @@ class World(Engines):
         return cast(Member, await eventually(busy))
 
     async def is_up(self, member: Member) -> None:
+        """Returns when it serves. A start is a second of computing, which a busy machine stretches."""
         if member.role == "api":
 
             async def healthy() -> bool:
@@ -136,12 +141,13 @@ class World(Engines):
                     return (await self.http.get(f"{member.url}/health")).status_code == 200
                 return False
 
-            await eventually(healthy)
+            await eventually(healthy, timeout=START_WITHIN_S)
         else:
             await eventually(
                 lambda: self.value(
                     "SELECT count(*) FROM workers WHERE name LIKE '%:' || $1", str(member.pid)
-                )
+                ),
+                timeout=START_WITHIN_S,
             )
 
     def executions(self) -> list[tuple[str, str, int]]:
@@ -179,7 +185,8 @@ class World(Engines):
 async def world(
     folder: Path, *, apis: int = 0, workers: int = 0, **settings: str
 ) -> AsyncIterator[World]:
-    """A world in which everything is up; fails at the end if a job was changed in a forbidden way."""
+    """A world in which everything is up; fails at the end if a job was changed in a forbidden
+    way."""
     made = World(folder, **settings)
     try:
         await made.start_engines()

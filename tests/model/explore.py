@@ -24,7 +24,8 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class CounterExample:
-    """How an invariant is broken: the actions from the initial state, and the state they lead to."""
+    """How an invariant is broken: the actions from the initial state, and the state they lead
+    to."""
 
     invariant: str
     actions: list[str]
@@ -50,7 +51,10 @@ class Exploration:
     broken: CounterExample | None
 
     def __str__(self) -> str:
-        return f"{self.states:,} states, {self.steps:,} steps, {self.seconds:.1f} s\n{self.broken or 'no invariant is broken'}"
+        return (
+            f"{self.states:,} states, {self.steps:,} steps, {self.seconds:.1f} s\n"
+            f"{self.broken or 'no invariant is broken'}"
+        )
 
 
 def explore(

@@ -361,7 +361,8 @@ class Lease:
             )
 
     def _rescue(self, s: State, j: int, action: str) -> Step:
-        """Nobody is charged: the attempt comes back, and the job has not lost a process of its own."""
+        """Nobody is charged: the attempt comes back, and the job has not lost a process of its
+        own."""
         job = s.jobs[j]
         lost, suspect = job.lost, True
         if not self.protocol.keeps_lost:

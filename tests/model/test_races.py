@@ -25,7 +25,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER wait_at_the_gate BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate();
+CREATE TRIGGER wait_at_the_gate BEFORE UPDATE ON jobs
+    FOR EACH ROW EXECUTE FUNCTION wait_at_the_gate();
 """
 
 
@@ -43,7 +44,10 @@ async def others(database_url: str) -> AsyncIterator[list[asyncpg.Connection]]:
 async def waits_at_the_gate(db: asyncpg.Connection) -> bool:
     return bool(
         await db.fetchval(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+            (
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 "
+                "AND NOT granted"
+            ),
             GATE,
         )
     )
@@ -151,7 +155,10 @@ async def test_a_delayed_job_that_changes_while_it_is_promoted_leaves_nothing_be
     commit."""
     promoting, changing = others
     worker = await register(db, "x")
-    early = "INSERT INTO jobs (id, tenant_id, type, run_at) SELECT id, 't', 'x', now() + interval '0.2 s' FROM unnest($1::uuid[]) AS id"
+    early = (
+        "INSERT INTO jobs (id, tenant_id, type, run_at) "
+        "SELECT id, 't', 'x', now() + interval '0.2 s' FROM unnest($1::uuid[]) AS id"
+    )
 
     async def change_it() -> None:
         if change == "is cancelled":
@@ -161,14 +168,19 @@ async def test_a_delayed_job_that_changes_while_it_is_promoted_leaves_nothing_be
         else:
             run_at = "now() + interval '1 hour'" if change == "is delayed further" else "now()"
             await changing.execute(
-                f"UPDATE jobs SET run_at = {run_at}, changed_xid = pg_current_xact_id() WHERE id = $1",
+                (
+                    f"UPDATE jobs SET run_at = {run_at}, changed_xid = pg_current_xact_id() "
+                    "WHERE id = $1"
+                ),
                 FIRST,
             )
 
     for first in ("the promoter", "the other"):
         await db.execute("DELETE FROM jobs")
         await db.execute(early, [FIRST, SECOND])
-        await asyncio.sleep(0.25)
+        await eventually(
+            lambda: db.fetchval("SELECT bool_and(run_at <= clock_timestamp()) FROM jobs")
+        )
         one, other = (promoting, changing) if first == "the promoter" else (changing, promoting)
         transaction = one.transaction()
         await transaction.start()
@@ -234,7 +246,10 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
     error of one of the statements."""
     ids = [UUID(int=n) for n in range(1, 1501)]
     await db.execute(
-        "INSERT INTO jobs (id, tenant_id, type) SELECT id, 't' || floor(random() * 100), 'x' FROM unnest($1::uuid[]) id",
+        (
+            "INSERT INTO jobs (id, tenant_id, type) SELECT id, 't' || floor(random() * 100), 'x' "
+            "FROM unnest($1::uuid[]) id"
+        ),
         ids,
     )
     done = dict.fromkeys((*ENOUGH, "fold_counts", "fold_claims", "prune_claims"), 0)
@@ -290,7 +305,10 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
             for job_id in random.sample(ids, 10):
                 await run(connection, "cancel_job", job_id)
                 await run(connection, "retry_job", job_id)
-            again = "UPDATE jobs SET status = 'PENDING', finished_at = NULL, version = version + 1 WHERE id = $1 AND status = 'COMPLETED'"
+            again = (
+                "UPDATE jobs SET status = 'PENDING', finished_at = NULL, version = version + 1 "
+                "WHERE id = $1 AND status = 'COMPLETED'"
+            )
             for job_id in random.sample(ids, 20):  # or there would soon be nothing left to do
                 await connection.execute(again, job_id)
             await run(connection, "fold_counts", 1000)

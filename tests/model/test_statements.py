@@ -37,7 +37,10 @@ TYPES = ["a", "b"]
 IDS = [UUID(int=n) for n in range(1, 5)]
 
 COLUMNS = "id, status::text, claim, attempts, version, crashes, deaths, worker_id"
-EVERYTHING = f"SELECT {COLUMNS}, changed_xid, finished_at IS NOT NULL AS finished, jsonb_array_length(errors) AS history FROM jobs"
+EVERYTHING = (
+    f"SELECT {COLUMNS}, changed_xid, finished_at IS NOT NULL AS finished, "
+    "jsonb_array_length(errors) AS history FROM jobs"
+)
 
 
 def step(
@@ -167,7 +170,8 @@ class Postgres:
 
 
 class Statements:
-    """Each step is a statement or a fact of life; after each, the table must be as the model says."""
+    """Each step is a statement or a fact of life; after each, the table must be as the model
+    says."""
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
@@ -275,7 +279,8 @@ class Statements:
                     job.due = job.promoted = delay_ms == 0
 
     def rescue_jobs(self, limit: int) -> None:
-        """Whoever is lost is declared so, also if not all of its jobs are freed by this statement."""
+        """Whoever is lost is declared so, also if not all of its jobs are freed by this
+        statement."""
 
         def stranded(job: Job) -> bool:
             worker = self.workers.get(job.worker_id or 0)
@@ -388,7 +393,10 @@ class Statements:
         self.postgres.fetch(f"UPDATE jobs SET run_at = {past} WHERE id = $1", job_id)
         self.postgres.fetch("ALTER TABLE jobs ENABLE TRIGGER follow_updated_jobs")
         self.postgres.fetch(
-            "UPDATE delayed_jobs SET run_at = (SELECT run_at FROM jobs WHERE jobs.id = $1) WHERE id = $1",
+            (
+                "UPDATE delayed_jobs SET run_at = (SELECT run_at FROM jobs WHERE jobs.id = $1) "
+                "WHERE id = $1"
+            ),
             job_id,
         )
         job.due = True
@@ -458,7 +466,8 @@ class Statements:
         worker_id: int,
         statuses: list[str],
     ) -> list[UUID | None]:
-        """For each write its job, or None where it must have been stale; the model's rows follow."""
+        """For each write its job, or None where it must have been stale; the model's rows
+        follow."""
         accepted: list[UUID | None] = []
         for job_id, claim, status in zip(ids, claims, statuses, strict=True):
             job = self.jobs[job_id]

@@ -58,7 +58,9 @@ class Site:
             "MONOQ_ALLOWED_HOSTS": "queue.example, other.example",
         }
         with self._out.open("wb") as out, (self._folder / "error.log").open("wb") as errors:
-            self._process = subprocess.Popen(command, env=env, stdout=out, stderr=errors)  # noqa: ASYNC220 - it starts at once
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
+                command, env=env, stdout=out, stderr=errors
+            )
 
         async def up() -> bool:
             try:

@@ -12,8 +12,14 @@ from proxy.conftest import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-HANDSHAKE = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
-H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+HANDSHAKE = (
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+)
+H2C = (
+    "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+)
 
 
 def work(ms: int = 0) -> dict[str, object]:
@@ -98,7 +104,9 @@ async def test_upgrades_pass_for_the_websocket_only(site: Site) -> None:
     cases = {
         f"GET /ws HTTP/1.1\r\n{host}{websocket}": b"HTTP/1.1 101 ",
         f"GET /ws HTTP/1.1\r\n{host}{H2C}": b"HTTP/1.1 426 ",
-        f"GET /ws HTTP/1.1\r\n{host}{websocket.replace('websocket', 'websocket, h2c')}": b"HTTP/1.1 426 ",
+        (
+            f"GET /ws HTTP/1.1\r\n{host}{websocket.replace('websocket', 'websocket, h2c')}"
+        ): b"HTTP/1.1 426 ",
         f"GET /ws HTTP/1.1\r\n{host}": b"HTTP/1.1 426 ",
         # some clients ask each server for h2c: they get HTTP/1.1
         f"GET /health HTTP/1.1\r\n{host}{H2C}": b"HTTP/1.1 200 ",
@@ -187,7 +195,10 @@ async def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(site: Site) -> N
         assert head == b"" or head.startswith(b"HTTP/1.1 408 ")
         return time.monotonic() - began
 
-    post = "POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+    post = (
+        "POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        "Content-Length: 100\r\n\r\n{"
+    )
     slow = await asyncio.gather(
         cut_after("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "), cut_after(post), serve_others()
     )
@@ -198,14 +209,18 @@ async def test_slow_clients_are_cut_and_idle_ones_hinder_nobody(site: Site) -> N
             assert await reader.read() == b""
         writer.transport.abort()
     print(
-        f"cut after {slow[0]:.1f} s (header), {slow[1]:.1f} s (body); median answer meanwhile {statistics.median(took) * 1000:.0f} ms"
+        f"cut after {slow[0]:.1f} s (header), {slow[1]:.1f} s (body); median answer meanwhile "
+        f"{statistics.median(took) * 1000:.0f} ms"
     )
 
 
 async def test_slow_batches_of_one_client_and_of_many_keep_nobody_out(site: Site) -> None:
     """Each of them sends a byte every four seconds, and is cut by the API; nginx would wait for
     five."""
-    head = "POST /jobs/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n\r\n"
+    head = (
+        "POST /jobs/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        "Content-Length: 16000000\r\n\r\n"
+    )
 
     async def drip(address: str) -> bytes:
         reader, writer = await asyncio.open_connection(
@@ -240,7 +255,8 @@ async def test_a_large_batch_is_passed_on_as_it_comes(site: Site) -> None:
 async def test_log_lines_stay_json_whatever_is_asked(site: Site) -> None:
     agent = 'a"b\\c\x1b[31m\x07'
     head = await site.raw(
-        f'GET /x?"\\ HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}{"z" * 1000}\r\nConnection: close\r\n\r\n'
+        f'GET /x?"\\ HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}{"z" * 1000}\r\n'
+        "Connection: close\r\n\r\n"
     )
     assert head.startswith(b"HTTP/1.1 404 ")
     (line,) = await site.logged(1, uri='/x?"\\')

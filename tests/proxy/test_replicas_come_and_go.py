@@ -86,7 +86,10 @@ class Load:
     async def all_done(self) -> None:
         """Every acknowledged job is COMPLETED, and each key made one job."""
         await self.site.inside.all_ended()
-        sql = "SELECT id::text, status::text, idempotency_key FROM jobs WHERE idempotency_key = ANY ($1::text[])"
+        sql = (
+            "SELECT id::text, status::text, idempotency_key FROM jobs "
+            "WHERE idempotency_key = ANY ($1::text[])"
+        )
         rows = await self.site.inside.fetch(sql, list(self.acknowledged))
         assert {row["idempotency_key"]: row["id"] for row in rows} == self.acknowledged
         assert len(rows) == len(self.acknowledged)
@@ -135,7 +138,8 @@ async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> Non
     # under way when it died: only the client can know that sending it again is safe
     assert set(load.failed) <= {"POST 502"}
     print(
-        f"3 kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: {len(load.failed)}; slowest {load.slowest_s:.2f} s"
+        f"3 kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: "
+        f"{len(load.failed)}; slowest {load.slowest_s:.2f} s"
     )
 
 
@@ -194,7 +198,9 @@ async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every
     reached = site.requests_per_api(site.log(before))
     assert set(reached) == {f"127.0.0.1:{api.port}" for api in site.apis}
     print(
-        f"workers 3 → 1, both APIs restarted in {took_s:.1f} s: {load.sent} requests, {len(load.failed)} failed, "
-        f"slowest {load.slowest_s:.2f} s; per API {sorted(reached.values())}; {len(load.acknowledged)} jobs, all COMPLETED; "
+        f"workers 3 → 1, both APIs restarted in {took_s:.1f} s: {load.sent} requests, "
+        f"{len(load.failed)} failed, "
+        f"slowest {load.slowest_s:.2f} s; per API {sorted(reached.values())}; "
+        f"{len(load.acknowledged)} jobs, all COMPLETED; "
         f"sockets moved {len(away)} times, longest away {max(away):.2f} s"
     )

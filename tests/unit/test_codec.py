@@ -125,7 +125,10 @@ class Opaque(BaseModel):
         ({1.5: 1}, "Dict key must be str: use None, "),
         (
             Opaque(x=object()),
-            "Type is not JSON serializable: Opaque: Unable to serialize unknown type: <class 'object'>",
+            (
+                "Type is not JSON serializable: Opaque: Unable to serialize unknown type: <class "
+                "'object'>"
+            ),
         ),
     ],
 )

@@ -26,7 +26,10 @@ from monoq.errors import ConfigError, EmbeddedError
 
 pytestmark = pytest.mark.xdist_group("embedded")  # they share one data folder
 
-WORKING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+WORKING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +138,7 @@ def test_a_killed_postgres_starts_again_while_one_of_its_sessions_still_works(fo
     asyncio.run(work_through_it())
 
 
-def test_pid_files_of_a_crashed_machine_that_now_name_an_innocent_process_hinder_nothing_and_do_not_harm_it(
+def test_pid_files_from_before_a_crash_neither_hinder_a_start_nor_harm_whoever_has_the_pid_now(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The users of the engines have died with the machine.

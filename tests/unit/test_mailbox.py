@@ -4,6 +4,8 @@ things at a time."""
 import asyncio
 import threading
 
+from conftest import eventually
+
 from monoq.worker.mailbox import Mailbox
 
 
@@ -39,7 +41,7 @@ async def test_many_things_wake_the_loop_once() -> None:
     mailbox: Mailbox[int] = Mailbox(asyncio.get_running_loop(), calls.append)
     for n in range(1000):
         mailbox.put(n)
-    await asyncio.sleep(0.01)
+    await eventually(lambda: calls)
     assert calls == [list(range(1000))]
 
 
@@ -53,7 +55,7 @@ async def test_what_is_put_while_it_delivers_comes_too() -> None:
 
     mailbox: Mailbox[int] = Mailbox(asyncio.get_running_loop(), take)
     mailbox.put(0)
-    await asyncio.sleep(0.05)
+    await eventually(lambda: len(taken) >= 6)
     assert taken == [0, 1, 2, 3, 4, 5]
 
 

@@ -67,7 +67,10 @@ def test_nothing_waits_in_the_way_that_loses_cancellations() -> None:
     ] == []
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
     assert "asyncio.wait_for" in settings["flake8-tidy-imports"]["banned-api"]
-    code = "import asyncio\n\n\nasync def main() -> None:\n    await asyncio.wait_for(asyncio.sleep(1), 1)\n"
+    code = (
+        "import asyncio\n\n\nasync def main() -> None:\n"
+        "    await asyncio.wait_for(asyncio.sleep(1), 1)\n"
+    )
     command = [
         sys.executable,
         "-m",
