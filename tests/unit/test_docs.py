@@ -1,8 +1,11 @@
 """The documents are complete, their links lead somewhere, and their examples are valid."""
 
 import ast
+import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -157,3 +160,31 @@ def test_every_monoq_command_is_accepted_by_the_command_line() -> None:
             command.make_context(command.name, args)
         except click.ClickException as error:
             pytest.fail(f"{name}: {line}: {error.format_message()}")
+
+
+def test_every_request_body_in_a_curl_example_is_json() -> None:
+    bodies = [
+        body
+        for _, text in blocks("")
+        if "curl" in text
+        for body in re.findall(r"-d '([^']*)'", text)
+    ]
+    assert bodies
+    for body in bodies:
+        assert {"tenantId", "type"} <= json.loads(body).keys()
+
+
+def test_the_test_of_the_tutorial_passes(tmp_path: Path) -> None:
+    jobs, test = (text for name, text in blocks("python") if name == "tutorial.md")
+    (tmp_path / "jobs.py").write_text(jobs)
+    (tmp_path / "test_jobs.py").write_text(test)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
