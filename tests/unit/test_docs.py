@@ -1,31 +1,41 @@
-"""What the documents promise to be complete is complete."""
+"""The documents are complete, their links lead somewhere, and their examples are valid."""
 
 import ast
+import json
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import click
+import pytest
+
+from monoq.cli.commands import main
 from monoq.config import Settings, env_names
 from monoq.observe.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
+def test_every_setting_is_documented_with_its_default() -> None:
     rows = dict(
-        re.findall(r"^\| `(MONOQ_\w+)`[^|]*\|([^|]*)\|", (ROOT / "README.md").read_text(), re.M)
+        re.findall(
+            r"^\| `(MONOQ_\w+)`[^|]*\|([^|]*)\|", (ROOT / "docs/configuration.md").read_text(), re.M
+        )
     )
     for name, field in Settings.model_fields.items():
         variable = env_names(name)[0]
-        assert variable in rows, f"{variable} is not in the README's table"
+        assert variable in rows, f"{variable} is not in docs/configuration.md"
         default = "" if field.default in (None, ()) else str(field.default)
         assert rows[variable].strip("` ") == default, variable
     assert len(rows) == len(Settings.model_fields)
 
 
-def test_every_metric_is_in_the_readme_with_its_type_and_labels() -> None:
+def test_every_metric_is_documented_with_its_type_and_labels() -> None:
     told = {}
     for names, kind in re.findall(
-        r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "README.md").read_text(), re.M
+        r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "docs/operations.md").read_text(), re.M
     ):
         for name, labels in re.findall(r"`(monoq_\w+)(?:\{(\w+)\})?`", names):
             told[name] = (kind, labels)
@@ -94,3 +104,87 @@ def test_every_fault_has_a_test_or_a_reason() -> None:
         named = re.findall(r"`(\w+)`", told)
         assert set(named) <= tests, (fault, set(named) - tests)
         assert named or re.fullmatch(r" missing: .{20,} ", told), fault
+
+
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*/*.md")]
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a language in all documents: (document, text)."""
+    return [
+        (path.name, text)
+        for path in DOCUMENTS
+        for tag, text in re.findall(r"^```(\w*)\n(.*?)^```$", path.read_text(), re.M | re.S)
+        if tag == language
+    ]
+
+
+def test_the_readme_has_at_most_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_relative_link_leads_to_a_file() -> None:
+    links = [
+        (path, link)
+        for path in DOCUMENTS
+        for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text())
+        if "://" not in link
+    ]
+    assert links
+    assert [(path.name, link) for path, link in links if not (path.parent / link).exists()] == []
+
+
+def test_every_python_block_compiles() -> None:
+    examples = blocks("python")
+    assert examples
+    for name, text in examples:
+        compile(text, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_every_monoq_command_is_accepted_by_the_command_line() -> None:
+    lines = [
+        (name, line)
+        for name, text in blocks("")
+        for line in text.splitlines()
+        if line.startswith(".venv/bin/monoq ")
+    ]
+    assert lines
+    for name, line in lines:
+        args = shlex.split(line, comments=True)[1:]
+        command: click.Command = main
+        while isinstance(command, click.Group):
+            found = command.commands.get(args[0])
+            assert found is not None, (name, line)
+            command, args = found, args[1:]
+        try:
+            command.make_context(command.name, args)
+        except click.ClickException as error:
+            pytest.fail(f"{name}: {line}: {error.format_message()}")
+
+
+def test_every_request_body_in_a_curl_example_is_json() -> None:
+    bodies = [
+        body
+        for _, text in blocks("")
+        if "curl" in text
+        for body in re.findall(r"-d '([^']*)'", text)
+    ]
+    assert bodies
+    for body in bodies:
+        assert {"tenantId", "type"} <= json.loads(body).keys()
+
+
+def test_the_test_of_the_tutorial_passes(tmp_path: Path) -> None:
+    jobs, test = (text for name, text in blocks("python") if name == "tutorial.md")
+    (tmp_path / "jobs.py").write_text(jobs)
+    (tmp_path / "test_jobs.py").write_text(test)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_jobs.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
