@@ -107,8 +107,9 @@ class Fetcher(Service):
             while not self.stopping.is_set():
                 reserved = self._reserve()
                 if not reserved:
-                    await self._slots.wait(FULL_S)
+                    await self._slots.wait(FULL_S, self._pool)
                     continue
+                self._slots.change(self._pool)  # there may be room for another lane
                 runs: Sequence[Run] = ()
                 try:
                     if ids := await self._next_ids(popper, reserved):

@@ -135,7 +135,7 @@ class Worker(Service):
                 for fetcher in self._fetchers:
                     fetcher.stop()
                 self._auditor.stop()
-                self._slots.change()
+                self._slots.wake_all()
                 await asyncio.gather(*fetching)
                 await self._finish_or_release()
                 self._payloads.stop()

@@ -76,3 +76,45 @@ async def test_who_waits_for_room_is_woken_by_a_change() -> None:
     slots.settle([])
     async with asyncio.timeout(5):
         await waiting
+
+
+async def test_a_change_wakes_the_first_who_waits_for_each_pool_and_room_the_next() -> None:
+    slots = Slots(1)
+    order: list[str] = []
+
+    async def wait(name: str, pool: Pool) -> None:
+        await slots.wait(30, pool)
+        order.append(name)
+
+    async with asyncio.TaskGroup() as waiting:
+        for name, pool in (
+            ("loop 1", Pool.LOOP),
+            ("loop 2", Pool.LOOP),
+            ("threads", Pool.THREADS),
+            ("loop 3", Pool.LOOP),
+            ("loop 4", Pool.LOOP),
+        ):
+            waiting.create_task(wait(name, pool))
+            await asyncio.sleep(0)
+        slots.change()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert sorted(order) == ["loop 1", "threads"]
+        slots.change(Pool.LOOP)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert order[2:] == ["loop 2"]
+        slots.wake_all()
+    assert sorted(order[3:]) == ["loop 3", "loop 4"]
+
+
+async def test_a_wait_that_is_over_takes_no_change_from_another() -> None:
+    slots = Slots(1)
+    first = asyncio.create_task(slots.wait(30, Pool.LOOP))
+    second = asyncio.create_task(slots.wait(30, Pool.LOOP))
+    await asyncio.sleep(0)
+    first.cancel()
+    slots.change(Pool.LOOP)
+    slots.change(Pool.LOOP)
+    async with asyncio.timeout(5):
+        await second
