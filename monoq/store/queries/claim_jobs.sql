@@ -6,13 +6,14 @@
 -- A payload of more than $6 bytes is left out: hundreds of them at once would not fit into memory. Its size comes back instead.
 -- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
 WITH me AS MATERIALIZED (
-    SELECT id, date_part('epoch', now()) AS at FROM workers WHERE id = $2 AND expires_at > now() AND NOT declared_lost FOR KEY SHARE
+    SELECT id FROM workers WHERE id = $2 AND expires_at > now() AND NOT declared_lost FOR KEY SHARE
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
     FROM jobs
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
       AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
       AND (jobs.lost + jobs.deaths > 0) = $5
+    ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
@@ -24,4 +25,4 @@ WHERE jobs.ctid = due.ctid
 RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
           jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.lost, jobs.deaths,
           pg_column_size(jobs.payload) AS payload_bytes,
-          me.at - date_part('epoch', jobs.run_at) AS waited_s, me.at
+          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at
