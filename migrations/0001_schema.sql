@@ -227,33 +227,30 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     undue boolean;
 BEGIN
-    -- The rows are read once, and once more only for what that pass found: to read one costs as much as to look it up in an index.
     WITH moved AS MATERIALIZED (
-        SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids,
-               array_agg(id) FILTER (WHERE n < 0 AND status = 'PENDING') AS waited,
-               bool_or(n > 0 AND status = 'PENDING') AS waits, bool_or(n > 0 AND status = 'RUNNING') AS runs
+        SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
         FROM (SELECT tenant_id, type, status, 1 AS n, id, changed_xid FROM added
               UNION ALL
-              SELECT tenant_id, type, status, -1, id, NULL FROM removed) AS moves
+              SELECT tenant_id, type, status, -1, NULL, NULL FROM removed) AS moves
         GROUP BY 1, 2, 3
     ), no_longer_waiting AS (
         -- An array, not a join: whatever the planner thinks of the table, it looks the ids up in the primary key.
-        DELETE FROM public.waiting_jobs WHERE id = ANY (ARRAY(SELECT unnest(waited) FROM moved)) RETURNING id
+        DELETE FROM public.waiting_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING')) RETURNING id
     ), now_waiting AS (
         INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
         SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added
-        WHERE (SELECT bool_or(waits) FROM moved) AND status = 'PENDING' AND run_at <= now()
+        WHERE status = 'PENDING' AND run_at <= now()
           AND (SELECT count(*) FROM no_longer_waiting) >= 0 -- after it: who still waits has a row there
     ), now_running AS (
         INSERT INTO public.claims (worker_id, ids)
-        SELECT worker_id, array_agg(id) FROM added WHERE (SELECT bool_or(runs) FROM moved) AND status = 'RUNNING' GROUP BY worker_id
+        SELECT worker_id, array_agg(id) FROM added WHERE status = 'RUNNING' GROUP BY worker_id
     ), changed AS (
         INSERT INTO public.job_changes (tenant_id, ids) SELECT tenant_id, ids FROM moved WHERE ids IS NOT NULL
     ), counted AS (
         INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved WHERE jobs <> 0
     )
-    SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT coalesce(sum(cardinality(waited)), 0) FROM moved)
-           OR EXISTS (SELECT FROM added WHERE (SELECT bool_or(waits) FROM moved) AND status = 'PENDING' AND run_at > now())
+    SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
+           OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now())
     INTO undue;
     IF undue THEN
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'));

@@ -7,7 +7,7 @@
 -- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
 -- Nothing while a policy limits anybody: then claim_gated_jobs() is the claim. For claim_gate see migrations/0001_schema.sql.
 WITH me AS MATERIALIZED (
-    SELECT id, date_part('epoch', now()) AS at, pg_current_xact_id()::text::bigint AS xid
+    SELECT id, pg_current_xact_id()::text::bigint AS xid
     FROM workers
     WHERE id = $2 AND expires_at > now() AND NOT declared_lost
       AND NOT EXISTS (SELECT FROM claim_gate FOR KEY SHARE)
@@ -19,6 +19,7 @@ WITH me AS MATERIALIZED (
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
       AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
       AND (jobs.crashes + jobs.deaths > 0) = $5
+    ORDER BY jobs.id
     FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs
@@ -30,4 +31,4 @@ WHERE jobs.ctid = due.ctid
 RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
           jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.crashes, jobs.deaths,
           pg_column_size(jobs.payload) AS payload_bytes,
-          me.at - date_part('epoch', jobs.run_at) AS waited_s, me.at, me.xid
+          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at, me.xid
