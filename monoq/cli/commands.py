@@ -16,6 +16,7 @@ import uvloop
 from monoq import __version__
 from monoq.cli.check import check_all
 from monoq.cli.health import health
+from monoq.cli.policies import defaults, tenants, types
 from monoq.cli.remote import errors_in_one_line, jobs, submit
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
@@ -193,5 +194,5 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs):
+for command in (health, submit, jobs, tenants, types, defaults):
     main.add_command(command)

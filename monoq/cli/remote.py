@@ -78,8 +78,8 @@ def submit(
         click.echo(job_id)
         return await client.wait(job_id, timeout=86_400) if wait else None
 
-    if job := _ask(url, create):
-        _console().print_json(data=job)
+    if job := ask(url, create):
+        console().print_json(data=job)
         sys.exit(0 if job["status"] == "COMPLETED" else 1)
 
 
@@ -108,7 +108,7 @@ def list_jobs(
     url: str | None,
 ) -> None:
     """List the newest jobs of TENANT."""
-    page = _ask(
+    page = ask(
         url,
         lambda client: client.list(
             tenant, status=status, type=job_type, limit=limit, cursor=cursor
@@ -129,7 +129,7 @@ def list_jobs(
             job["createdAt"],
             (job["error"] or "")[:60],
         )
-    _console().print(table)
+    console().print(table)
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")
     return None
@@ -140,7 +140,7 @@ def list_jobs(
 @server_url
 def show(job_id: str, url: str | None) -> None:
     """Show a job with its payload, result and errors."""
-    _console().print_json(data=_ask(url, lambda client: client.get(job_id)))
+    console().print_json(data=ask(url, lambda client: client.get(job_id)))
 
 
 @jobs.command()
@@ -148,7 +148,7 @@ def show(job_id: str, url: str | None) -> None:
 @server_url
 def cancel(job_id: str, url: str | None) -> None:
     """Cancel a waiting or running job."""
-    click.echo(_ask(url, lambda client: client.cancel(job_id))["status"])
+    click.echo(ask(url, lambda client: client.cancel(job_id))["status"])
 
 
 @jobs.command()
@@ -156,16 +156,19 @@ def cancel(job_id: str, url: str | None) -> None:
 @server_url
 def retry(job_id: str, url: str | None) -> None:
     """Put a failed or cancelled job back."""
-    click.echo(_ask(url, lambda client: client.retry(job_id))["status"])
+    click.echo(ask(url, lambda client: client.retry(job_id))["status"])
 
 
-def _console() -> "Console":
+def console() -> "Console":
+    """Where tables and JSON are shown."""
     from rich.console import Console
 
     return Console()
 
 
-def _ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:
+def ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:
+    """What the server at `url`, or at the configured port here, answers to `call`. An error ends
+    the command with one line."""
     from monoq.client.client import Client
 
     async def ask() -> Any:

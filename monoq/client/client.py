@@ -4,7 +4,8 @@ import asyncio
 import builtins
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
+from urllib.parse import quote
 
 import httpx
 
@@ -13,6 +14,8 @@ from monoq.client.shapes import Health, Job, JobPage
 from monoq.client.stream import Stream
 from monoq.errors import RequestRefused, ServerUnreachable
 from monoq.job import NewJob
+
+PolicyKind = Literal["tenants", "types", "defaults"]
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
@@ -189,6 +192,53 @@ class Client:
         """
         return Stream(self._url, self.list, tenant_id, cursor, snapshot)
 
+    async def tenants(self, *, limit: int = 1000, cursor: str = "") -> dict[str, Any]:
+        """A page of tenants by name, with their counts.
+
+        >>> [tenant["id"] for tenant in (await client.tenants())["tenants"]]
+        """
+        return await self._call("GET", "/tenants", params={"limit": limit, "cursor": cursor})
+
+    async def policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
+        """The policy of a tenant ("tenants"), a job type ("types"), or of each tenant without a
+        value of its own ("defaults", which has no name); of a tenant also what holds now.
+
+        >>> (await client.policy("tenants", "acme"))["effective"]["maxRunning"]
+        """
+        return await self._call("GET", _policy_path(kind, name))
+
+    async def set_policy(
+        self, kind: PolicyKind, name: str, policy: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Sets a whole policy, which is in force when this returns; returns it as `policy` does.
+
+        Args:
+            kind: "tenants", "types" or "defaults".
+            name: Of the tenant or the type; "" for the defaults.
+            policy: Any of weight, maxRunning, ratePerSecond (starts a second), burst, maxWaiting,
+                paused; each a value, or {"value", "until", "then"}.
+
+        Raises:
+            RequestRefused: 422 names each bad field.
+
+        >>> await client.set_policy("tenants", "acme", {"maxRunning": 20})
+        """
+        return await self._call("PUT", _policy_path(kind, name), json=dict(policy))
+
+    async def remove_policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
+        """Removes a whole policy; returns what is left of it.
+
+        >>> await client.remove_policy("tenants", "acme")
+        """
+        return await self._call("DELETE", _policy_path(kind, name))
+
+    async def policy_history(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
+        """The last 100 changes of a policy, newest first, each with before and after.
+
+        >>> (await client.policy_history("defaults"))["changes"]
+        """
+        return await self._call("GET", f"{_policy_path(kind, name)}/history")
+
     async def health(self) -> Health:
         """Whether the server works. RequestRefused with status 503: it does not.
 
@@ -213,6 +263,10 @@ class Client:
         if response.is_error or not isinstance(body, dict):
             raise RequestRefused(response.status_code, body if isinstance(body, dict) else {})
         return body
+
+
+def _policy_path(kind: PolicyKind, name: str) -> str:
+    return f"/{kind}/{quote(name, safe='/')}" if name else f"/{kind}"
 
 
 def _job_json(job: NewJob) -> dict[str, Any]:

@@ -1,0 +1,185 @@
+"""The commands for policies: `monoq tenants`, `monoq types`, `monoq defaults`. They talk to a
+running server."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from monoq.cli.remote import ask, console, server_url
+
+if TYPE_CHECKING:
+    from monoq.client.client import Client, PolicyKind
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+FIELDS = {
+    "weight": ("weight", float, "share of the work beside other tenants; 1 is usual"),
+    "max_running": ("maxRunning", int, "jobs that may run at once"),
+    "rate": ("ratePerSecond", float, "starts a second"),
+    "burst": ("burst", int, "starts at once after a pause, with --rate"),
+    "max_waiting": ("maxWaiting", int, "jobs that may wait; a submit beyond is refused with 429"),
+}
+OF_TYPES = ("max_running", "rate", "burst")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Until(click.ParamType[str]):
+    """A time: RFC 3339 with a zone, or from now on, like 90s, 30m, 2h, 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, _: Any, __: Any) -> str:
+        """Returns RFC 3339."""
+        if value[:-1].isdigit() and value[-1:] in UNITS:
+            until = datetime.now(UTC) + timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
+            return until.isoformat()
+        try:
+            if datetime.fromisoformat(value).tzinfo is not None:
+                return str(value)
+        except ValueError:
+            pass
+        raise click.BadParameter(f"{value!r} is neither like 30m nor like 2027-01-31T12:00:00Z")
+
+
+@click.group()
+def tenants() -> None:
+    """Look at tenants; limit, weigh and pause them."""
+
+
+@tenants.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
+@click.option("--cursor", default="", help="where the last page ended")
+@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@server_url
+def list_tenants(limit: int, cursor: str, as_json: bool, url: str | None) -> None:
+    """Tenants by name, with their jobs."""
+    page = ask(url, lambda client: client.tenants(limit=limit, cursor=cursor))
+    if as_json:
+        click.echo(json.dumps(page))
+        return
+    from rich.table import Table
+
+    table = Table("tenant", "waiting", "running", "failed", "oldest waits")
+    for tenant in page["tenants"]:
+        counts, oldest = tenant["counts"], tenant["oldestWaitingSeconds"]
+        shown = [str(counts[status]) for status in ("PENDING", "RUNNING", "FAILED")]
+        table.add_row(tenant["id"], *shown, "" if oldest is None else f"{oldest:.1f} s")
+    console().print(table)
+    if page["nextCursor"]:
+        click.echo(f"more: --cursor {page['nextCursor']}")
+
+
+@click.group()
+def types() -> None:
+    """Limit and pause job types."""
+
+
+@click.group()
+def defaults() -> None:
+    """What holds for each tenant that has no value of its own."""
+
+
+def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple[str, ...]) -> None:
+    """show, set, remove, history, pause and resume, for policies of one kind."""
+
+    def name_argument(command: C) -> C:
+        return click.argument("name")(command) if named else command
+
+    def set_options(command: C) -> C:
+        for field in reversed(fields):
+            _, parse, described = FIELDS[field]
+            command = click.option(f"--{field.replace('_', '-')}", type=parse, help=described)(
+                command
+            )
+        return command
+
+    def change(url: str | None, name: str, **values: Any) -> None:
+        async def changed(client: "Client") -> dict[str, Any]:
+            policy = (await client.policy(kind, name))["policy"]
+            for field, value in values.items():
+                if value is None:
+                    policy.pop(field, None)
+                else:
+                    policy[field] = value
+            return await client.set_policy(kind, name, policy)
+
+        console().print_json(data=ask(url, changed))
+
+    @group.command()
+    @name_argument
+    @server_url
+    def show(url: str | None, name: str = "") -> None:
+        """The policy, and what holds now."""
+        console().print_json(data=ask(url, lambda client: client.policy(kind, name)))
+
+    @group.command("set")
+    @name_argument
+    @set_options
+    @click.option("--until", type=Until(), help="these values end then: like 30m, or RFC 3339")
+    @click.option("--unset", multiple=True, type=click.Choice(fields), help="remove this limit")
+    @server_url
+    def set_(
+        url: str | None,
+        until: str | None,
+        unset: tuple[str, ...],
+        name: str = "",
+        **options: Any,
+    ) -> None:
+        """Set limits; those not named stay as they are. With --until the value of before comes
+        back by itself."""
+        wanted = {FIELDS[one][0]: value for one, value in options.items() if value is not None}
+
+        async def changed(client: "Client") -> dict[str, Any]:
+            policy = (await client.policy(kind, name))["policy"]
+            for field, value in wanted.items():
+                then = policy.get(field)
+                if isinstance(then, dict):
+                    then = then["then"]
+                policy[field] = (
+                    value if until is None else {"value": value, "until": until, "then": then}
+                )
+            for field in unset:
+                policy.pop(FIELDS[field][0], None)
+            return await client.set_policy(kind, name, policy)
+
+        if not wanted and not unset:
+            raise click.UsageError("name a limit to set, or --unset one")
+        console().print_json(data=ask(url, changed))
+
+    @group.command()
+    @name_argument
+    @server_url
+    def remove(url: str | None, name: str = "") -> None:
+        """Remove the whole policy."""
+        console().print_json(data=ask(url, lambda client: client.remove_policy(kind, name)))
+
+    @group.command()
+    @name_argument
+    @server_url
+    def history(url: str | None, name: str = "") -> None:
+        """The changes of the policy, newest first."""
+        console().print_json(data=ask(url, lambda client: client.policy_history(kind, name)))
+
+    @group.command()
+    @name_argument
+    @click.option("--until", type=Until(), help="it goes on by itself then: like 30m, or RFC 3339")
+    @server_url
+    def pause(url: str | None, until: str | None, name: str = "") -> None:
+        """Start no more jobs; those that run go on."""
+        paused = True if until is None else {"value": True, "until": until, "then": None}
+        change(url, name, paused=paused)
+
+    @group.command()
+    @name_argument
+    @server_url
+    def resume(url: str | None, name: str = "") -> None:
+        """Start jobs again."""
+        change(url, name, paused=None)
+
+
+_commands(tenants, "tenants", named=True, fields=tuple(FIELDS))
+_commands(types, "types", named=True, fields=OF_TYPES)
+_commands(defaults, "defaults", named=False, fields=tuple(FIELDS))

@@ -1,0 +1,66 @@
+"""`monoq tenants`, `monoq types`, `monoq defaults`: as people type them."""
+
+import asyncio
+import json
+import sys
+
+from conftest import Server
+
+import monoq
+
+
+async def cli(server: Server, *words: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "monoq",
+        *words,
+        "--url",
+        server.url,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_a_tenant_is_limited_paused_and_resumed_from_the_command_line(server: Server) -> None:
+    code, said = await cli(server, "tenants", "set", "acme", "--max-running", "5", "--rate", "2.5")
+    assert code == 0, said
+    assert json.loads(said)["policy"] == {"maxRunning": 5, "ratePerSecond": 2.5}
+    code, said = await cli(server, "tenants", "set", "acme", "--max-running", "9", "--until", "1h")
+    overridden = json.loads(said)["policy"]["maxRunning"]
+    assert (overridden["value"], overridden["then"]) == (9, 5), "the value of before comes back"
+    code, said = await cli(server, "tenants", "set", "acme", "--unset", "rate")
+    assert "ratePerSecond" not in json.loads(said)["policy"]
+    code, said = await cli(server, "tenants", "pause", "acme")
+    assert json.loads(said)["effective"]["paused"] is True
+    code, said = await cli(server, "tenants", "resume", "acme")
+    assert json.loads(said)["effective"]["paused"] is False
+    code, said = await cli(server, "tenants", "history", "acme")
+    assert len(json.loads(said)["changes"]) == 5
+
+
+async def test_types_and_defaults_have_their_commands_and_mistakes_one_line(server: Server) -> None:
+    code, said = await cli(server, "types", "set", "send/mail", "--max-running", "3")
+    assert (code, json.loads(said)["policy"]) == (0, {"maxRunning": 3})
+    code, said = await cli(server, "defaults", "set", "--max-waiting", "1000")
+    assert (code, json.loads(said)["policy"]) == (0, {"maxWaiting": 1000})
+    code, said = await cli(server, "tenants", "set", "acme", "--max-running", "-1")
+    assert code == 1
+    assert "maxRunning" in said
+    assert said.count("\n") == 1
+    code, said = await cli(server, "tenants", "set", "acme")
+    assert code == 2
+    await server.submit([{"tenantId": "acme", "type": "nothing"}])
+    code, said = await cli(server, "tenants", "list")
+    assert "acme" in said
+
+
+async def test_the_client_reads_and_changes_policies(server: Server) -> None:
+    async with monoq.Client(server.url) as client:
+        await client.set_policy("types", "a/b", {"paused": True})
+        assert (await client.policy("types", "a/b"))["policy"] == {"paused": True}
+        assert (await client.remove_policy("types", "a/b"))["policy"] == {}
+        changes = (await client.policy_history("types", "a/b"))["changes"]
+        assert [change["after"] for change in changes] == [{}, {"paused": True}]
