@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ import asyncpg
 import pytest
 from conftest import Server, eventually, serving
 from tables import claim, register
+
+from monoq.store.database import query
 
 JOBS = "INSERT INTO jobs (tenant_id, type, payload) SELECT"
 AT_ONCE = """
@@ -25,6 +28,10 @@ async def put(server: Server, path: str, **policy: Any) -> dict[str, Any]:
     answer = await server.http.put(path, json=policy)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+def until_in(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 async def ended(db: asyncpg.Connection, tenant: str) -> bool:
@@ -165,16 +172,19 @@ async def test_a_paused_tenant_starts_nothing_and_goes_on_after_it(
 
 
 async def test_an_override_ends_by_itself(server: Server, db: asyncpg.Connection) -> None:
-    until = await db.fetchval(
-        "SELECT to_char(now() + interval '1.5 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.MSOF')"
-    )
-    until = until if until.endswith("Z") or ":" in until[-6:] else f"{until}:00"
+    until = until_in(1.5)
     shown = await put(server, "/tenants/t", paused={"value": True, "until": until}, maxRunning=3)
     assert shown["effective"] == {**shown["effective"], "paused": True, "maxRunning": 3}
     await db.execute(f"{JOBS} 't', 'nothing', '{{}}' FROM generate_series(1, 10)")
     await eventually(lambda: ended(db, "t"))
     assert await db.fetchval("SELECT min(started_at) >= $1::text::timestamptz FROM jobs", until)
     assert (await server.http.get("/tenants/t")).json()["effective"]["paused"] is False
+    await put(server, "/tenants/t", paused={"value": True, "until": until_in(0.2)})
+    limited = "SELECT count(*) FROM policies"
+    assert await db.fetchval(limited) == 1
+    await eventually(
+        lambda: db.fetchval(query("has_limits").replace("SELECT EXISTS", "SELECT NOT EXISTS"))
+    )
 
 
 @pytest.mark.alone

@@ -11,7 +11,8 @@ WITH me AS MATERIALIZED (
     FROM workers
     WHERE id = $2 AND expires_at > now() AND NOT declared_lost
       AND NOT EXISTS (SELECT FROM claim_gate FOR KEY SHARE)
-      AND NOT EXISTS (SELECT FROM policies WHERE field IN ('max_running', 'rate', 'paused'))
+      AND NOT EXISTS (SELECT FROM policies
+                      WHERE field IN ('max_running', 'rate', 'paused') AND (until IS NULL OR until > now() OR afterwards IS NOT NULL))
     FOR KEY SHARE OF workers
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
