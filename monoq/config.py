@@ -2,6 +2,8 @@
 with one line, never later."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +11,8 @@ from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, model_
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
+
+OTHERS = {"MONOQ_URL", "MONOQ_FAILPOINT"}  # of the command line, and of tests
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -178,6 +182,17 @@ def env_names(name: str) -> list[str]:
         if isinstance(alias, AliasChoices)
         else [f"MONOQ_{name.upper()}"]
     )
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """Those that begin like a setting of ours and are none, each with the one that may be meant."""
+    known = {name for field in Settings.model_fields for name in env_names(field)} | OTHERS
+    strangers = sorted(name for name in names if name.startswith("MONOQ_") and name not in known)
+    return [
+        f"{name} is no setting" + (f"; is {meant[0]} meant?" if meant else "")
+        for name in strangers
+        for meant in [get_close_matches(name, known, n=1)]
+    ]
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -9,15 +9,22 @@ class Retry(Outcome):
     """This attempt failed; the job runs again. On the last attempt the job becomes FAILED.
 
     Args:
-        reason: Goes into the job's `error` and its history.
+        reason: Goes into the job's `error` and its history. A number is taken as the delay:
+            `Retry(60)` is `Retry(delay=60)`.
         delay: Seconds until the next attempt; None: what the handler's backoff says.
 
     >>> raise monoq.Retry("the mail server is busy", delay=60)
     """
 
     def __init__(
-        self, reason: str = "the handler asked for a retry", *, delay: float | None = None
+        self,
+        reason: str | float = "the handler asked for a retry",
+        *,
+        delay: float | None = None,
     ) -> None:
+        if not isinstance(reason, str):  # Retry(60), like Snooze(60)
+            delay = reason if delay is None else delay
+            reason = f"retry after {delay:g} s"
         super().__init__(reason)
         self.delay = delay
 

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -183,6 +184,12 @@ def describe(
     as a handler."""
     if not re.fullmatch(TYPE_PATTERN, name):
         raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
+    for option, value, kinds in (
+        ("max_attempts", max_attempts, int),
+        ("timeout", timeout, int | float),
+    ):
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ConfigError(f"handler {name!r}: {option} must be a number, not {value!r}")
     if max_attempts < 1 or not 0 < timeout <= 86_400:
         raise ConfigError(
             f"handler {name!r}: max_attempts must be at least 1,"
@@ -235,7 +242,19 @@ def load_app(path: str) -> App:
     try:
         found = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:  # whatever a user's module does at import: it is their line to mend
-        raise ConfigError(f"--app {path!r}: {type(error).__name__}: {error}") from error
+        raise ConfigError(
+            f"--app {path!r}: {type(error).__name__}: {error}{_place(error)}"
+        ) from error
     if not isinstance(found, App):
         raise ConfigError(f"--app {path!r}: it is a {type(found).__name__}, not a monoq.App")
     return found
+
+
+def _place(error: Exception) -> str:
+    """The line of the user's that the error came from."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    of_users = [frame for frame in frames[1:] if not frame.filename.startswith("<frozen")]
+    of_users = [frame for frame in of_users if "importlib" not in frame.filename]
+    return f" ({of_users[-1].filename}, line {of_users[-1].lineno})" if of_users else ""

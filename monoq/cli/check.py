@@ -1,9 +1,10 @@
 """`monoq check`: whether a start would succeed. It must change nothing."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
-from monoq.config import Settings
+from monoq.config import Settings, unknown_variables
 from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import Ready
 from monoq.store.migrate import missing_migrations
@@ -20,8 +21,10 @@ async def check_all(
     settings: Settings, database_url: str, redis_url: str, migrations: Path
 ) -> list[Finding]:
     """Settings (valid, or there would be none), PostgreSQL and its schema, Redis."""
+    strangers = unknown_variables(os.environ)
     return [
-        Finding(True, "settings are valid"),
+        *[Finding(False, stranger) for stranger in strangers],
+        *([] if strangers else [Finding(True, "settings are valid")]),
         await _database(settings, database_url, migrations),
         await _queue(redis_url),
     ]

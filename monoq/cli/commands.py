@@ -3,6 +3,7 @@ exit code 2."""
 
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from monoq.cli.remote import errors_in_one_line, jobs, submit
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
 from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
-from monoq.config import Settings, env_names, load_settings
+from monoq.config import Settings, env_names, load_settings, unknown_variables
 from monoq.errors import MonoqError
 from monoq.observe import log
 from monoq.process.exit import interrupt, on_signals
@@ -62,6 +63,8 @@ def serve(**flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
+        for stranger in unknown_variables(os.environ):
+            logging.getLogger("monoq").warning("%s; it is ignored", stranger)
         raise_descriptor_limit()
         records = _errors_as_records(settings.log == "json")
         with records, _engines(settings) as (database_url, redis_url):

@@ -3,11 +3,12 @@ running server."""
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from monoq.cli.moment import Moment
 from monoq.cli.remote import ask, console, server_url
 
 if TYPE_CHECKING:
@@ -23,25 +24,6 @@ FIELDS = {
     "max_waiting": ("maxWaiting", int, "jobs that may wait; a submit beyond is refused with 429"),
 }
 OF_TYPES = ("max_running", "rate", "burst")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Until(click.ParamType[str]):
-    """A time: RFC 3339 with a zone, or from now on, like 90s, 30m, 2h, 7d."""
-
-    name = "time"
-
-    def convert(self, value: Any, _: Any, __: Any) -> str:
-        """Returns RFC 3339."""
-        if value[:-1].isdigit() and value[-1:] in UNITS:
-            until = datetime.now(UTC) + timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
-            return until.isoformat()
-        try:
-            if datetime.fromisoformat(value).tzinfo is not None:
-                return str(value)
-        except ValueError:
-            pass
-        raise click.BadParameter(f"{value!r} is neither like 30m nor like 2027-01-31T12:00:00Z")
 
 
 @click.group()
@@ -118,12 +100,12 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
     @group.command("set")
     @name_argument
     @set_options
-    @click.option("--until", type=Until(), help="these values end then: like 30m, or RFC 3339")
+    @click.option("--until", type=Moment(), help="these values end then: like 30m, or RFC 3339")
     @click.option("--unset", multiple=True, type=click.Choice(fields), help="remove this limit")
     @server_url
     def set_(
         url: str | None,
-        until: str | None,
+        until: datetime | None,
         unset: tuple[str, ...],
         name: str = "",
         **options: Any,
@@ -139,7 +121,9 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
                 if isinstance(then, dict):
                     then = then["then"]
                 policy[field] = (
-                    value if until is None else {"value": value, "until": until, "then": then}
+                    value
+                    if until is None
+                    else {"value": value, "until": until.isoformat(), "then": then}
                 )
             for field in unset:
                 policy.pop(FIELDS[field][0], None)
@@ -165,11 +149,19 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
 
     @group.command()
     @name_argument
-    @click.option("--until", type=Until(), help="it goes on by itself then: like 30m, or RFC 3339")
+    @click.option("--until", type=Moment(), help="it goes on by itself then: like 30m, or RFC 3339")
     @server_url
-    def pause(url: str | None, until: str | None, name: str = "") -> None:
+    def pause(url: str | None, until: datetime | None, name: str = "") -> None:
         """Start no more jobs; those that run go on."""
-        paused = True if until is None else {"value": True, "until": until, "then": None}
+        paused = (
+            True
+            if until is None
+            else {
+                "value": True,
+                "until": until.isoformat(),
+                "then": None,
+            }
+        )
         change(url, name, paused=paused)
 
     @group.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from monoq.cli.moment import Moment
 from monoq.config import load_settings
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 from monoq.process.exit import Interrupted
@@ -57,6 +58,7 @@ def server_url(command: C) -> C:
 @click.argument("type", metavar="TYPE")
 @click.argument("payload", default="{}")
 @click.option("--delay-ms", type=int, help="milliseconds before it may run")
+@click.option("--run-at", type=Moment(), help="when it may run: like 30m, or RFC 3339 with a zone")
 @click.option("--priority", type=int, help="the lower runs first")
 @click.option("--max-attempts", type=int, help="number of runs, the first included")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
@@ -67,9 +69,17 @@ def server_url(command: C) -> C:
 def submit(
     tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any
 ) -> None:
-    """Create a job of TYPE for TENANT with a JSON PAYLOAD; print its id."""
+    """Create a job of TYPE for TENANT with a JSON PAYLOAD; print its id.
+
+    PAYLOAD may be `-`, for standard input, or `@file`.
+    """
     try:
+        if payload == "-" or payload.startswith("@"):
+            with click.open_file(payload.removeprefix("@")) as file:
+                payload = file.read()
         parsed = json.loads(payload)
+    except OSError as error:
+        raise click.BadParameter(str(error), param_hint="PAYLOAD") from None
     except ValueError as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
 
@@ -91,7 +101,10 @@ def jobs() -> None:
 @jobs.command("list")
 @click.argument("tenant")
 @click.option(
-    "--status", type=click.Choice(["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"])
+    "--status",
+    type=click.Choice(
+        ["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"], case_sensitive=False
+    ),
 )
 @click.option("--type", "job_type")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
@@ -116,9 +129,9 @@ def list_jobs(
     )
     if as_json:
         return click.echo(json.dumps(page))
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("id", "type", "status", "attempts", "created", "error")
+    table = Table(Column("id", no_wrap=True), "type", "status", "attempts", "created", "error")
     for job in page["jobs"]:
         attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
         table.add_row(
@@ -163,7 +176,8 @@ def console() -> "Console":
     """Where tables and JSON are shown."""
     from rich.console import Console
 
-    return Console()
+    # A pipe has no width: whoever reads it wants whole lines.
+    return Console() if sys.stdout.isatty() else Console(width=200)
 
 
 def ask(url: str | None, call: Callable[["Client"], Coroutine[Any, Any, Any]]) -> Any:

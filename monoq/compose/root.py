@@ -72,12 +72,29 @@ async def serve(settings: Settings, database_url: str, redis_url: str) -> bool:
 
     with on_signals(request_stop):
         async with build(settings, database_url, redis_url) as phases:
+            _say_what_starts(settings)
             collect_seldom()
             sys.setswitchinterval(SWITCH_S)
             healthy = await supervise(phases, stop, settings.shutdown_timeout)
             # If a part died, no signal came; the rest of the stop is bounded, too.
             force_exit(1, settings.shutdown_timeout + HARD_STOP_S)
         return healthy
+
+
+def _say_what_starts(settings: Settings) -> None:
+    engines = [
+        f"{name} {'embedded' if url is None else 'given'}"
+        for name, url in (("PostgreSQL", settings.database_url), ("Redis", settings.redis_url))
+    ]
+    log.info("monoq %s, role %s; %s", __version__, settings.role, ", ".join(engines))
+    if settings.role != "api":
+        log.info(
+            "worker: %d slots, %d threads, %d children; job types: %s",
+            settings.slots,
+            settings.threads,
+            settings.children,
+            ", ".join(sorted(handlers_of(settings).handlers)),
+        )
 
 
 def _stop(stop: asyncio.Event) -> None:

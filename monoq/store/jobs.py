@@ -19,7 +19,8 @@ class EndedRun(NamedTuple):
 
     `status`: PENDING (it runs again after `delay_ms`), FAILED or CANCELLED. `attempts_back` is 1 if
     the run is not to count as an attempt, `crashes` 1 if it took its own process with it, `deaths`
-    1 if something else ended that process. `error` goes into the history; None: nothing to record.
+    1 if something else ended that process. `error` goes into the history, with its `traceback`;
+    None: nothing to record.
     """
 
     id: UUID
@@ -30,6 +31,7 @@ class EndedRun(NamedTuple):
     crashes: int = 0
     deaths: int = 0
     error: str | None = None
+    traceback: str | None = None
 
 
 class Promotion(NamedTuple):

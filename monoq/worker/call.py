@@ -3,6 +3,7 @@ nothing escape."""
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
 
+MAX_TRACEBACK = 16 * 1024  # characters
+MAX_FRAMES = 50  # the innermost
 MAX_DELAY_S = 366 * 86_400.0
 UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the end of
 
@@ -76,7 +79,7 @@ async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
         BaseException
     ) as error:  # a handler may raise anything; signals do not arrive as exceptions here
         log.debug("a handler failed", exc_info=error)
-        return failed_attempt(run, _described(error))
+        return failed_attempt(run, _described(error))._replace(traceback=_traceback(error))
 
 
 def still_cancelled(task: "asyncio.Task[Any]") -> bool:
@@ -159,6 +162,15 @@ def _described(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except BaseException:  # noqa: BLE001 - its own __str__ may fail, too, in any way
         return type(error).__name__
+
+
+def _traceback(error: BaseException) -> str | None:
+    """Where it was raised, the last MAX_TRACEBACK characters; None for one that cannot be shown."""
+    try:
+        lines = traceback.format_exception(error, limit=-MAX_FRAMES)
+    except BaseException:  # noqa: BLE001 - an error may refuse to be shown, in any way
+        return None
+    return codec.clean_text("".join(lines)[-MAX_TRACEBACK:], limit=MAX_TRACEBACK)
 
 
 def _milliseconds(seconds: float) -> int:

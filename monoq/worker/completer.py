@@ -59,7 +59,7 @@ class Completer(Service):
     def add(self, ended: Part) -> None:
         """Takes the ends of runs; returns at once."""
         self._ended.extend(ended)
-        self.pending_bytes += sum(len(ending.result) for _, ending in ended if ending.result)
+        self.pending_bytes += sum(ending.size for _, ending in ended)
         self._arrived.set()
 
     def stop(self) -> None:
@@ -90,7 +90,7 @@ class Completer(Service):
             return FLUSH_JOBS
         size = 0
         for count, (_, ending) in enumerate(self._ended[:FLUSH_JOBS]):
-            size += len(ending.result or "")
+            size += ending.size
             if size > FLUSH_BYTES:
                 return max(1, count)
         return FLUSH_JOBS
@@ -102,7 +102,7 @@ class Completer(Service):
         for (worker_id, completed), part in by_worker.items():
             failpoint.hit("before_finish")
             await self._finish(worker_id, completed, part)
-            self.pending_bytes -= sum(len(ending.result) for _, ending in part if ending.result)
+            self.pending_bytes -= sum(ending.size for _, ending in part)
             self._settled([run for run, _ in part])
 
     async def _finish(self, worker_id: int, completed: bool, part: Part) -> None:
@@ -139,6 +139,8 @@ class Completer(Service):
                     missing,
                 )
             self._metrics.runs_ended(part, rows, completed=completed, now=time.monotonic())
+            if not completed:
+                _log_failed(part, rows)
             failpoint.hit("after_finish")
             self._publish(part, rows)
             return
@@ -179,6 +181,7 @@ class Completer(Service):
                 ending.lost,
                 ending.deaths,
                 ending.error,
+                ending.traceback,
             )
             for run, ending in part
         ]
@@ -197,3 +200,21 @@ class Completer(Service):
                 attempts = run.attempt - ending.attempts_back
                 changes.add(run.tenant_id, run.id, version, run.type, attempts, ending.error)
         self._publisher.publish(*by_status.values())
+
+
+def _log_failed(part: Part, rows: Sequence[Row]) -> None:
+    """A line for each job that has failed for good."""
+    if not log.isEnabledFor(logging.INFO):
+        return
+    written = {row["id"] for row in rows}
+    for run, ending in part:
+        if ending.status is Status.FAILED and run.id in written:
+            log.info(
+                "job %s of type %s of tenant %s failed in attempt %d of %d: %s",
+                run.id,
+                run.type,
+                run.tenant_id,
+                run.attempt,
+                run.max_attempts,
+                ending.error,
+            )

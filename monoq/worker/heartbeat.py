@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 PROVED = 0.7
 # how long the main loop may be stuck before the process is ended: no handler runs in it
 STUCK_S = 10.0
+REGISTER_WITHIN_S = 30.0  # how long an outage may last while a worker starts
 
 
 class Heartbeat(Service):
@@ -71,6 +72,7 @@ class Heartbeat(Service):
         self._registered = threading.Event()
         self._finish = threading.Event()
         self._failure: BaseException | None = None
+        self._last_error: Exception | None = None
         self._thread = threading.Thread(target=self._beat_in_thread, name="heartbeat", daemon=True)
 
     @property
@@ -85,13 +87,14 @@ class Heartbeat(Service):
         self._last_tick = last_tick
 
     async def register(self) -> None:
-        """Starts the thread; returns when the worker has an id. Raises DatabaseUnavailable."""
+        """Starts the thread; returns when the worker has an id. An outage of PostgreSQL that ends
+        within REGISTER_WITHIN_S is waited out. Raises DatabaseUnavailable."""
         self._thread.start()
-        await asyncio.to_thread(self._registered.wait, 2 * CONNECT_TIMEOUT_S)
+        await asyncio.to_thread(self._registered.wait, REGISTER_WITHIN_S)
         if not self.worker_id:
-            raise DatabaseUnavailable(
-                f"the worker could not be registered: {self._failure or 'no answer'}"
-            )
+            self._finish.set()
+            why = str(self._failure or self._last_error or "") or "no answer"
+            raise DatabaseUnavailable(f"the worker could not be registered: {why}")
 
     async def run(self) -> None:
         """Watches the thread until `stop`; raises what it died of."""
@@ -123,10 +126,11 @@ class Heartbeat(Service):
                 outage.over()
             except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 outage.failed(error)
+                self._last_error = error
                 if connection is not None:
                     connection.terminate()
                 connection = None
-                if not self.worker_id:
+                if not self.worker_id and not isinstance(error, UNAVAILABLE):
                     raise
             self._finish.wait(self._beat_s)
         if connection is not None and not connection.is_closed():

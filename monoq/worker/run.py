@@ -74,6 +74,12 @@ class Ending(NamedTuple):
     attempts_back: int = 0
     lost: int = 0
     deaths: int = 0
+    traceback: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Characters that its write has to carry."""
+        return len(self.result or "") + len(self.traceback or "")
 
 
 COMPLETED = Ending(Status.COMPLETED)  # without a result

@@ -82,7 +82,15 @@ async def test_a_claim_and_an_end_write_no_entry_in_any_index_of_jobs(
         "FROM generate_series(1, 200) AS n"
     )
     ids = [row["id"] for row in await db.fetch("SELECT id FROM jobs ORDER BY id")]
-    back = [["PENDING"] * 100, [0] * 100, [1] * 100, [0] * 100, [0] * 100, [None] * 100]
+    back = [
+        ["PENDING"] * 100,
+        [0] * 100,
+        [1] * 100,
+        [0] * 100,
+        [0] * 100,
+        [None] * 100,
+        [None] * 100,
+    ]
     assert len(await claim(db, ids, worker, "b")) == 200
     assert (
         len(await db.fetch(query("complete_jobs"), ids[:100], [1] * 100, [None] * 100, worker))

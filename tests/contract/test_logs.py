@@ -155,8 +155,10 @@ async def test_people_read_one_line_a_record_without_colour_in_a_file(
     (line,) = [line for line in text.splitlines() if "two" in line and "[shop]" in line]
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \[info +\] one\\ntwo", line)
     assert f"job={job_id} tenant=acme type=say attempt=1 worker=" in line
-    (last,) = [line for line in text.splitlines() if "RuntimeError: " in line]
-    assert last.startswith("    RuntimeError: one")  # what a handler says cannot begin a line
+    # What a handler says cannot begin a line: neither of its traceback nor of its job's end.
+    last, failed = [line for line in text.splitlines() if "RuntimeError: " in line]
+    assert last.startswith("    RuntimeError: one")
+    assert "of tenant acme failed in attempt 1 of 1: RuntimeError: one\\ntwo" in failed
 
 
 def test_there_is_colour_on_a_terminal() -> None:

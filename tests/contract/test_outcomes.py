@@ -12,6 +12,19 @@ async def ended(server: Server, job_type: str, **act: Any) -> dict[str, Any]:
     return await server.job_when(job_id, "COMPLETED", "FAILED", "CANCELLED")
 
 
+@pytest.mark.parametrize("job_type", ["act", "act-in-thread", "act-apart"])
+async def test_the_traceback_of_each_failed_attempt_is_kept(server: Server, job_type: str) -> None:
+    job = await ended(server, job_type, do="raise", value="x" * 20_000)
+    assert len(job["errors"]) == 3
+    for one in job["errors"]:
+        assert len(one["traceback"]) <= 16 * 1024
+        assert one["traceback"].rstrip().endswith("xxx"), "the end of it tells what happened"
+    job = await ended(server, job_type, do="raise", value="boom")
+    assert "handlers_for_tests.py" in job["errors"][0]["traceback"]
+    job = await ended(server, job_type, do="fail")
+    assert "traceback" not in job["errors"][0], "a way to end is no accident"
+
+
 @pytest.mark.parametrize("job_type", ["act", "act-in-thread"])
 async def test_an_error_is_retried_until_the_attempts_are_used_up(
     server: Server, job_type: str

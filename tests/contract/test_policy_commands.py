@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 from conftest import Server
 
@@ -55,6 +56,24 @@ async def test_types_and_defaults_have_their_commands_and_mistakes_one_line(serv
     await server.submit([{"tenantId": "acme", "type": "nothing"}])
     code, said = await cli(server, "tenants", "list")
     assert "acme" in said
+
+
+async def test_a_job_is_submitted_from_a_file_or_standard_input_and_for_later(
+    server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "payload.json"
+    file.write_text('{"n": 1}')
+    code, said = await cli(server, "submit", "acme", "echo", f"@{file}", "--run-at", "1h")
+    assert code == 0, said
+    job = await server.job(said.strip())
+    assert job["payload"] == {"n": 1}
+    assert job["runAt"] > job["createdAt"]
+    code, said = await cli(server, "submit", "acme", "echo", "@no-such-file")
+    assert code == 2
+    code, said = await cli(server, "submit", "acme", "echo", "--run-at", "tomorrow")
+    assert (code, "like 30m" in said) == (2, True)
+    code, said = await cli(server, "jobs", "list", "acme", "--status", "pending")
+    assert job["id"] in said, "a pipe gets whole ids"
 
 
 async def test_the_client_reads_and_changes_policies(server: Server) -> None:

@@ -147,6 +147,8 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
     assert "ok   PostgreSQL answers, the schema is current" in await call(
         "check", cwd=tmp_path, settings=urls
     )
+    misspelt = await call("check", cwd=tmp_path, code=1, settings=urls | {"MONOQ_PROT": "1"})
+    assert "FAIL MONOQ_PROT is no setting; is MONOQ_PORT meant?" in misspelt
     await admin.execute("DROP DATABASE bare")
     await admin.close()
 

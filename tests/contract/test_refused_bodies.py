@@ -64,7 +64,7 @@ async def test_a_client_that_looks_up_only_when_all_is_sent_sees_why_it_was_refu
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # it is listened to for a second, in which a busy machine does not send it all
-    monkeypatch.setattr("monoq.api.bounds.LINGER_S", 20.0)
+    monkeypatch.setattr("monoq.api.hypercorn_patches.LINGER_S", 20.0)
     for path in ("/jobs", "/jobs/batch", UNREAD):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         head = (

@@ -88,7 +88,7 @@ async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_l
         await eventually(lambda: db.fetchval("SELECT version = 3 FROM jobs"))
         proxy.cut()
         proxy.delay_down_s = 0
-        await eventually(lambda: "results are written again" in worker.said())
+        await eventually(lambda: "writing results restored" in worker.said())
         await broken.all_ended()
         job = await db.fetchrow(
             "SELECT status, version, claim, attempts, result, jsonb_array_length(errors) FROM jobs"

@@ -269,7 +269,7 @@ async def test_five_that_claim_and_finish_two_that_rescue_and_people_who_cancel_
         if random.random() < 0.5:
             await run(connection, "complete_jobs", job_ids, claims, ["1"] * len(runs), worker)
         else:
-            ends = [[end] * len(runs) for end in ("PENDING", 0, 1, 0, 0, None)]
+            ends = [[end] * len(runs) for end in ("PENDING", 0, 1, 0, 0, None, None)]
             await run(connection, "end_runs", job_ids, claims, *ends, worker)
 
     async def work(one: asyncpg.Connection, other: asyncpg.Connection) -> None:

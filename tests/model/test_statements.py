@@ -264,6 +264,7 @@ class Statements:
             ids,
             claims,
             *(list(column) for column in zip(*ends, strict=True)),
+            [None] * len(ends),
             worker_id,
         )
         for job_id, end in zip(

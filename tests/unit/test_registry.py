@@ -1,11 +1,12 @@
 """How handlers are declared and found."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from monoq import App, Backoff, JobContext
+from monoq import App, Backoff, JobContext, Retry
 from monoq.app.registry import load_app
 from monoq.errors import ConfigError
 
@@ -56,11 +57,13 @@ def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(
 ) -> None:
     (tmp_path / "shop_jobs.py").write_text("import monoq\napp = monoq.App()\n")
     (tmp_path / "broken_jobs.py").write_text("1 / 0\n")
+    (tmp_path / "bad_syntax.py").write_text("a = 1\ndef (:\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     assert isinstance(load_app("shop_jobs:app"), App)
     for path, said in [
-        ("broken_jobs:app", "ZeroDivisionError"),
+        ("broken_jobs:app", r"ZeroDivisionError.*broken_jobs\.py, line 1\)"),
+        ("bad_syntax:app", r"bad_syntax\.py, line 2\)"),
         ("shop_jobs:nothing", "nothing"),
         ("shop_jobs", "expected"),
     ]:
@@ -74,3 +77,19 @@ def test_backoff_grows_and_stays_within_its_bounds() -> None:
     assert all(5 <= Backoff(base=1, max=10).delay(1000) <= 10 for _ in range(100))
     with pytest.raises(ValueError, match="base"):
         Backoff(base=5, max=1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"timeout": "30"}, {"max_attempts": "3"}, {"max_attempts": 2.5}, {"timeout": True}]
+)
+def test_an_option_that_is_no_number_is_named(options: dict[str, Any]) -> None:
+    (option,) = options
+    with pytest.raises(ConfigError, match=f"'work': {option} must be a number"):
+        App().handler("work", **options)(lambda: None)
+
+
+def test_a_retry_takes_its_delay_as_a_snooze_does() -> None:
+    assert Retry(60).delay == 60
+    assert str(Retry(60)) == "retry after 60 s"
+    assert (str(Retry("busy", delay=5)), Retry("busy", delay=5).delay) == ("busy", 5)
+    assert Retry().delay is None

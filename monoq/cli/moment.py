@@ -1,0 +1,26 @@
+"""A point in time, as people type it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class Moment(click.ParamType[datetime]):
+    """A time: RFC 3339 with a zone, or from now on, like 90s, 30m, 2h, 7d."""
+
+    name = "time"
+
+    def convert(self, value: Any, _: Any, __: Any) -> datetime:
+        """Returns it with a time zone."""
+        if value[:-1].isdigit() and value[-1:] in UNITS:
+            return datetime.now(UTC) + timedelta(seconds=int(value[:-1]) * UNITS[value[-1]])
+        try:
+            moment = datetime.fromisoformat(value)
+            if moment.tzinfo is not None:
+                return moment
+        except ValueError:
+            pass
+        raise click.BadParameter(f"{value!r} is neither like 30m nor like 2027-01-31T12:00:00Z")
