@@ -476,7 +476,7 @@ BEGIN
         RETURN;
     END IF;
     SELECT array_agg(DISTINCT jobs.tenant_id::text), array_agg(DISTINCT jobs.type::text) INTO tenants, kinds
-    FROM public.jobs WHERE jobs.id = ANY (asked) AND status = 'PENDING';
+    FROM public.jobs WHERE jobs.id = ANY (asked); -- of whatever status: it may wait again by the time that the locks are there
     FOR bucket IN
         SELECT DISTINCT hashtext(scope::text || name) & 255 FROM public.limit_rooms(tenants, kinds) ORDER BY 1
     LOOP

@@ -8,6 +8,7 @@ from monoq.config import Settings, unknown_variables
 from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import Ready
 from monoq.store.migrate import missing_migrations
+from monoq.store.recount import find_drift
 
 
 class Finding(NamedTuple):
@@ -28,6 +29,17 @@ async def check_all(
         await _database(settings, database_url, migrations),
         await _queue(redis_url),
     ]
+
+
+async def check_counts(database_url: str) -> list[Finding]:
+    """Whether the counts by which limits hold are what a recount of all jobs gives."""
+    try:
+        drift = await find_drift(database_url)
+    except (DatabaseUnavailable, ConfigError) as error:
+        return [Finding(False, str(error))]
+    if drift:
+        return [Finding(False, line) for line in drift]
+    return [Finding(True, "the counts are those of the jobs")]
 
 
 async def _database(settings: Settings, url: str, migrations: Path) -> Finding:

@@ -15,7 +15,7 @@ import click
 import uvloop
 
 from monoq import __version__
-from monoq.cli.check import check_all
+from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
 from monoq.cli.policies import defaults, tenants, types
 from monoq.cli.remote import errors_in_one_line, jobs, submit
@@ -90,7 +90,8 @@ def migrate(**flags: Any) -> None:
 @setting("database_url")
 @setting("redis_url")
 @setting("data_dir")
-def check(**flags: Any) -> None:
+@click.option("--deep", is_flag=True, help="also count all jobs anew")
+def check(deep: bool, **flags: Any) -> None:
     """Check the settings, both engines and the schema; start nothing else. Exit code 0: a start
     would succeed."""
     with errors_in_one_line():
@@ -100,6 +101,8 @@ def check(**flags: Any) -> None:
             findings = uvloop.run(
                 check_all(settings, database_url, redis_url, package_dir("migrations"))
             )
+            if deep and all(finding.ok for finding in findings):
+                findings += uvloop.run(check_counts(database_url))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

@@ -313,3 +313,53 @@ async def test_a_tenant_that_a_limit_holds_stands_in_front_of_nobody(
     await db.execute("SELECT count(monoq_submit('free', 'nothing')) FROM generate_series(1, 300)")
     await eventually(lambda: ended(db, "free"))
     assert await db.fetchval("SELECT max(claim) FROM jobs WHERE tenant_id = 'held'") == 1
+
+
+async def test_a_job_that_waits_again_while_a_claim_waits_for_a_lock_has_a_limit_too(
+    server: Server, db: asyncpg.Connection, database_url: str
+) -> None:
+    """Its tenant had no job that waited when the claim looked for the keys to lock."""
+    await put(server, "/tenants/locked", maxRunning=1)
+    await put(server, "/tenants/full", maxRunning=1)
+    worker = await register(db, "b")
+    (one, again, beside) = [
+        await db.fetchval(
+            "INSERT INTO jobs (tenant_id, type) VALUES ($1, 'b') RETURNING id", tenant
+        )
+        for tenant in ("locked", "full", "full")
+    ]
+    sql = "SELECT id FROM claim_gated_jobs($1, $2, '{b}', '{60000}', false, 4096)"
+    assert [row["id"] for row in await db.fetch(sql, [again], worker)] == [again]
+
+    holder, other = [await asyncpg.connect(database_url) for _ in range(2)]
+    transaction = holder.transaction()
+    await transaction.start()
+    await holder.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('monoq.limits'), hashtext('tenantlocked') & 255)"
+    )
+    claiming = asyncio.create_task(other.fetch(sql, [one, again], worker))
+    await eventually(
+        lambda: db.fetchval(
+            "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+        )
+    )
+    await db.execute(
+        "UPDATE jobs SET status = 'PENDING', worker_id = NULL, deadline_at = NULL WHERE id = $1",
+        again,
+    )
+    await db.execute(
+        "UPDATE jobs SET status = 'RUNNING', worker_id = $2, deadline_at = now() + interval '1 h'"
+        " WHERE id = $1",
+        beside,
+        worker,
+    )
+    await transaction.commit()
+    assert [row["id"] for row in await claiming] == [one]
+    assert (
+        await db.fetchval(
+            "SELECT count(*) FROM jobs WHERE tenant_id = 'full' AND status = 'RUNNING'"
+        )
+        == 1
+    )
+    for connection in (holder, other):
+        await connection.close()

@@ -153,6 +153,23 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
     await admin.close()
 
 
+async def test_a_deep_check_finds_counts_that_differ(
+    tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    urls = {"MONOQ_DATABASE_URL": database_url, "MONOQ_REDIS_URL": redis_url}
+    await db.execute("SELECT monoq_submit('a', 'no-such-handler') FROM generate_series(1, 3)")
+    output = await call("check", "--deep", cwd=tmp_path, settings=urls)
+    assert "ok   the counts are those of the jobs" in output
+    await db.execute(
+        "INSERT INTO job_count_changes (tenant_id, type, status, jobs)"
+        " VALUES ('a', 'no-such-handler', 'RUNNING', 1)"
+    )
+    output = await call("check", "--deep", cwd=tmp_path, code=1, settings=urls)
+    assert "FAIL tenant a, type no-such-handler: 1 RUNNING are counted, 0 are there" in output
+    assert "FAIL all tenants, type no-such-handler: 1 RUNNING are counted" in output
+    assert "FAIL" not in await call("check", cwd=tmp_path, settings=urls), "it does not count"
+
+
 async def test_sigterm_lets_running_jobs_finish_and_gives_waiting_ones_back(
     tmp_path: Path, database_url: str, redis_url: str, db: asyncpg.Connection
 ) -> None:
