@@ -24,7 +24,6 @@ const byId = (id) => document.getElementById(id);
 const url = createUrl();
 const store = createStore();
 const view = createView(store);
-store.spare(view.lists);
 const notice = createNotice(byId("notice"));
 const connection = createConnection(byId("connection"));
 const throughput = createThroughput(byId("throughput"));
@@ -37,8 +36,17 @@ const table = createTable({
   view,
   url,
   snapshot,
-  elements: { body: byId("rows"), empty: byId("empty"), more: byId("more"), shown: byId("shown"), template: byId("row") },
+  elements: {
+    section: byId("jobs"),
+    body: byId("rows"),
+    empty: byId("empty"),
+    more: byId("more"),
+    news: byId("news"),
+    shown: byId("shown"),
+    template: byId("row"),
+  },
 });
+store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
 const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
 const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
@@ -47,7 +55,10 @@ const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("
 const socket = createSocket({
   onState: connection.show,
   onSubscribed({ anew }) {
-    if (anew) store.distrust();
+    if (anew) {
+      store.distrust();
+      view.doubt();
+    }
     snapshot.restart(); // after SUBSCRIBED, so that nothing falls between the list and the stream
     refresh({ anew });
   },

@@ -1,57 +1,74 @@
-// The table of jobs: one keyed row per job of the view, changed in place. It must never be rebuilt, and never be painted more than once a frame.
+// The table of jobs: one keyed row per job of the view, changed in place. It must never be rebuilt, never be painted more than once a frame,
+// and never move a row while a hand is on the list: what comes and goes then waits.
 
 import { clock, count, duration, firstLine, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { createHold } from "./hold.js";
 import { put } from "./text.js";
 
 const MOST_REMEMBERED = 10_000; // changes between two frames; after more of them all rows are looked at
-const MOST_FADING = 10; // rows that leave in one frame; more go at once
 
-export function createTable({ store, view, url, snapshot, elements: { body, empty, more, shown, template } }) {
+export function createTable({ store, view, url, snapshot, elements: { section, body, empty, more, news, shown, template } }) {
   const rows = new Map(); // job id → its row
   const changed = new Set(); // ids since the last frame
   let marked = null;
   let overrun = false; // too many of them: a tab that nobody sees has no frames
+  let settled = null; // the filter whose list, as the server has it, is in the table
+  let released = false; // asked to show what waits, whatever holds
   const paint = oncePerFrame(paintNow);
+  const held = createHold({ section, body, onRelease: paint });
 
   function paintNow() {
     if (overrun) view.rebuild();
     else view.update(Array.from(changed));
-    removeRows();
-    insertRows();
-    for (const id of overrun ? rows.keys() : changed) if (rows.has(id)) paintRow(rows.get(id), store.get(id));
+    if (rows.size > 0 && settled === view.filter && !released && held()) appendRows();
+    else {
+      removeRows();
+      insertRows();
+      released = false;
+      if (view.known) settled = view.filter;
+    }
+    for (const id of overrun ? rows.keys() : changed) if (rows.has(id) && store.get(id)) paintRow(rows.get(id), store.get(id));
     changed.clear();
     overrun = false;
     paintAround();
+    paintNews();
     if (view.thin) snapshot.ask();
   }
 
   function removeRows() {
     const listed = new Set(view.ids);
-    const leaving = Array.from(rows.keys()).filter((id) => !listed.has(id));
-    for (const id of leaving) {
-      const { element } = rows.get(id);
+    for (const [id, { element }] of rows) {
+      if (listed.has(id)) continue;
       rows.delete(id);
-      if (leaving.length > MOST_FADING) element.remove();
-      else fade(element);
+      element.remove();
     }
+  }
+
+  /** While the list holds still: rows below the last one move nothing. */
+  function appendRows() {
+    const last = body.lastElementChild.dataset.jobId;
+    for (const id of view.ids) if (id < last) body.append(addRow(id).element);
   }
 
   /** Rows never move: their order is that of their ids. So one walk puts the new ones in place. */
   function insertRows() {
     let next = body.firstElementChild;
     for (const id of view.ids) {
-      while (next?.hasAttribute("data-leaving")) next = next.nextElementSibling;
       const row = rows.get(id);
       if (row && row.element === next) {
         next = next.nextElementSibling;
         continue;
       }
-      const made = createRow(id);
-      rows.set(id, made);
-      paintRow(made, store.get(id));
-      body.insertBefore(made.element, next);
+      body.insertBefore(addRow(id).element, next);
     }
+  }
+
+  function addRow(id) {
+    const row = createRow(id);
+    rows.set(id, row);
+    paintRow(row, store.get(id));
+    return row;
   }
 
   function createRow(id) {
@@ -67,6 +84,7 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
 
   function paintRow(row, job) {
     if (row.element.dataset.status !== job.status) row.element.dataset.status = job.status;
+    row.element.toggleAttribute("data-gone", job.hidden);
     put(row.status, job.status);
     put(row.type, job.type, job.type);
     put(row.attempts, String(job.attempts ?? ""), job.maxAttempts ? `of at most ${job.maxAttempts}` : "");
@@ -84,6 +102,13 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
     empty.hidden = view.ids.length > 0 || !view.known;
     const { tenantId, status, type } = view.filter;
     put(empty, `No ${[status, type].filter(Boolean).join(" ")} jobs of ${tenantId}.`.replace(/ {2,}/g, " "));
+  }
+
+  /** The button keeps its place while it is not seen: the rows must not move when it comes. */
+  function paintNews() {
+    const waiting = view.ids.filter((id) => !rows.has(id)).length;
+    put(news, waiting ? `${count(waiting)}${waiting === view.limit ? " or more" : ""} new` : "");
+    news.classList.toggle("nothing", waiting === 0);
   }
 
   function paintRunning() {
@@ -110,6 +135,12 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
     url.set({ job: row.dataset.jobId });
   });
 
+  news.addEventListener("click", () => {
+    released = true;
+    scrollTo({ top: 0 });
+    paint();
+  });
+
   more.addEventListener("click", () => {
     more.disabled = true;
     view.grow();
@@ -126,7 +157,10 @@ export function createTable({ store, view, url, snapshot, elements: { body, empt
       rows.get(marked)?.element.removeAttribute("aria-current");
       marked = jobId;
       rows.get(marked)?.element.setAttribute("aria-current", "true");
+      paint();
     },
+
+    has: (jobId) => rows.has(jobId),
 
     /** Back to the row that led away. */
     focus: (jobId) => rows.get(jobId)?.element.querySelector("a").focus({ preventScroll: true }),
@@ -139,14 +173,4 @@ function noteOf(job) {
     return `due ${clock(job.runAt)}${job.error ? ` · ${job.error}` : ""}`;
   }
   return job.error ?? "";
-}
-
-/** Takes a row out of the list, gently: it is no longer anybody's row. */
-function fade(element) {
-  delete element.dataset.testid;
-  delete element.dataset.jobId;
-  element.dataset.leaving = "";
-  element.setAttribute("aria-hidden", "true");
-  element.addEventListener("animationend", () => element.remove());
-  setTimeout(() => element.remove(), 1_000); // no animation runs where motion is reduced, or in a hidden tab
 }

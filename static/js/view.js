@@ -28,6 +28,12 @@ export function createView(store) {
     rebuild();
   }
 
+  /** The server's list may be another one than was read. */
+  function doubt() {
+    filter = { ...filter };
+    known = false;
+  }
+
   function rebuild() {
     ids = Array.from(store.values()).filter(matches).map((job) => job.id).sort().reverse(); // prettier-ignore
     trim();
@@ -89,6 +95,7 @@ export function createView(store) {
     },
     lists: (id) => ids[position(ids, id)] === id,
     setFilter,
+    doubt,
     rebuild,
     update,
     confirm,

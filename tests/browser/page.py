@@ -38,6 +38,10 @@ class Dashboard:
         await self.open(**query)
         await self.is_live()
 
+    async def open_form(self) -> None:
+        await self.part("new-job").click()
+        await expect(self.part("new-submit")).to_be_visible()
+
     async def is_live(self) -> None:
         await expect(self.part("connection")).to_contain_text("Live")
 

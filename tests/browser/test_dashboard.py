@@ -4,6 +4,7 @@ import json
 import re
 
 import asyncpg
+import pytest
 from conftest import Server
 from playwright.async_api import expect
 
@@ -19,6 +20,7 @@ async def test_a_job_created_by_clicking_is_seen_pending_running_and_completed_w
 ) -> None:
     await dashboard.open_live(tenant=TENANT)
     await dashboard.page.evaluate(WATCH_STATUSES)
+    await dashboard.open_form()
     await expect(dashboard.part("new-type")).to_have_value("sleep")
     assert json.loads(await dashboard.part("new-payload").input_value()) == {"delayMs": 3000}
     await dashboard.part("new-delayMs").fill("2000")  # so long that it is surely painted as PENDING
@@ -127,6 +129,7 @@ async def test_hostile_text_is_shown_as_text(dashboard: Dashboard, server: Serve
     for part in ("details-payload", "details-result"):
         await expect(dashboard.part(part)).to_contain_text(json.dumps(HOSTILE))
     await dashboard.part("details-close").click()
+    await dashboard.open_form()
     await dashboard.part("new-tenant").fill(HOSTILE)
     await dashboard.part("new-type").fill(HOSTILE)
     await dashboard.part("new-submit").click()
@@ -187,6 +190,7 @@ async def test_what_the_server_refuses_is_shown_at_the_field_it_names(dashboard:
         "request", lambda request: sent.append(request.method) if request.method == "POST" else None
     )
     await dashboard.open_live(tenant=TENANT)
+    await dashboard.open_form()
     await dashboard.part("new-payload").fill('{"delayMs": ')
     await dashboard.part("new-submit").click()
     await expect(dashboard.part("error-payload")).to_contain_text("not JSON")
@@ -213,6 +217,7 @@ async def test_what_the_server_refuses_is_shown_at_the_field_it_names(dashboard:
 async def test_numbers_are_sent_and_shown_as_they_were_written(dashboard: Dashboard) -> None:
     dashboard.expected.append("status of 400")
     await dashboard.open_live(tenant=TENANT)
+    await dashboard.open_form()
     await dashboard.part("new-type").fill("echo")
     # a browser would round it, and then it could be stored
     await dashboard.part("new-payload").fill('{"big": 9007199254740993}')
@@ -284,6 +289,7 @@ async def test_the_keyboard_opens_and_closes_details_and_a_slash_in_a_field_stay
     await dashboard.page.keyboard.press("Escape")
     await expect(dashboard.part("details")).to_be_hidden()
     await expect(link).to_be_focused()
+    await dashboard.open_form()
     await dashboard.part("new-type").fill("a")
     await dashboard.page.keyboard.type("/b")
     await expect(dashboard.part("new-type")).to_have_value("a/b")
@@ -303,3 +309,31 @@ async def test_the_page_fits_a_phone(dashboard: Dashboard, server: Server) -> No
     await dashboard.part("details-close").click()
     await expect(dashboard.part("details")).to_be_hidden()
     assert await dashboard.page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1600])
+async def test_the_columns_fit_their_card_and_the_worker_and_error_are_readable(
+    dashboard: Dashboard, server: Server, width: int
+) -> None:
+    (job_id,) = await server.submit(echoes(1))
+    await dashboard.page.set_viewport_size({"width": width, "height": 800})
+    for query in ({}, {"job": job_id}):
+        await dashboard.open_live(tenant=TENANT, **query)
+        await dashboard.has_status(job_id, "COMPLETED")
+        await expect(dashboard.part("new-job")).to_be_visible()
+        card = await dashboard.page.locator("#jobs").bounding_box()
+        note = await dashboard.row(job_id).locator(".c-note").bounding_box()
+        assert card
+        assert note
+        assert note["width"] >= 160
+        assert note["x"] + note["width"] <= card["x"] + card["width"]
+        assert await dashboard.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_the_first_job_is_high_up_on_a_phone(dashboard: Dashboard, server: Server) -> None:
+    (job_id,) = await server.submit(echoes(1))
+    await dashboard.page.set_viewport_size({"width": 390, "height": 844})
+    await dashboard.open_live(tenant=TENANT)
+    row = await dashboard.row(job_id).bounding_box()
+    assert row
+    assert row["y"] < 320

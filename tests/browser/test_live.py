@@ -78,6 +78,8 @@ async def test_the_page_heals_after_a_lost_connection(
     line.cut = True
     await line.drop(code)
     await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
+    numbers = dashboard.part("count-ALL").locator(".number")
+    await expect(numbers).to_have_css("opacity", "0.5")  # they are old, and look so
     lists: list[str] = []
     dashboard.page.on(
         "request", lambda request: lists.append(request.url) if "/jobs?" in request.url else None
@@ -95,6 +97,7 @@ async def test_the_page_heals_after_a_lost_connection(
     await dashboard.count_is("CANCELLED", 1)
     (later,) = await server.submit(echoes(1))
     await dashboard.has_status(later, "COMPLETED")
+    await expect(numbers).to_have_css("opacity", "1")
     assert not lists, "what was missed comes by the cursor"
     assert line.connected == 2
     assert await dashboard.page.evaluate("window.firstDocument")
