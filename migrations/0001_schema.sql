@@ -368,58 +368,86 @@ BEGIN
     END LOOP;
 END $$;
 
--- How many jobs of these tenants and types may start now, a row for each that has a limit: `room`; by which limit it is held, if that is 0;
--- and when its rate lets the next one start. Exact for whoever holds the locks of these keys (claim_gated_jobs); a hint for everybody else.
-CREATE FUNCTION limit_rooms(tenants text[], types text[])
-RETURNS TABLE (scope policy_scope, name text, room bigint, held_by text, next_start_at timestamptz, rate double precision)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_hashjoin = on AS $$
+-- Those of these tenants and types whose starts are limited, and how.
+CREATE FUNCTION limits_of(tenants text[], types text[])
+RETURNS TABLE (scope policy_scope, name text, max_running double precision, rate double precision, burst double precision,
+               paused double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = on SET enable_nestloop = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH whole AS MATERIALIZED (
-        SELECT * FROM public.policy_of('default', '')
-    ), keys AS MATERIALIZED (
-        SELECT 'tenant'::public.policy_scope AS scope, tenant.name COLLATE "C" AS name,
-               coalesce(own.max_running, whole.max_running) AS max_running, coalesce(own.rate, whole.rate) AS rate,
+    WITH asked AS (
+        SELECT 'tenant'::public.policy_scope AS scope, tenant.name COLLATE "C" AS name FROM unnest(tenants) AS tenant (name)
+        UNION ALL
+        SELECT 'type', type.name COLLATE "C" FROM unnest(types) AS type (name)
+    ), own AS MATERIALIZED (
+        SELECT fields.scope, fields.name,
+               max(value) FILTER (WHERE field = 'max_running') AS max_running, max(value) FILTER (WHERE field = 'rate') AS rate,
+               max(value) FILTER (WHERE field = 'burst') AS burst, max(value) FILTER (WHERE field = 'paused') AS paused
+        FROM (SELECT policies.scope, policies.name, field,
+                     CASE WHEN until IS NULL OR until > clock_timestamp() THEN policies.value ELSE afterwards END AS value
+              FROM public.policies
+              WHERE policies.scope = 'tenant' AND policies.name = ANY (tenants) OR policies.scope = 'type' AND policies.name = ANY (types)) AS fields
+        GROUP BY fields.scope, fields.name
+    ), limits AS (
+        SELECT asked.scope, asked.name, coalesce(own.max_running, whole.max_running) AS max_running, coalesce(own.rate, whole.rate) AS rate,
                CASE WHEN own.rate IS NULL THEN coalesce(own.burst, whole.burst) ELSE own.burst END AS burst,
                coalesce(own.paused, whole.paused) AS paused
-        FROM unnest(tenants) AS tenant (name)
-             LEFT JOIN whole ON true
-             CROSS JOIN LATERAL public.policy_of('tenant', tenant.name) AS own
-        UNION ALL
-        SELECT 'type', type.name COLLATE "C", own.max_running, own.rate, own.burst, own.paused
-        FROM unnest(types) AS type (name) CROSS JOIN LATERAL public.policy_of('type', type.name) AS own
-    ), gated AS MATERIALIZED (
-        SELECT keys.*, rate_states.next_start_at AS due_at, greatest(coalesce(keys.burst, ceil(keys.rate)), 1) AS bucket
-        FROM keys LEFT JOIN public.rate_states ON (rate_states.scope, rate_states.name) = (keys.scope, keys.name)
-        WHERE coalesce(keys.max_running, keys.rate) IS NOT NULL OR keys.paused > 0
+        FROM asked LEFT JOIN own ON own.scope = asked.scope AND own.name = asked.name
+             LEFT JOIN public.policy_of('default', '') AS whole ON asked.scope = 'tenant'
+    )
+    SELECT * FROM limits WHERE coalesce(limits.max_running, limits.rate) IS NOT NULL OR limits.paused > 0;
+END $$;
+
+-- How many jobs of these tenants and types may start now, a row for each that has a limit: `room`; by which limit it is held, if that is 0;
+-- and when its rate lets the next one start. Exact for whoever holds the locks of these keys (claim_gated_jobs); a hint for everybody else.
+-- The changes of counts are joined by a hash: `= ANY` of a hundred names, or a nested loop, which the planner takes for the few rows that it
+-- expects, would compare each of them with each change.
+CREATE FUNCTION limit_rooms(tenants text[], types text[])
+RETURNS TABLE (scope policy_scope, name text, room bigint, held_by text, next_start_at timestamptz, rate double precision)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = on SET enable_nestloop = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH gated AS MATERIALIZED (
+        SELECT limits.*, rate_states.next_start_at AS due_at, greatest(coalesce(limits.burst, ceil(limits.rate)), 1) AS bucket
+        FROM public.limits_of(tenants, types) AS limits
+             LEFT JOIN public.rate_states ON limits.rate IS NOT NULL AND rate_states.scope = limits.scope AND rate_states.name = limits.name
     ), capped AS MATERIALIZED (
-        SELECT array_agg(name) FILTER (WHERE scope = 'tenant') AS tenants, array_agg(name) FILTER (WHERE scope = 'type') AS types
-        FROM gated WHERE max_running IS NOT NULL
+        SELECT gated.scope, gated.name FROM gated WHERE max_running IS NOT NULL
     ), running AS MATERIALIZED (
-        SELECT 'tenant'::public.policy_scope AS scope, parts.tenant_id AS name, sum(parts.jobs) AS jobs
-        FROM (SELECT tenant_id, jobs FROM public.job_counts
-              WHERE status = 'RUNNING' AND tenant_id = ANY ((SELECT capped.tenants FROM capped)::text[])
+        SELECT parts.scope, parts.name, sum(parts.jobs) AS jobs
+        FROM (SELECT capped.scope, capped.name, counted.jobs
+              FROM capped, LATERAL (
+                  SELECT jobs FROM public.job_counts WHERE tenant_id = capped.name AND status = 'RUNNING' OFFSET 0
+              ) AS counted
+              WHERE capped.scope = 'tenant'
               UNION ALL
-              SELECT tenant_id, jobs FROM public.job_count_changes
-              WHERE status = 'RUNNING' AND tenant_id = ANY ((SELECT capped.tenants FROM capped)::text[])) AS parts
-        GROUP BY parts.tenant_id
-        UNION ALL
-        SELECT 'type', parts.type, sum(parts.jobs)
-        FROM (SELECT type, jobs FROM public.job_totals
-              WHERE status = 'RUNNING' AND type = ANY ((SELECT capped.types FROM capped)::text[])
+              SELECT capped.scope, capped.name, changes.jobs
+              FROM public.job_count_changes AS changes JOIN capped ON capped.scope = 'tenant' AND capped.name = changes.tenant_id
+              WHERE changes.status = 'RUNNING'
               UNION ALL
-              SELECT type, jobs FROM public.job_count_changes
-              WHERE status = 'RUNNING' AND type = ANY ((SELECT capped.types FROM capped)::text[])) AS parts
-        GROUP BY parts.type
+              SELECT capped.scope, capped.name, counted.jobs
+              FROM capped, LATERAL (
+                  SELECT jobs FROM public.job_totals WHERE type = capped.name AND status = 'RUNNING' OFFSET 0
+              ) AS counted
+              WHERE capped.scope = 'type'
+              UNION ALL
+              SELECT capped.scope, capped.name, changes.jobs
+              FROM public.job_count_changes AS changes JOIN capped ON capped.scope = 'type' AND capped.name = changes.type
+              WHERE changes.status = 'RUNNING') AS parts
+        GROUP BY parts.scope, parts.name
     ), rooms AS (
         SELECT gated.scope, gated.name, gated.rate, gated.due_at - (bucket - 1) / gated.rate * interval '1 s' AS next_start_at,
                CASE WHEN paused > 0 THEN 0 END AS by_pause,
                CASE WHEN max_running IS NOT NULL THEN greatest(max_running - coalesce(running.jobs, 0)::float8, 0) END AS by_cap,
                -- Up to `bucket` starts at once, then one each 1 / rate seconds. The millionth is for what rounding takes.
-               CASE WHEN gated.rate IS NOT NULL THEN greatest(floor(bucket - gated.rate * greatest(extract(epoch FROM due_at - clock_timestamp())::float8, 0) + 1e-6), 0) END
-                   AS by_rate
-        FROM gated LEFT JOIN running ON (running.scope, running.name) = (gated.scope, gated.name)
+               CASE WHEN gated.rate IS NOT NULL
+                    THEN greatest(floor(bucket - gated.rate * greatest(extract(epoch FROM due_at - clock_timestamp())::float8, 0) + 1e-6), 0)
+               END AS by_rate
+        FROM gated LEFT JOIN running ON running.scope = gated.scope AND running.name = gated.name
     )
     SELECT rooms.scope, rooms.name, least(by_pause, by_cap, by_rate)::bigint,
            CASE WHEN by_pause = 0 THEN 'paused' WHEN by_cap = 0 THEN 'maxRunning' WHEN by_rate = 0 THEN 'rate' END,
@@ -429,7 +457,8 @@ END $$;
 
 -- Those of these jobs, in their order, for which their tenant and their type have room.
 CREATE FUNCTION jobs_with_room(asked uuid[], types text[], suspects boolean, tenants text[], kinds text[]) RETURNS uuid[]
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_hashjoin = on AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_hashjoin = on SET enable_nestloop = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN ARRAY(
@@ -466,9 +495,13 @@ RETURNS TABLE (id uuid, tenant_id text, type text, payload jsonb, claim int, att
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    tenants text[];
-    kinds   text[];
-    bucket  int;
+    tenants   text[];
+    kinds     text[];
+    scopes    public.policy_scope[];
+    names     text[];
+    rates     double precision[];
+    bucket    int;
+    startable uuid[] := asked;
 BEGIN
     PERFORM FROM public.claim_gate FOR KEY SHARE;
     PERFORM FROM public.workers WHERE workers.id = worker AND expires_at > now() AND NOT declared_lost FOR KEY SHARE;
@@ -477,20 +510,23 @@ BEGIN
     END IF;
     SELECT array_agg(DISTINCT jobs.tenant_id::text), array_agg(DISTINCT jobs.type::text) INTO tenants, kinds
     FROM public.jobs WHERE jobs.id = ANY (asked); -- of whatever status: it may wait again by the time that the locks are there
+    SELECT array_agg(limits.scope), array_agg(limits.name), array_agg(limits.rate) INTO scopes, names, rates
+    FROM public.limits_of(tenants, kinds) AS limits;
     FOR bucket IN
-        SELECT DISTINCT hashtext(scope::text || name) & 255 FROM public.limit_rooms(tenants, kinds) ORDER BY 1
+        SELECT DISTINCT hashtext(scope::text || name) & 255 FROM unnest(scopes, names) AS keys (scope, name) ORDER BY 1
     LOOP
         PERFORM pg_advisory_xact_lock(hashtext('monoq.limits'), bucket);
     END LOOP;
+    IF names IS NOT NULL THEN
+        startable := public.jobs_with_room(asked, types, suspects, tenants, kinds);
+    END IF;
     RETURN QUERY
-    WITH rooms AS MATERIALIZED (
-        SELECT * FROM public.limit_rooms(tenants, kinds)
-    ), moment AS MATERIALIZED (
+    WITH moment AS MATERIALIZED (
         SELECT clock_timestamp() AS at -- after the wait for the locks: now() would be before it
     ), due AS MATERIALIZED (
         SELECT jobs.ctid
         FROM public.jobs
-        WHERE jobs.id = ANY (public.jobs_with_room(asked, types, suspects, tenants, kinds)) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
+        WHERE jobs.id = ANY (startable) AND array_position(types, jobs.type::text) IS NOT NULL AND jobs.status = 'PENDING' AND jobs.run_at <= now()
           AND (jobs.crashes + jobs.deaths > 0) = suspects
         ORDER BY jobs.id
         FOR UPDATE SKIP LOCKED
@@ -508,9 +544,10 @@ BEGIN
         SELECT 'type', claimed.type::text, count(*) FROM claimed GROUP BY 2
     ), counted AS (
         INSERT INTO public.rate_states AS states (scope, name, next_start_at)
-        SELECT rooms.scope, rooms.name, moment.at + started.n / rooms.rate * interval '1 s'
-        FROM started JOIN rooms ON (rooms.scope, rooms.name) = (started.scope, started.name), moment
-        WHERE rooms.rate IS NOT NULL
+        SELECT keys.scope, keys.name, moment.at + started.n / keys.rate * interval '1 s'
+        FROM unnest(scopes, names, rates) AS keys (scope, name, rate)
+             JOIN started ON started.scope = keys.scope AND started.name = keys.name, moment
+        WHERE keys.rate IS NOT NULL
         ON CONFLICT (scope, name) DO UPDATE
         SET next_start_at = greatest(states.next_start_at, (SELECT moment.at FROM moment))
                             + (excluded.next_start_at - (SELECT moment.at FROM moment))
@@ -526,7 +563,7 @@ END $$;
 -- migrate: rollback
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
-              limit_rooms(text[], text[]), policy_of(policy_scope, text);
+              limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);
 DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
