@@ -1,5 +1,5 @@
-"""Submitting: insert → commit → answer → push and publish. An id is handed out only after its row is
-committed; what follows the answer is a hint, never an error."""
+"""Submitting: insert → commit → answer → push and publish. An id is handed out only after its row
+is committed; what follows the answer is a hint, never an error."""
 
 import asyncio
 import logging

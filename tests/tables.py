@@ -15,7 +15,8 @@ DIFFER = """
     WHERE run_at > now()
        OR NOT EXISTS (SELECT FROM jobs
                       WHERE status = 'PENDING'
-                        AND (id, run_at, priority, crashes + deaths > 0, tenant_id::text, type::text)
+                        AND (id, run_at, priority, crashes + deaths > 0, tenant_id::text,
+                             type::text)
                             = (said.id, said.run_at, said.priority, said.suspect, said.tenant_id,
                                said.type))
     UNION ALL
@@ -44,17 +45,21 @@ DIFFER = """
     UNION ALL
     SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)
     FROM (SELECT tenant_id, type, status, sum(jobs) AS jobs
-          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts GROUP BY 1, 2, 3) AS counted
-         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, type::text COLLATE "C" AS type, status, count(*) AS jobs
+          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts
+          GROUP BY 1, 2, 3) AS counted
+         FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, type::text COLLATE "C" AS type,
+                           status, count(*) AS jobs
                     FROM jobs GROUP BY 1, 2, 3) AS truth
          USING (tenant_id, type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
     UNION ALL
     SELECT format('%s in total of %s jobs', counted.jobs, status)
     FROM (SELECT type, status, sum(jobs) AS jobs
-          FROM (SELECT type, status, jobs FROM job_totals UNION ALL SELECT type, status, jobs FROM job_count_changes) AS parts
+          FROM (SELECT type, status, jobs FROM job_totals
+                UNION ALL SELECT type, status, jobs FROM job_count_changes) AS parts
           GROUP BY 1, 2) AS counted
-         FULL JOIN (SELECT type::text COLLATE "C" AS type, status, count(*) AS jobs FROM jobs GROUP BY 1, 2) AS truth
+         FULL JOIN (SELECT type::text COLLATE "C" AS type, status, count(*) AS jobs
+                    FROM jobs GROUP BY 1, 2) AS truth
          USING (type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
 """

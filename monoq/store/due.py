@@ -221,7 +221,7 @@ def _rooms_of_types(
     rooms: Mapping[tuple[Scope, str], Room],
     weight: Callable[[str], float],
 ) -> dict[tuple[str, str], int]:
-    """How many jobs of a tenant and a type with a limit may start: a share of its room, by weight."""
+    """How many jobs of a pair may start whose type has a limit: a share of its room, by weight."""
     of_pairs: dict[tuple[str, str], int] = {}
     for (scope, job_type), room in rooms.items():
         if scope is Scope.TYPE:

@@ -26,6 +26,7 @@ async def find_drift(url: str) -> list[str]:
         connection.terminate()
     return [
         f"{'all tenants' if row['tenant_id'] is None else 'tenant ' + row['tenant_id']},"
-        f" type {row['type']}: {row['counted']} {row['status']} are counted, {row['jobs']} are there"
+        f" type {row['type']}: {row['counted']} {row['status']} are counted,"
+        f" {row['jobs']} are there"
         for row in rows
     ]

@@ -99,8 +99,8 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
 
 
 def unexpected(run: Run, error: BaseException) -> Ending:
-    """Not even `end_of` could tell how the run ended: the policy of the handler fails, for one. Asks
-    nothing of the handler."""
+    """Not even `end_of` could tell how the run ended: its handler's own policy fails, for one.
+    Asks nothing of the handler."""
     log.error("how job %s of type %s ended cannot be told", run.id, run.type, exc_info=error)
     text = codec.clean_text(_described(error))
     if run.attempt >= run.max_attempts:

@@ -214,8 +214,8 @@ class Executor(Service):
         if blocked_s > BLOCKING_S and culprit and not culprit.blocking_told:
             culprit.blocking_told = True
             log.warning(
-                "the async handler of %s has blocked its event loop for %.1f s (job %s); other async "
-                "jobs wait. Make it a plain `def`, which runs in a thread, or isolated=True",
+                "the async handler of %s has blocked its event loop for %.1f s (job %s); other "
+                "async jobs wait. Make it a plain `def`, which runs in a thread, or isolated=True",
                 culprit.type,
                 blocked_s,
                 culprit.id,
@@ -224,7 +224,7 @@ class Executor(Service):
             self._replace_loop(None)
 
     def _replace_loop(self, culprit: Run | None) -> None:
-        """A loop that is stuck is left to itself. Its other jobs are nobody's fault: they go back."""
+        """A loop that is stuck is left to itself. Its other jobs are innocent: they go back."""
         log.error(
             "the event loop of the handlers is stuck%s; another takes its place",
             f" in the handler of {culprit.type}, job {culprit.id}" if culprit else "",

@@ -10,8 +10,8 @@ from monoq.worker.run import Run
 
 
 class Slots:
-    """Never more than `size` runs of a pool. A job that came back while its first run is being settled
-    is here twice."""
+    """Never more than `size` runs of a pool. A job that came back while its first run is being
+    settled is here twice."""
 
     def __init__(self, size: int) -> None:
         self._size = size

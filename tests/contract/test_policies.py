@@ -20,7 +20,8 @@ SELECT max(running) FROM (
     SELECT sum(n) OVER (ORDER BY at, n) AS running
     FROM (SELECT started_at AS at, 1 AS n FROM jobs WHERE tenant_id = $1 AND started_at IS NOT NULL
           UNION ALL
-          SELECT finished_at, -1 FROM jobs WHERE tenant_id = $1 AND finished_at IS NOT NULL) AS moves
+          SELECT finished_at, -1 FROM jobs WHERE tenant_id = $1 AND finished_at IS NOT NULL
+    ) AS moves
 ) AS counted"""
 
 
@@ -272,7 +273,8 @@ async def test_a_claim_that_has_not_seen_the_first_policy_yet_is_waited_for(
     setting = asyncio.create_task(put(server, "/tenants/t", maxRunning=1))
     await eventually(
         lambda: db.fetchval(
-            "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'claim_gate'::regclass"
+            "SELECT count(*) > 0 FROM pg_locks"
+            " WHERE NOT granted AND relation = 'claim_gate'::regclass"
         )
     )
     assert not setting.done()

@@ -133,7 +133,7 @@ class World(Engines):
         return cast(Member, await eventually(busy))
 
     async def is_up(self, member: Member) -> None:
-        """Returns when it serves. A start is a second of computing, which a busy machine stretches."""
+        """Returns when it serves. A start is a second of CPU, which a busy machine stretches."""
         if member.role == "api":
 
             async def healthy() -> bool:

@@ -1,5 +1,5 @@
-"""What users import has types: a small module of theirs passes `mypy --strict`, and its mistakes are
-found."""
+"""What users import has types: a small module of theirs passes `mypy --strict`, and its mistakes
+are found."""
 
 import os
 import subprocess
