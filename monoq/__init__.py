@@ -17,7 +17,7 @@ from monoq.errors import (
     ServerUnreachable,
 )
 from monoq.job import NewJob, Status
-from monoq.submit import Submitted, submit
+from monoq.submitting.insert import Submitted, submit
 
 if TYPE_CHECKING:
     from monoq.client.client import Client

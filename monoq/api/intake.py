@@ -16,7 +16,7 @@ from monoq.api.schemas import read_batch, read_job
 from monoq.app.registry import App
 from monoq.job import NewJob
 from monoq.process.timeout import SharedTimeout
-from monoq.submit import Submitter
+from monoq.submitting.submitter import Submitter
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]

@@ -14,9 +14,9 @@ from monoq.job import Status, job_json
 from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
-from monoq.pusher import Pusher, Stored
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
+from monoq.submitting.pusher import Pusher, Stored
 
 
 def jobs_blueprint(

@@ -1,4 +1,5 @@
-"""The shape of a policy in JSON, and its way into values of ours. A field that is wrong is named."""
+"""The shape of a policy in JSON, and its way into values of ours. A field that is wrong is
+named."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar

@@ -14,7 +14,7 @@ from monoq.bench.connection import Connection
 from monoq.bench.system import System, peak_memory_mb
 from monoq.errors import MonoqError
 from monoq.job import NewJob
-from monoq.submit import submit
+from monoq.submitting.insert import submit
 
 BULK = 1000
 CONCURRENT = 32

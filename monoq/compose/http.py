@@ -27,13 +27,13 @@ from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.process.service import Service
-from monoq.pusher import Pusher
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
 from monoq.store.stream import StreamStore
-from monoq.submit import LANES, Submitter
+from monoq.submitting.pusher import Pusher
+from monoq.submitting.submitter import LANES, Submitter
 
 ServeHttp = Callable[[Guard, Sockets], Service]
 

@@ -22,7 +22,8 @@ RETRY_S = 0.25
 
 
 class Payloads(Service):
-    """`start` gets runs whose payload is there; `give_back` those for which there is no memory now."""
+    """`start` gets runs whose payload is there; `give_back` those for which there is no memory
+    now."""
 
     name = "payloads"
 

@@ -1,4 +1,5 @@
-"""The jobs in hand, from the claim until Postgres has acknowledged their end. It must forget none."""
+"""The jobs in hand, from the claim until Postgres has acknowledged their end. It must forget
+none."""
 
 import asyncio
 from collections import Counter, deque

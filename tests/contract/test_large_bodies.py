@@ -18,7 +18,7 @@ from faults.member import free_port
 from contract.processes import healthy, running
 from monoq.api import intake
 
-submitting = importlib.import_module("monoq.submit")  # monoq has a function of this name
+submitting = importlib.import_module("monoq.submitting.submitter")
 MB = 1024 * 1024
 
 

@@ -1,4 +1,5 @@
-"""Policies of tenants and types: what they say, that they hold exactly, and that nobody else pays."""
+"""Policies of tenants and types: what they say, that they hold exactly, and that nobody else
+pays."""
 
 import asyncio
 import time

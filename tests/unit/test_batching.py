@@ -1,4 +1,5 @@
-"""Batches of what arrives one by one: nothing is lost, nothing is flushed twice, nobody lone waits."""
+"""Batches of what arrives one by one: nothing is lost, nothing is flushed twice, nobody lone
+waits."""
 
 import asyncio
 import time

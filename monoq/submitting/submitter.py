@@ -7,9 +7,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
-
-import asyncpg
 
 from monoq.errors import (
     DatabaseUnavailable,
@@ -26,11 +23,12 @@ from monoq.process import failpoint
 from monoq.process.batching import Batches
 from monoq.process.service import Service
 from monoq.process.timeout import SharedTimeout
-from monoq.pusher import Pusher, Stored
 from monoq.store.counts import CountStore
-from monoq.store.database import Database, Queryable, is_of_the_input
+from monoq.store.database import Database, is_of_the_input
 from monoq.store.drains import Drains
 from monoq.store.jobs import JobStore
+from monoq.submitting.insert import Submitted, submit
+from monoq.submitting.pusher import Pusher, Stored
 
 log = logging.getLogger(__name__)
 
@@ -44,47 +42,6 @@ LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next 
 # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 RETRY_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of a submit. `created` is false if the idempotency key brought back an earlier
-    job."""
-
-    id: UUID
-    created: bool
-
-
-async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
-    """Stores jobs through your own asyncpg connection, inside its transaction if there is one;
-    returns one result per job, in order.
-
-    They run after your commit: the stager finds them within about a quarter of a second. Raises
-    IdempotencyConflict if a key was used with another request.
-    """
-    store = JobStore(connection)
-    created = await store.insert_jobs(jobs)
-    if len(created) == len(jobs):
-        return [Submitted(job.id, True) for job in jobs]
-    found = await store.find_submitted([job for job in jobs if job.id not in created])
-    by_key = {(row["tenant_id"], row["idempotency_key"]): row for row in found}
-    # An id that was in place already is ours: the first try of this insert was committed though its
-    # answer was lost.
-    created |= {row["id"] for row in found}
-    return [
-        Submitted(job.id, True) if job.id in created else _repeat_of(job, by_key) for job in jobs
-    ]
-
-
-def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]) -> Submitted:
-    row = by_key.get((job.tenant_id, job.idempotency_key))
-    if row is None:  # deleted between the two statements: nothing of it is known any more
-        raise DatabaseUnavailable("the job with this idempotency key was just deleted")
-    if row["request_hash"] != job.request_hash:
-        raise IdempotencyConflict(
-            f"the idempotency key {job.idempotency_key!r} was used with another request"
-        )
-    return Submitted(row["id"], False)
 
 
 @dataclass(slots=True)
