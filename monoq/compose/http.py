@@ -7,6 +7,7 @@ from typing import cast
 
 from monoq.api.application import create_quart
 from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
@@ -30,6 +31,7 @@ from monoq.process.service import Service
 from monoq.pusher import Pusher
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
+from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
 from monoq.store.stream import StreamStore
@@ -91,6 +93,7 @@ def api_services(
             jobs_blueprint(
                 store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
             ),
+            explain_blueprint(explainer=Explainer(database)),
             tenants_blueprint(counts=CountStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
