@@ -11,7 +11,7 @@ from monoq.policy import Scope
 from monoq.store.database import Queryable, Row, query
 
 MAX_HOLDERS = 5
-MAX_LOOKED_AT = 2000  # jobs that workers took
+MAX_LOOKED_AT = 1000  # jobs that workers took
 MAX_AHEAD = 1000
 MAX_CHANGES = 100
 MAX_TENANTS = 3
@@ -95,7 +95,10 @@ class Explainer:
         )
         slots = sum(place.size for place in places)
         by_tenant = _taken(places, taken)
-        if (used := sum(by_tenant.values())) >= slots:
+        used = sum(by_tenant.values())
+        if used < slots and taken and taken[0]["looked_at"] == MAX_LOOKED_AT:
+            used = await self._count_taken(places)  # more run than were looked at
+        if used >= slots:
             return {
                 "code": "slots",
                 "pool": places[0].pool,
@@ -107,6 +110,16 @@ class Explainer:
                 ],
             }
         return await self._place(job_id, job, places)
+
+    async def _count_taken(self, places: Sequence["_Place"]) -> int:
+        """How many slots are taken, by the counts of types: too many if other workers run these
+        types as well."""
+        counted = await self._database.fetch(query("count_types"))
+        return sum(
+            row["running"]
+            for row in counted
+            if any(_pool_of(one.worker, row["type"], False) == one.pool for one in places)
+        )
 
     async def _place(self, job_id: UUID, job: Row, places: Sequence["_Place"]) -> dict[str, Any]:
         # A tenant's jobs have one order within a pool; suspects of all types share one.

@@ -142,6 +142,24 @@ async def test_when_all_slots_are_taken_it_is_told_by_whom(
         assert (await explain(server, job_id))["reason"] == {"code": "status", "status": "RUNNING"}
 
 
+async def test_all_slots_are_taken_also_where_more_run_than_it_looks_at(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    worker = await register(db, "many")
+    await db.execute("UPDATE workers SET slots = 1200 WHERE id = $1", worker)
+    await db.execute(
+        "INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at, started_at) "
+        "SELECT 'greedy', 'many', 'RUNNING', $1, now() + interval '1 hour', now() "
+        "FROM generate_series(1, 1200)",
+        worker,
+    )
+    job_id = await db.fetchval(INSERT, "acme", "many")
+    reason = (await explain(server, job_id))["reason"]
+    assert (reason["code"], reason["slots"], reason["running"]) == ("slots", 1200, 1200)
+    await db.execute("UPDATE workers SET slots = 1201 WHERE id = $1", worker)
+    assert (await explain(server, job_id))["reason"]["code"] == "queued"
+
+
 async def test_a_job_knows_its_place_in_its_tenants_queue_and_an_estimate(
     server: Server, db: asyncpg.Connection
 ) -> None:
