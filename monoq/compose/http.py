@@ -17,6 +17,7 @@ from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
 from monoq.api.policies import policies_blueprint
+from monoq.api.scaling import scaling_blueprint
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
@@ -34,6 +35,7 @@ from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
+from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.submit import LANES, Submitter
 
@@ -94,6 +96,7 @@ def api_services(
                 store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
             ),
             explain_blueprint(explainer=Explainer(database)),
+            scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
