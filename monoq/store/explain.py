@@ -90,14 +90,18 @@ class Explainer:
         places = _places(live, job["type"], job["suspect"])
         if not places:
             return {"code": "noWorker", "type": job["type"], "liveWorkers": len(live)}
+        slots = sum(place.size for place in places)
+        # Never too few, but other workers may run these types as well. Suspects are not counted.
+        at_most = slots if job["suspect"] else await self._count_taken(places)
+        if at_most < slots:
+            return await self._place(job_id, job, places)
         taken = await self._database.fetch(
             query("count_taken_slots"), [place.worker["id"] for place in places], MAX_LOOKED_AT
         )
-        slots = sum(place.size for place in places)
         by_tenant = _taken(places, taken)
         used = sum(by_tenant.values())
-        if used < slots and taken and taken[0]["looked_at"] == MAX_LOOKED_AT:
-            used = await self._count_taken(places)  # more run than were looked at
+        if taken and taken[0]["looked_at"] == MAX_LOOKED_AT:
+            used = at_most  # more run than were looked at
         if used >= slots:
             return {
                 "code": "slots",
@@ -112,8 +116,7 @@ class Explainer:
         return await self._place(job_id, job, places)
 
     async def _count_taken(self, places: Sequence["_Place"]) -> int:
-        """How many slots are taken, by the counts of types: too many if other workers run these
-        types as well."""
+        """How many slots are taken, by the counts of types."""
         counted = await self._database.fetch(query("count_types"))
         return sum(
             row["running"]

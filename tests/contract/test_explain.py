@@ -160,6 +160,24 @@ async def test_all_slots_are_taken_also_where_more_run_than_it_looks_at(
     assert (await explain(server, job_id))["reason"]["code"] == "queued"
 
 
+async def test_what_other_workers_run_takes_no_slot_of_those_that_could_run_the_job(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    await register(db, "mine")
+    both, other = await register(db, "mine", "theirs"), await register(db, "theirs")
+    run = (
+        "INSERT INTO jobs (tenant_id, type, status, worker_id, deadline_at, started_at) "
+        "SELECT 'greedy', 'theirs', 'RUNNING', $1, now() + interval '1 hour', now() "
+        "FROM generate_series(1, $2)"
+    )
+    await db.execute(run, other, 5)
+    job_id = await db.fetchval(INSERT, "acme", "mine")
+    assert (await explain(server, job_id))["reason"]["code"] == "queued"
+    await db.execute(run, both, 2)
+    reason = (await explain(server, job_id))["reason"]
+    assert (reason["code"], reason["slots"], reason["running"]) == ("slots", 2, 2)
+
+
 async def test_a_job_knows_its_place_in_its_tenants_queue_and_an_estimate(
     server: Server, db: asyncpg.Connection
 ) -> None:
