@@ -38,6 +38,7 @@ CREATE TABLE workers (
     thread_types  text[]      NOT NULL DEFAULT '{}', -- plain functions
     child_types   text[]      NOT NULL DEFAULT '{}', -- isolated handlers
     hung_handlers int         NOT NULL DEFAULT 0,
+    run_s         float8[]    NOT NULL DEFAULT '{}', -- mean seconds of its runs: of loop_types, thread_types, child_types; NULL: not known
     declared_lost boolean     NOT NULL DEFAULT false,
     started_at    timestamptz NOT NULL DEFAULT now(),
     beat_at       timestamptz NOT NULL DEFAULT now(),

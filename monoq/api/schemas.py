@@ -89,6 +89,12 @@ class TenantsRequest(_Request):
     cursor: Annotated[str, Field(max_length=128)] = ""
 
 
+class ScalingRequest(_Request):
+    """The query of GET /scaling."""
+
+    target_wait_seconds: Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)] = 10.0
+
+
 _JOB = TypeAdapter(JobRequest)
 _BATCH = TypeAdapter(BatchRequest)
 

@@ -95,7 +95,7 @@ def submit(
 
 @click.group()
 def jobs() -> None:
-    """Inspect, cancel or retry jobs."""
+    """Inspect, explain, cancel or retry jobs."""
 
 
 @jobs.command("list")
@@ -154,6 +154,21 @@ def list_jobs(
 def show(job_id: str, url: str | None) -> None:
     """Show a job with its payload, result and errors."""
     console().print_json(data=ask(url, lambda client: client.get(job_id)))
+
+
+@jobs.command()
+@click.argument("job_id")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
+@server_url
+def explain(job_id: str, as_json: bool, url: str | None) -> None:
+    """Say why a job waits."""
+    explained = ask(url, lambda client: client.explain(job_id))
+    if as_json:
+        return click.echo(json.dumps(explained))
+    click.echo(f"{explained['status']}: {explained['message']}")
+    for holder in explained["reason"].get("heldBy", ()):
+        click.echo(f"  held by {holder}")
+    return None
 
 
 @jobs.command()

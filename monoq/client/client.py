@@ -158,6 +158,14 @@ class Client:
         """
         return cast(Job, await self._call("POST", f"/jobs/{job_id}/retry", json={}))
 
+    async def explain(self, job_id: str) -> dict[str, Any]:
+        """Why a job waits: its `status`, the first `reason`, an object with a `code`, and the same
+        as a sentence, `message`. RequestRefused with status 404: there is no such job.
+
+        >>> (await client.explain(job_id))["message"]
+        """
+        return await self._call("GET", f"/jobs/{job_id}/explain")
+
     async def wait(self, job_id: str, *, timeout: float = 60.0, poll: float = 0.1) -> Job:
         """The job once it is COMPLETED, FAILED or CANCELLED.
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from monoq.api.application import create_quart
 from monoq.api.dashboard import dashboard_blueprint
+from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
@@ -16,6 +17,7 @@ from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
 from monoq.api.policies import policies_blueprint
+from monoq.api.scaling import scaling_blueprint
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
@@ -29,8 +31,10 @@ from monoq.live.subscriber import Subscriber
 from monoq.process.service import Service
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
+from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
+from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
@@ -91,6 +95,8 @@ def api_services(
             jobs_blueprint(
                 store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
             ),
+            explain_blueprint(explainer=Explainer(database)),
+            scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),

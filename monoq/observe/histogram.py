@@ -44,6 +44,11 @@ class BulkHistogram(Collector):
             counts[highest] += len(values) - below
         self._sums[label] += sum(values)
 
+    def mean(self, label: str = "") -> float | None:
+        """The mean of all values of a label; None: there are none. May be called in any thread."""
+        counts = self._counts.get(label)
+        return self._sums[label] / count if counts and (count := sum(counts)) else None
+
     def collect(self) -> Iterator[Metric]:
         family = HistogramMetricFamily(
             self._name, self._text, labels=[self._label] if self._label else []
@@ -57,5 +62,5 @@ class BulkHistogram(Collector):
         yield family
 
     def _begin(self, label: str) -> None:
-        self._counts[label] = [0] * (len(self._bounds) + 1)
         self._sums[label] = 0.0
+        self._counts[label] = [0] * (len(self._bounds) + 1)

@@ -67,6 +67,7 @@ class Heartbeat(Service):
         self._watchdog_s = watchdog_s
         self._last_tick: Callable[[], float] | None = None
         self._hung: Callable[[], int] = int
+        self._run_s: Callable[[str], float | None] = lambda _: None
         self._same_tick, self._beats_since_tick = 0.0, 0
         self._last_beat = 0.0
         self._registered = threading.Event()
@@ -80,10 +81,17 @@ class Heartbeat(Service):
         """Whether new work may start."""
         return time.monotonic() - self._last_beat < PROVED * self._lease_s
 
-    def watch(self, *, last_tick: Callable[[], float], hung: Callable[[], int]) -> None:
-        """Tells the thread how to see when the main loop last turned, and how many handlers cannot
-        be stopped."""
+    def watch(
+        self,
+        *,
+        last_tick: Callable[[], float],
+        hung: Callable[[], int],
+        run_s: Callable[[str], float | None],
+    ) -> None:
+        """Tells the thread how to see when the main loop last turned, how many handlers cannot
+        be stopped, and how many seconds a run of a type takes."""
         self._hung = hung
+        self._run_s = run_s
         self._last_tick = last_tick
 
     async def register(self) -> None:
@@ -152,8 +160,9 @@ class Heartbeat(Service):
     async def _beat(self, connection: asyncpg.Connection) -> None:
         # the lease runs from a moment after this one: counting from here errs on the safe side
         sent = time.monotonic()
+        run_s = [self._run_s(job_type) for types in self._types for job_type in types]
         if self.worker_id and await connection.fetchval(
-            query("beat_worker"), self.worker_id, self._lease_s, self._hung()
+            query("beat_worker"), self.worker_id, self._lease_s, self._hung(), run_s
         ):
             self._last_beat = sent
             return

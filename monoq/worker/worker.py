@@ -116,7 +116,9 @@ class Worker(Service):
             if takes
         ]
         heartbeat.watch(
-            last_tick=lambda: self._executor.last_tick, hung=lambda: self._executor.stuck.count
+            last_tick=lambda: self._executor.last_tick,
+            hung=lambda: self._executor.stuck.count,
+            run_s=metrics.run.mean,
         )
         metrics.slots.set(sizes.slots)
         metrics.slots_used.set_function(lambda: len(self._slots))

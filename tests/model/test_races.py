@@ -215,13 +215,13 @@ async def test_a_beat_that_meets_a_rescue_renews_the_lease_or_finds_it_taken_and
         transaction = one.transaction()
         await transaction.start()
         if first == "the beat":
-            assert await one.fetchval(query("beat_worker"), worker, 10.0, 0) == worker
+            assert await one.fetchval(query("beat_worker"), worker, 10.0, 0, []) == worker
             assert await another.fetch(query("rescue_jobs"), 1000, 100) == []
             await transaction.commit()
             assert await another.fetch(query("rescue_jobs"), 1000, 100) == []
             continue
         assert len(await one.fetch(query("rescue_jobs"), 1000, 100)) == 1
-        beat = asyncio.create_task(another.fetchval(query("beat_worker"), worker, 10.0, 0))
+        beat = asyncio.create_task(another.fetchval(query("beat_worker"), worker, 10.0, 0, []))
         await asyncio.wait([beat], timeout=0.1)
         await transaction.commit()
         assert await beat is None

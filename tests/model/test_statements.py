@@ -211,7 +211,7 @@ class Statements:
     def beat_worker(self, n: int) -> None:
         """A lease that has run out may be renewed until somebody has taken the jobs."""
         worker_id = ([*self.workers, *self.gone])[n % (len(self.workers) + len(self.gone))]
-        rows = self.postgres.run("beat_worker", worker_id, 10.0, 0)
+        rows = self.postgres.run("beat_worker", worker_id, 10.0, 0, [])
         worker = self.workers.get(worker_id)
         assert bool(rows) == (worker is not None and not worker.declared_lost)
         if worker and rows:

@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 import pytest
 
+from monoq.api.policy_schemas import read_policy
 from monoq.cli.commands import main
 from monoq.config import Settings, env_names
 from monoq.observe.metrics import Metrics
+from monoq.policy import Scope
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -162,16 +164,19 @@ def test_every_monoq_command_is_accepted_by_the_command_line() -> None:
             pytest.fail(f"{name}: {line}: {error.format_message()}")
 
 
-def test_every_request_body_in_a_curl_example_is_json() -> None:
+def test_every_request_body_in_a_curl_example_is_a_job_or_a_policy() -> None:
     bodies = [
-        body
+        (" -X PUT " in text, json.loads(body))
         for _, text in blocks("")
         if "curl" in text
         for body in re.findall(r"-d '([^']*)'", text)
     ]
     assert bodies
-    for body in bodies:
-        assert {"tenantId", "type"} <= json.loads(body).keys()
+    for is_policy, body in bodies:
+        if is_policy:
+            assert read_policy(body, Scope.TENANT)
+        else:
+            assert {"tenantId", "type"} <= body.keys()
 
 
 def test_the_test_of_the_tutorial_passes(tmp_path: Path) -> None:
