@@ -13,7 +13,7 @@ from monoq.worker.children import Children
 from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
 from monoq.worker.read_ahead import ReadAhead, RunTimes
-from monoq.worker.run import RELEASED, Ending, Run
+from monoq.worker.run import RELEASED, START_WITHIN_S, Ending, Run
 from monoq.worker.stuck import Stuck
 from monoq.worker.threads import Threads
 
@@ -24,7 +24,6 @@ STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop
 BLOCKED_S = 0.25  # an event loop that does not turn for so long takes no more jobs
 BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warning
 UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
-START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
 
 Ended = tuple[Run, Ending]
 

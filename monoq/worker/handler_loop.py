@@ -13,7 +13,7 @@ import uvloop
 
 from monoq.observe.log import current_run
 from monoq.worker.call import end_of, still_cancelled, unexpected
-from monoq.worker.run import Ending, Run
+from monoq.worker.run import RELEASED, Ending, Run
 
 BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
 
@@ -158,7 +158,9 @@ class HandlerLoop:
             current_run.set(run)
             self._begun(run)
             try:
-                ending = await end_of(run, _never, self._max_result)
+                ending = (
+                    RELEASED if run.is_late(now) else await end_of(run, _never, self._max_result)
+                )
             except Exception as error:  # noqa: BLE001 - or the run would be in hand until its deadline
                 ending = unexpected(run, error)
             run.ended_at = now = time.monotonic()

@@ -10,6 +10,8 @@ from monoq.app.pool import Pool
 from monoq.app.registry import Handler
 from monoq.job import Status
 
+START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
+
 
 @dataclass(slots=True, eq=False)
 class Run:
@@ -52,6 +54,11 @@ class Run:
     def pool(self) -> Pool:
         """Where it runs."""
         return Pool.CHILDREN if self.lost or self.deaths else self.handler.pool
+
+    def is_late(self, now: float) -> bool:
+        """Whether it was claimed so long ago that it must not begin any more. After a freeze of the
+        process its lease may be over, and the job somebody else's."""
+        return 0 < self.claimed_at < now - START_WITHIN_S
 
     def begin(self, now: float) -> None:
         """The handler starts now."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from monoq.observe.log import current_run
 from monoq.worker.call import end_of, unexpected
-from monoq.worker.run import Ending, Run
+from monoq.worker.run import RELEASED, Ending, Run
 
 
 class Threads:
@@ -93,7 +93,10 @@ class Threads:
                 self.started += 1
             run.begin(time.monotonic())
             self._begun(run)
-            ending = copy_context().run(_run_to_its_end, run, self._max_result)
+            if run.is_late(run.started_at):
+                ending = RELEASED
+            else:
+                ending = copy_context().run(_run_to_its_end, run, self._max_result)
             run.ended_at = time.monotonic()
             with self._changed:
                 if run in self._given_up:
