@@ -34,6 +34,7 @@ export function createDetails({ panel, templates, store, url }) {
 
   function take(job) {
     if (full === null || job.version >= full.version) full = job;
+    if (job.id === id && job.tenantId !== url.shown.tenant) url.set({ tenant: job.tenantId, status: null, type: null }, { replace: true });
     store.merge([job]);
     showProblem("");
     paint();

@@ -19,6 +19,7 @@ import { createUrl } from "./url.js";
 import { createView } from "./view.js";
 
 const SWEEP_MS = 10_000; // a message is a hint, this is the truth
+const STUCK_S = 10; // a due job that waits so long while none runs is taken by nobody
 const byId = (id) => document.getElementById(id);
 
 const url = createUrl();
@@ -29,7 +30,7 @@ const connection = createConnection(byId("connection"));
 const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
-const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest") });
+const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest"), onRead: judge });
 const snapshot = createSnapshot({ store, view, notice, onRead: () => table.paint() });
 const table = createTable({
   store,
@@ -80,6 +81,13 @@ function refresh({ anew }) {
   if (!types.known) readTypes();
 }
 
+/** What the counts say of the tenant, and of the workers. */
+function judge({ tenantId, counts: jobs, oldestWaitingSeconds }) {
+  if (tenantId !== url.shown.tenant) return;
+  table.tellUnknown(Object.values(jobs).some((number) => number > 0) ? null : tenantId);
+  connection.suspect(oldestWaitingSeconds >= STUCK_S && !jobs.RUNNING);
+}
+
 let before = { job: null }; // what was shown last
 
 function show(wanted) {
@@ -87,6 +95,7 @@ function show(wanted) {
   if (tenantChanged) {
     tenants.show(wanted.tenant);
     form.setTenant(wanted.tenant, before.tenant);
+    connection.suspect(false);
     counts.blank();
     counts.restart();
     throughput.clear();
@@ -121,7 +130,7 @@ async function readTypes() {
 }
 
 async function chooseTenant() {
-  url.set({ tenant: await tenants.first() }, { replace: true });
+  url.set({ tenant: (await tenants.ofJob(url.shown.job)) ?? (await tenants.first()) }, { replace: true });
 }
 
 byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
