@@ -20,6 +20,15 @@ export class Problem extends Error {
 
 export const listTenants = async () => (await get("/tenants")).tenants;
 
+/** A page by name: {tenants: [{id, counts, oldestWaitingSeconds}], nextCursor}. */
+export const listTenantsPage = (query, signal) => get("/tenants", query, signal);
+
+/** {policy, effective}: what is said of the tenant, and what holds. */
+export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
+
+/** Replaces the whole policy. */
+export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
+
 export const listTypes = async () => (await get("/types")).types;
 
 /** {counts, oldestWaitingSeconds}; null: no due job waits. */
@@ -40,6 +49,8 @@ export async function createJob(job, idempotencyKey) {
   const answer = await request("POST", "/jobs", { body: print(job), headers: { "Idempotency-Key": idempotencyKey } });
   return answer.jobId;
 }
+
+const tenantPath = (id) => `/tenants/${encodeURIComponent(id)}`;
 
 const jobPath = (id) => `/jobs/${encodeURIComponent(id)}`;
 

@@ -6,7 +6,9 @@ import { createDetails } from "./details.js";
 import { createForm } from "./form.js";
 import { installKeyboard } from "./keyboard.js";
 import { createNotice } from "./notice.js";
+import { createOverview } from "./overview.js";
 import { createPanels } from "./panels.js";
+import { createPolicy } from "./policy.js";
 import { createSnapshot } from "./snapshot.js";
 import { createSocket } from "./socket.js";
 import { createSteps } from "./steps.js";
@@ -51,7 +53,17 @@ store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still
 const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
 const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
-const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close") });
+const policy = createPolicy({ form: byId("policy"), template: byId("policy-field"), onSaved: () => overview.ask() });
+const overview = createOverview({ panel: byId("tenants-panel"), template: byId("tenant-row"), url, policy });
+const panels = createPanels({
+  url,
+  form,
+  opener: byId("new-job"),
+  closer: byId("form-close"),
+  overview,
+  tenantsOpener: byId("show-tenants"),
+  tenantsCloser: byId("tenants-close"),
+});
 
 const socket = createSocket({
   onState: connection.show,
@@ -100,6 +112,7 @@ function show(wanted) {
     counts.restart();
     throughput.clear();
     socket.watch(wanted.tenant);
+    overview.select();
   }
   if (tenantChanged || wanted.status !== before.status || wanted.type !== before.type) {
     byId("type-filter").value = wanted.type ?? "";
@@ -149,6 +162,7 @@ function sweep() {
   if (document.hidden || !url.shown.tenant) return;
   snapshot.ask();
   counts.ask();
+  if (document.body.dataset.panel === "tenants") overview.ask();
 }
 
 readTypes();
