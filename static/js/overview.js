@@ -19,7 +19,10 @@ export function createOverview({ panel, template, url, policy }) {
       const { tenants, nextCursor } = await api.listTenantsPage({ limit: PAGE, cursor }, signal);
       if (signal.aborted) return false;
       following = nextCursor;
-      list.replaceChildren(...tenants.map(createRow));
+      const rows = new Map(Array.from(list.children, (row) => [row.dataset.tenant, row]));
+      const wanted = tenants.map((tenant) => paintRow(rows.get(tenant.id) ?? createRow(tenant.id), tenant));
+      // in place, unless others came or went: a row that is focused stays so
+      if (wanted.length !== list.children.length || wanted.some((row, index) => row !== list.children[index])) list.replaceChildren(...wanted);
       next.hidden = following === null;
       first.hidden = cursor === null;
       put(problem, tenants.length ? "" : "No tenants yet.");
@@ -31,15 +34,22 @@ export function createOverview({ panel, template, url, policy }) {
     return false;
   }
 
-  function createRow({ id, counts, oldestWaitingSeconds }) {
+  function createRow(id) {
     const row = template.content.firstElementChild.cloneNode(true);
-    const [button, facts] = row.children;
+    row.dataset.tenant = id;
+    const [button] = row.children;
     button.textContent = id;
+    button.addEventListener("click", () => url.set({ tenant: id, job: null }));
+    return row;
+  }
+
+  function paintRow(row, { id, counts, oldestWaitingSeconds }) {
+    const [button, facts] = row.children;
     if (id === url.shown.tenant) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
     const waits = oldestWaitingSeconds === null ? "" : ` · oldest waits ${age(oldestWaitingSeconds * 1000)}`;
     const failed = counts.FAILED ? ` · ${count(counts.FAILED)} failed` : "";
-    facts.textContent = `${count(counts.PENDING)} pending · ${count(counts.RUNNING)} running${failed}${waits}`;
-    button.addEventListener("click", () => url.set({ tenant: id, job: null }));
+    put(facts, `${count(counts.PENDING)} pending · ${count(counts.RUNNING)} running${failed}${waits}`);
     return row;
   }
 
