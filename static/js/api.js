@@ -40,6 +40,16 @@ export const listJobs = (query, signal) => get("/jobs", query, signal);
 /** A job with payload, result and errors, whose numbers are as they were written. */
 export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
 
+/** Why the job waits: {message}; null if the server cannot tell. */
+export async function explainJob(id, signal) {
+  try {
+    return await request("GET", `${jobPath(id)}/explain`, { signal });
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return null;
+    throw error;
+  }
+}
+
 export const cancelJob = (id) => request("POST", `${jobPath(id)}/cancel`, { body: "{}", parse: parseExactly });
 
 export const retryJob = (id) => request("POST", `${jobPath(id)}/retry`, { body: "{}", parse: parseExactly });
