@@ -20,6 +20,15 @@ export class Problem extends Error {
 
 export const listTenants = async () => (await get("/tenants")).tenants;
 
+/** A page by name: {tenants: [{id, counts, oldestWaitingSeconds}], nextCursor}. */
+export const listTenantsPage = (query, signal) => get("/tenants", query, signal);
+
+/** {policy, effective}: what is said of the tenant, and what holds. */
+export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
+
+/** Replaces the whole policy. */
+export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
+
 export const listTypes = async () => (await get("/types")).types;
 
 /** {counts, oldestWaitingSeconds}; null: no due job waits. */
@@ -31,6 +40,16 @@ export const listJobs = (query, signal) => get("/jobs", query, signal);
 /** A job with payload, result and errors, whose numbers are as they were written. */
 export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
 
+/** Why the job waits: {message}; null if the server cannot tell. */
+export async function explainJob(id, signal) {
+  try {
+    return await request("GET", `${jobPath(id)}/explain`, { signal });
+  } catch (error) {
+    if (error instanceof Problem && error.status === 404) return null;
+    throw error;
+  }
+}
+
 export const cancelJob = (id) => request("POST", `${jobPath(id)}/cancel`, { body: "{}", parse: parseExactly });
 
 export const retryJob = (id) => request("POST", `${jobPath(id)}/retry`, { body: "{}", parse: parseExactly });
@@ -40,6 +59,8 @@ export async function createJob(job, idempotencyKey) {
   const answer = await request("POST", "/jobs", { body: print(job), headers: { "Idempotency-Key": idempotencyKey } });
   return answer.jobId;
 }
+
+const tenantPath = (id) => `/tenants/${encodeURIComponent(id)}`;
 
 const jobPath = (id) => `/jobs/${encodeURIComponent(id)}`;
 

@@ -13,7 +13,7 @@ const ALL = "ALL";
 const FAILURE = "counts";
 const NOTHING = { counts: {}, oldestWaitingSeconds: null };
 
-export function createCounts({ url, notice, container, template, oldest }) {
+export function createCounts({ url, notice, container, template, oldest, onRead }) {
   let waitingSince = null; // on the monotonic clock
   const buttons = new Map([ALL, ...STATUSES].map((status) => [status, createButton(status)]));
   container.prepend(...Array.from(buttons.values(), ({ element }) => element));
@@ -22,7 +22,9 @@ export function createCounts({ url, notice, container, template, oldest }) {
 
   async function read(signal) {
     try {
-      paint(await api.readStats(url.shown.tenant, signal));
+      const stats = await api.readStats(url.shown.tenant, signal);
+      paint(stats);
+      onRead(stats);
       notice.clear(FAILURE);
     } catch (error) {
       if (signal.aborted) return false;

@@ -18,12 +18,16 @@ export function createDetails({ panel, templates, store, url }) {
   const pace = atMostEvery(INTERVAL_MS, read);
   const paint = oncePerFrame(paintNow);
   let id = null;
+  let reason = ""; // why it waits
+  let tellable = true; // until the server says that it cannot
   let full = null; // the newest answer that had payload, result and errors
 
   async function read(signal) {
     if (id === null) return false;
     try {
-      take(await api.readJob(id, signal));
+      const job = await api.readJob(id, signal);
+      take(job);
+      if (job.status === "PENDING" && tellable) await explain(job.id, signal);
     } catch (error) {
       if (signal.aborted) return false;
       showProblem(error.status === 404 ? `There is no job ${id}.` : `The job could not be read: ${error.message}`);
@@ -32,8 +36,23 @@ export function createDetails({ panel, templates, store, url }) {
     return false;
   }
 
+  /** Why it waits is a convenience: a failure here is no problem of the job's. */
+  async function explain(asked, signal) {
+    let told = null;
+    try {
+      told = await api.explainJob(asked, signal);
+      if (asked === id) tellable = told !== null;
+    } catch {
+      // as if nobody could tell
+    }
+    if (signal.aborted || asked !== id) return;
+    reason = typeof told?.message === "string" ? told.message : "";
+    paint();
+  }
+
   function take(job) {
     if (full === null || job.version >= full.version) full = job;
+    if (job.id === id && job.tenantId !== url.shown.tenant) url.set({ tenant: job.tenantId, status: null, type: null }, { replace: true });
     store.merge([job]);
     showProblem("");
     paint();
@@ -69,6 +88,8 @@ export function createDetails({ panel, templates, store, url }) {
     panel.dataset.status = job.status;
     parts.cancel.disabled = !mayCancel(job.status);
     parts.retry.disabled = !mayRetry(job.status);
+    parts.reason.hidden = job.status !== "PENDING" || reason === "";
+    put(parts.reason, shortened(reason));
     paintFacts(job);
     paintProgress(job);
     put(parts.payload, shortened(print(job.payload, 2)));
@@ -153,6 +174,8 @@ export function createDetails({ panel, templates, store, url }) {
       if (wanted === id) return;
       id = wanted;
       full = null;
+      reason = "";
+      tellable = true;
       panel.hidden = id === null;
       parts.body.hidden = true;
       put(parts.status, "");

@@ -6,7 +6,9 @@ import { createDetails } from "./details.js";
 import { createForm } from "./form.js";
 import { installKeyboard } from "./keyboard.js";
 import { createNotice } from "./notice.js";
+import { createOverview } from "./overview.js";
 import { createPanels } from "./panels.js";
+import { createPolicy } from "./policy.js";
 import { createSnapshot } from "./snapshot.js";
 import { createSocket } from "./socket.js";
 import { createSteps } from "./steps.js";
@@ -19,6 +21,7 @@ import { createUrl } from "./url.js";
 import { createView } from "./view.js";
 
 const SWEEP_MS = 10_000; // a message is a hint, this is the truth
+const STUCK_S = 10; // a due job that waits so long while none runs is taken by nobody
 const byId = (id) => document.getElementById(id);
 
 const url = createUrl();
@@ -29,7 +32,7 @@ const connection = createConnection(byId("connection"));
 const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
-const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest") });
+const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest"), onRead: judge });
 const snapshot = createSnapshot({ store, view, notice, onRead: () => table.paint() });
 const table = createTable({
   store,
@@ -50,7 +53,17 @@ store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still
 const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
 const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
-const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close") });
+const policy = createPolicy({ form: byId("policy"), template: byId("policy-field"), onSaved: () => overview.ask() });
+const overview = createOverview({ panel: byId("tenants-panel"), template: byId("tenant-row"), url, policy });
+const panels = createPanels({
+  url,
+  form,
+  opener: byId("new-job"),
+  closer: byId("form-close"),
+  overview,
+  tenantsOpener: byId("show-tenants"),
+  tenantsCloser: byId("tenants-close"),
+});
 
 const socket = createSocket({
   onState: connection.show,
@@ -80,6 +93,13 @@ function refresh({ anew }) {
   if (!types.known) readTypes();
 }
 
+/** What the counts say of the tenant, and of the workers. */
+function judge({ tenantId, counts: jobs, oldestWaitingSeconds }) {
+  if (tenantId !== url.shown.tenant) return;
+  table.tellUnknown(Object.values(jobs).some((number) => number > 0) ? null : tenantId);
+  connection.suspect(oldestWaitingSeconds >= STUCK_S && !jobs.RUNNING);
+}
+
 let before = { job: null }; // what was shown last
 
 function show(wanted) {
@@ -87,10 +107,12 @@ function show(wanted) {
   if (tenantChanged) {
     tenants.show(wanted.tenant);
     form.setTenant(wanted.tenant, before.tenant);
+    connection.suspect(false);
     counts.blank();
     counts.restart();
     throughput.clear();
     socket.watch(wanted.tenant);
+    overview.select();
   }
   if (tenantChanged || wanted.status !== before.status || wanted.type !== before.type) {
     byId("type-filter").value = wanted.type ?? "";
@@ -121,7 +143,7 @@ async function readTypes() {
 }
 
 async function chooseTenant() {
-  url.set({ tenant: await tenants.first() }, { replace: true });
+  url.set({ tenant: (await tenants.ofJob(url.shown.job)) ?? (await tenants.first()) }, { replace: true });
 }
 
 byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
@@ -140,6 +162,7 @@ function sweep() {
   if (document.hidden || !url.shown.tenant) return;
   snapshot.ask();
   counts.ask();
+  if (document.body.dataset.panel === "tenants") overview.ask();
 }
 
 readTypes();

@@ -1,6 +1,6 @@
 // Which panel is beside the list: the form or a job's details; on a narrow screen, over it, or none. It must never lose what is in the form.
 
-export function createPanels({ url, form, opener, closer }) {
+export function createPanels({ url, form, opener, closer, overview, tenantsOpener, tenantsCloser }) {
   const { body } = document;
 
   function show() {
@@ -14,6 +14,9 @@ export function createPanels({ url, form, opener, closer }) {
     else if (body.dataset.panel === "form") {
       body.dataset.panel = "none";
       if (closer.contains(document.activeElement)) opener.focus();
+    } else if (body.dataset.panel === "tenants") {
+      body.dataset.panel = "none";
+      tenantsOpener.focus();
     }
   }
 
@@ -22,6 +25,13 @@ export function createPanels({ url, form, opener, closer }) {
     body.dataset.panel = "form";
     form.focus();
   });
+  tenantsOpener.addEventListener("click", () => {
+    if (url.shown.job !== null) url.set({ job: null });
+    body.dataset.panel = "tenants";
+    overview.open();
+    tenantsCloser.focus();
+  });
+  tenantsCloser.addEventListener("click", close);
   closer.addEventListener("click", close);
 
   return { show, close };

@@ -12,6 +12,7 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
   const rows = new Map(); // job id → its row
   const changed = new Set(); // ids since the last frame
   let marked = null;
+  let unknownTenant = null;
   let overrun = false; // too many of them: a tab that nobody sees has no frames
   let settled = null; // the filter whose list, as the server has it, is in the table
   let released = false; // asked to show what waits, whatever holds
@@ -101,7 +102,8 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
     put(shown, view.ids.length ? `${count(view.ids.length)} shown, newest first` : "");
     empty.hidden = view.ids.length > 0 || !view.known;
     const { tenantId, status, type } = view.filter;
-    put(empty, `No ${[status, type].filter(Boolean).join(" ")} jobs of ${tenantId}.`.replace(/ {2,}/g, " "));
+    const unknown = view.known && unknownTenant === tenantId;
+    put(empty, unknown ? `The tenant ${tenantId} is unknown here: it has no jobs.` : `No ${[status, type].filter(Boolean).join(" ")} jobs of ${tenantId}.`.replace(/ {2,}/g, " "));
   }
 
   /** The button keeps its place while it is not seen: the rows must not move when it comes. */
@@ -157,6 +159,13 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
       rows.get(marked)?.element.removeAttribute("aria-current");
       marked = jobId;
       rows.get(marked)?.element.setAttribute("aria-current", "true");
+      paint();
+    },
+
+    /** The tenant that is known to have no jobs at all; null if it has. */
+    tellUnknown(tenantId) {
+      if (unknownTenant === tenantId) return;
+      unknownTenant = tenantId;
       paint();
     },
 

@@ -44,6 +44,15 @@ export function createTenants({ form, input, datalist, url }) {
         return FALLBACK;
       }
     },
+    /** Whose job it is; null if nobody can tell. */
+    async ofJob(job) {
+      if (job === null) return null;
+      try {
+        return (await api.readJob(job)).tenantId;
+      } catch {
+        return null;
+      }
+    },
     show(tenant) {
       input.value = tenant;
       document.title = `${tenant} · monoq`;

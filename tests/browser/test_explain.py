@@ -1,0 +1,32 @@
+"""Why a job waits, in its details."""
+
+import re
+
+import pytest
+from conftest import Server
+from playwright.async_api import Route, expect
+
+from browser.page import TENANT, Dashboard, echoes
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_a_waiting_job_tells_why_where_the_server_can_tell(
+    dashboard: Dashboard, server: Server, status: int
+) -> None:
+    dashboard.expected.append(f"status of {status}")
+    message = "the tenant is paused <img src=x onerror=alert(1)>"
+
+    async def explain(route: Route) -> None:
+        await route.fulfill(status=status, json={"message": message})
+
+    await dashboard.page.route(re.compile("/explain$"), explain)
+    (job_id,) = await server.submit([{**echoes(1)[0], "delayMs": 3_600_000}])
+    async with dashboard.page.expect_response(re.compile("/explain$")):
+        await dashboard.open_live(tenant=TENANT, job=job_id)
+    reason = dashboard.part("details-reason")
+    if status == 200:
+        await expect(reason).to_have_text(message)
+    await dashboard.part("cancel").click()
+    await expect(dashboard.part("details-status")).to_have_text("CANCELLED")
+    await expect(reason).to_be_hidden()
+    await expect(dashboard.part("details-problem")).to_be_empty()
