@@ -1,4 +1,4 @@
-"""How many slots are needed, for autoscalers. It must look at types, never at each job or tenant."""
+"""How many slots are needed, for autoscalers. It must look at types, never at jobs or tenants."""
 
 from math import ceil
 from typing import NamedTuple

@@ -189,7 +189,8 @@ async def test_a_job_knows_its_place_in_its_tenants_queue_and_an_estimate(
         assert (reason["code"], reason["place"], reason["placeIsExact"]) == ("queued", place, True)
         assert reason["estimateSeconds"] is None, "nothing of it ended"
     urgent = await db.fetchval(
-        "INSERT INTO jobs (tenant_id, type, priority) VALUES ('acme', 'more', -1) RETURNING id::text"
+        "INSERT INTO jobs (tenant_id, type, priority)"
+        " VALUES ('acme', 'more', -1) RETURNING id::text"
     )
     assert (await explain(server, urgent))["reason"]["place"] == 1
     await db.execute(
@@ -201,7 +202,8 @@ async def test_a_job_knows_its_place_in_its_tenants_queue_and_an_estimate(
     estimate = (await explain(server, ids[2]))["reason"]["estimateSeconds"]
     assert 0 < estimate < 20
     await db.execute(
-        "INSERT INTO jobs (tenant_id, type, priority) SELECT 'acme', 'other', -2 FROM generate_series(1, 1500)"
+        "INSERT INTO jobs (tenant_id, type, priority)"
+        " SELECT 'acme', 'other', -2 FROM generate_series(1, 1500)"
     )
     reason = (await explain(server, ids[2]))["reason"]
     assert (reason["place"], reason["placeIsExact"]) == (1001, False), "it counts no further"
@@ -215,7 +217,8 @@ async def test_a_suspect_waits_for_a_child(
         await server.submit([block])
         await eventually(lambda: db.fetchval(RUNNING, 1))
         job_id = await db.fetchval(
-            "INSERT INTO jobs (tenant_id, type, deaths) VALUES ('acme', 'nothing', 1) RETURNING id::text"
+            "INSERT INTO jobs (tenant_id, type, deaths)"
+            " VALUES ('acme', 'nothing', 1) RETURNING id::text"
         )
         reason = (await explain(server, job_id))["reason"]
         assert (reason["code"], reason["pool"], reason["slots"]) == ("slots", "children", 1)

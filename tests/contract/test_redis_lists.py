@@ -301,6 +301,7 @@ async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_
     assert stands[2:] == stood, "it is not put in order anew, which costs much"
 
 
+@pytest.mark.alone
 async def test_more_tenants_than_the_list_has_room_for_all_have_their_turn(
     db: asyncpg.Connection, popper: Popper, stager: Stager
 ) -> None:

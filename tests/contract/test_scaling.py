@@ -7,7 +7,10 @@ import pytest
 from conftest import Server, eventually
 from tables import register
 
-INSERT = "INSERT INTO jobs (tenant_id, type, run_at) SELECT 'acme', $1, now() + $2 * interval '1 s' FROM generate_series(1, $3)"
+INSERT = (
+    "INSERT INTO jobs (tenant_id, type, run_at)"
+    " SELECT 'acme', $1, now() + $2 * interval '1 s' FROM generate_series(1, $3)"
+)
 
 
 async def scaling(server: Server, **params: Any) -> dict[str, Any]:
