@@ -59,12 +59,8 @@ class Dashboard:
 
     def listen(self) -> None:
         def console(message: ConsoleMessage) -> None:
-            # a server that cannot tell why a job waits is no error, but the browser logs it
-            untold = "status of 404" in message.text and message.location["url"].endswith(
-                "/explain"
-            )
             expected = any(re.search(pattern, message.text) for pattern in self.expected)
-            if message.type == "error" and not untold and not expected:
+            if message.type == "error" and not expected:
                 self.errors.append(message.text)
 
         self.page.on("console", console)

@@ -30,3 +30,9 @@ async def test_a_waiting_job_tells_why_where_the_server_can_tell(
     await expect(dashboard.part("details-status")).to_have_text("CANCELLED")
     await expect(reason).to_be_hidden()
     await expect(dashboard.part("details-problem")).to_be_empty()
+
+
+async def test_a_scheduled_job_says_when_it_may_run(dashboard: Dashboard, server: Server) -> None:
+    (job_id,) = await server.submit([{**echoes(1)[0], "delayMs": 3_600_000}])
+    await dashboard.open_live(tenant=TENANT, job=job_id)
+    await expect(dashboard.part("details-reason")).to_contain_text("scheduled")
