@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
-from monoq.api.problems import Problem, field_errors
+from monoq.api.problems import FieldErrors, Problem
 from monoq.job import timestamp
 from monoq.policy import Policy, Scope, Setting
 
@@ -69,38 +69,46 @@ def read_policy(body: Any, scope: Scope) -> Policy:
     try:
         request = shape.model_validate(body)
     except ValidationError as error:
-        raise Problem(422, "the policy is wrong", _named(error)) from None
-    fields = request.model_dump(by_alias=True, exclude_none=True)
+        raise Problem(422, "the policy is wrong", _named(error, body)) from None
     policy: dict[str, Setting] = {}
-    for name, given in fields.items():
+    for name, given in request.model_dump(by_alias=True, exclude_none=True).items():
         if isinstance(given, dict):
-            if given["until"] <= datetime.now(UTC):
-                message = "it is in the past"
-                raise Problem(
-                    422, "the policy is wrong", [{"field": f"{name}.until", "message": message}]
-                )
             then = given.get("then")
             policy[NAMES[name]] = Setting(
-                float(given["value"]), given["until"], None if then is None else float(then)
+                float(given["value"]),
+                _end(name, given["until"]),
+                None if then is None else float(then),
             )
         else:
             policy[NAMES[name]] = Setting(float(given))
     return policy
 
 
-def _named(error: ValidationError) -> list[dict[str, Any]]:
-    """The field alone: that pydantic tried it as a plain value and as one with an end is noise."""
-    errors = field_errors(error)
-    for one in errors:
-        field, *inside = one["field"].split(".")
-        keys = [part for part in inside if part in ("value", "until", "then")]
-        one["field"] = ".".join([field, *keys])
-    with_end = any("until" in one["field"] or "then" in one["field"] for one in errors)
-    seen: dict[str, dict[str, Any]] = {}
-    for one in errors:
-        if with_end or one["message"] != "Input should be a valid dictionary or instance of Until":
-            seen.setdefault(one["field"], one)
-    return [one for one in seen.values() if "Until[" not in one["message"]] or list(seen.values())
+def _end(name: str, until: datetime) -> datetime:
+    """In UTC; raises Problem 422 for a time that has passed, or that no calendar has."""
+    try:
+        until = until.astimezone(UTC)
+    except OverflowError:
+        message = "it is beyond the year 9999"
+    else:
+        if until > datetime.now(UTC):
+            return until
+        message = "it is in the past"
+    raise Problem(422, "the policy is wrong", [{"field": f"{name}.until", "message": message}])
+
+
+def _named(error: ValidationError, body: Any) -> FieldErrors:
+    """What is wrong with the form that was given, a plain value or one with an end: pydantic tells
+    of both."""
+    errors: FieldErrors = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        field, form, *inside = [*map(str, problem["loc"]), "", ""][: max(len(problem["loc"]), 2)]
+        has_end = form.startswith("Until[")
+        if form and has_end != isinstance(body[field], dict):
+            continue
+        message = problem["msg"].removeprefix("Value error, ")
+        errors.append({"field": ".".join([field, *inside]), "message": message})
+    return errors
 
 
 def policy_json(policy: Policy) -> dict[str, Any]:

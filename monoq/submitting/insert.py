@@ -26,7 +26,8 @@ async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
     returns one result per job, in order.
 
     They run after your commit: the stager finds them within about a quarter of a second. Raises
-    IdempotencyConflict if a key was used with another request.
+    IdempotencyConflict if a key was used with another request, and asyncpg's error with SQLSTATE
+    MQ429 if a tenant would have more jobs waiting than its `maxWaiting`.
     """
     store = JobStore(connection)
     created = await store.insert_jobs(jobs)

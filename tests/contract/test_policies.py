@@ -92,6 +92,22 @@ async def test_a_policy_is_set_shown_kept_in_the_history_and_removed(server: Ser
             "maxRunning.until",
         ),
         ("/tenants/acme", {"maxRunning": {"value": 5, "until": "tomorrow"}}, "maxRunning.until"),
+        (
+            "/tenants/acme",
+            {"maxRunning": {"value": 5, "until": "9999-12-31T23:59:59-14:00"}},
+            "maxRunning.until",
+        ),
+        (
+            "/tenants/acme",
+            {"maxRunning": {"value": "5", "until": "2099-01-01T00:00:00Z"}},
+            "maxRunning.value",
+        ),
+        (
+            "/tenants/acme",
+            {"paused": {"value": True, "until": "2099-01-01T00:00:00"}},
+            "paused.until",
+        ),
+        ("/tenants/acme", [], ""),
         ("/types/echo", {"weight": 2.0}, "weight"),
         ("/types/echo", {"maxWaiting": 2}, "maxWaiting"),
         ("/tenants/-bad", {"maxRunning": 5}, "tenantId"),
@@ -102,7 +118,7 @@ async def test_nonsense_is_refused_and_its_field_named(
 ) -> None:
     answer = await server.http.put(path, json=policy)
     assert answer.status_code == 422, answer.text
-    assert field in [error["field"] for error in answer.json()["errors"]], answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field], answer.text
 
 
 async def test_a_cap_holds_across_workers_and_while_it_changes(
