@@ -34,7 +34,7 @@ def explain_blueprint(*, explainer: Explainer) -> Blueprint:
 
 
 def _whose(reason: dict[str, Any]) -> str:
-    whose = f"{reason['scope']} {reason['name']}"
+    whose = f"{'Tenant' if reason['scope'] == 'tenant' else 'Type'} {reason['name']}"
     return f"{whose} (by the defaults)" if reason["policyOf"] == "default" else whose
 
 

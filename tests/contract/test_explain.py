@@ -21,6 +21,7 @@ async def explain(server: Server, job_id: str) -> dict[str, Any]:
     explained = answer.json()
     assert explained["jobId"] == job_id
     assert explained["message"].endswith(".")
+    assert explained["message"][0].isupper(), "a sentence"
     return dict(explained)
 
 
@@ -237,7 +238,7 @@ async def test_the_client_and_the_command_line_explain_a_job(server: Server) -> 
         assert (await client.explain(job_id))["reason"]["code"] == "paused"
     assert await cli(server, "jobs", "explain", job_id) == (
         0,
-        "PENDING: tenant acme is paused.\n",
+        "PENDING: Tenant acme is paused.\n",
     )
     code, said = await cli(server, "jobs", "explain", "nonsense")
     assert (code, said.count("\n")) == (1, 1)
