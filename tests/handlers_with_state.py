@@ -15,8 +15,12 @@ def write(line: str) -> None:
         ledger.write(f"{line} {os.getpid()}\n")
 
 
+def broken() -> bool:
+    return Path(os.environ["LEDGER"] + ".broken").exists()
+
+
 async def opened() -> AsyncIterator[dict[str, Any]]:
-    if Path(os.environ["LEDGER"] + ".broken").exists():
+    if broken():
         raise ConnectionError("the mail server is away")
     write("opened")
     yield {"loop": asyncio.get_running_loop(), "thread": threading.current_thread().name}

@@ -20,6 +20,10 @@ def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def lines_of(ledger: Path) -> list[str]:
+    return ledger.read_text().splitlines()
+
+
 async def results(server: Server, *types: str) -> list[Any]:
     ids = await server.submit([{"tenantId": "acme", "type": one} for one in types])
     return [(await server.job_when(job_id, "COMPLETED", "FAILED"))["result"] for job_id in ids]
@@ -37,8 +41,8 @@ async def test_a_lifespan_is_entered_once_and_left_at_the_stop_and_each_app_has_
             "other",
             None,
         ]
-        assert ledger.read_text().splitlines() == [f"opened {me}", f"other opened {me}"]
-    assert ledger.read_text().splitlines()[2:] == [f"other closed {me}", f"closed {me}"]
+        assert lines_of(ledger) == [f"opened {me}", f"other opened {me}"]
+    assert lines_of(ledger)[2:] == [f"other closed {me}", f"closed {me}"]
 
 
 async def test_an_isolated_job_has_the_lifespan_of_its_type_in_its_own_process(
@@ -46,7 +50,7 @@ async def test_an_isolated_job_has_the_lifespan_of_its_type_in_its_own_process(
 ) -> None:
     async with serving(database_url, redis_url, app=APP) as server:
         assert await results(server, "apart") == [[True, "MainThread"]]
-        lines = [line.rsplit(" ", 1) for line in ledger.read_text().splitlines()]
+        lines = [line.rsplit(" ", 1) for line in lines_of(ledger)]
         of_child = [what for what, pid in lines if int(pid) != os.getpid()]
         assert of_child == ["opened", "ran", "closed"]
 
