@@ -4,8 +4,9 @@ code: `App` and what handlers return, `Client`, `submit`, and the errors they ra
 from typing import TYPE_CHECKING, Any
 
 from monoq.app.backoff import Backoff
+from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
-from monoq.app.registry import App, JobContext
+from monoq.app.registry import App
 from monoq.errors import (
     ConfigError,
     CursorRefused,

@@ -7,49 +7,27 @@ import re
 import sys
 import traceback
 import typing
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, overload
-from uuid import UUID
+from typing import Any, TypeVar, cast, overload
 
 from pydantic import TypeAdapter
 
 from monoq import codec
 from monoq.app.backoff import Backoff
+from monoq.app.context import JobContext
 from monoq.app.pool import Pool
 from monoq.errors import ConfigError
 from monoq.job import TYPE_PATTERN
 
 F = TypeVar("F", bound=Callable[..., Any])
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+Generated = Callable[[], AsyncIterator[Any]]
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class JobContext:
-    """What a handler may know of its run, if it has a parameter of this type.
-
-    Attributes:
-        job_id, tenant_id, type: Of the job.
-        attempt: Which attempt this is; the first is 1.
-        max_attempts: How many there may be, the first included.
-        claim: Grows with each run of the job, whoever runs it: a fencing token for systems that the
-            handler writes to.
-        deadline: When the run is cut off, on the clock of `time.monotonic`, in seconds.
-
-    >>> async def send_email(payload: Email, ctx: JobContext) -> None:
-    ...     left_s = ctx.deadline - time.monotonic()
-    """
-
-    job_id: UUID
-    tenant_id: str
-    type: str
-    attempt: int
-    max_attempts: int
-    claim: int
-    deadline: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +44,7 @@ class Handler:
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    lifespan: Lifespan | None = None  # of the App that declared it
     pool: Pool = field(init=False)  # where its jobs run
 
     def __post_init__(self) -> None:
@@ -81,17 +60,39 @@ class Handler:
         return self.payload.json_schema() if self.payload else {}
 
 
-@dataclass
 class App:
     """A set of handlers by job type. `monoq serve --app package.module:app` serves those of one
     App.
 
-    >>> app = App()
+    Args:
+        lifespan: An async generator function that yields once, or a function that returns an async
+            context manager; without arguments. Each worker process enters it once, before its first
+            job, and leaves it after its last one. What it yields is `ctx.state` of this App's
+            handlers: the place for connection pools. It runs in the event loop of the async
+            handlers; for an isolated job, in its child process.
+
+    Raises ConfigError for a lifespan that is neither.
+
+    >>> async def lifespan() -> AsyncIterator[asyncpg.Pool]:
+    ...     async with asyncpg.create_pool(URL) as pool:
+    ...         yield pool
+    >>> app = App(lifespan=lifespan)
     >>> @app.handler("send_email", max_attempts=5, timeout=30)
     ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
     """
 
-    handlers: dict[str, Handler] = field(default_factory=dict)
+    def __init__(self, *, lifespan: Lifespan | Generated | None = None) -> None:
+        self.handlers: dict[str, Handler] = {}
+        if inspect.isasyncgenfunction(lifespan):
+            lifespan = asynccontextmanager(lifespan)
+        elif lifespan is not None and (
+            not callable(lifespan) or inspect.iscoroutinefunction(lifespan)
+        ):
+            raise ConfigError(
+                "lifespan must be an async generator function that yields once,"
+                " or a function that returns an async context manager"
+            )
+        self._lifespan = cast("Lifespan | None", lifespan)
 
     @overload
     def handler(self, name: F, /) -> F: ...
@@ -140,11 +141,10 @@ class App:
             return self.handler()(name)
 
         def declare(function: F) -> F:
-            self.add(
-                describe(
-                    function, name or function.__name__, max_attempts, timeout, backoff, isolated
-                )
+            described = describe(
+                function, name or function.__name__, max_attempts, timeout, backoff, isolated
             )
+            self.add(replace(described, lifespan=self._lifespan))
             return function
 
         return declare
@@ -156,7 +156,7 @@ class App:
         self.handlers[handler.name] = handler
 
     def include(self, other: "App") -> None:
-        """Adds all handlers of another App."""
+        """Adds all handlers of another App. They keep that App's lifespan."""
         for handler in other.handlers.values():
             self.add(handler)
 

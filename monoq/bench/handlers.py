@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from monoq.app.backoff import Backoff
-from monoq.app.registry import App, JobContext
+from monoq.app.context import JobContext
+from monoq.app.registry import App
 
 app = App()
 

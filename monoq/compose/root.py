@@ -3,6 +3,7 @@
 
 import asyncio
 import gc
+import json
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from monoq.app.registry import App, load_app
 from monoq.compose.shared import Shared
 from monoq.config import Settings
 from monoq.handlers import builtin
+from monoq.handlers.options import Options
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
 from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
@@ -34,6 +36,8 @@ from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
+from monoq.worker.children import Children
+from monoq.worker.environment import Environment
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.worker import Sizes, Worker
 
@@ -48,10 +52,15 @@ HARD_STOP_S = 1.0
 SWITCH_S = 0.001
 
 
+def options_of(settings: Settings) -> Options:
+    """What the built-in job types need of the settings."""
+    return Options()
+
+
 def handlers_of(settings: Settings) -> App:
     """The built-in job types and those of `--app`."""
     app = App()
-    app.include(builtin)
+    app.include(builtin(options_of(settings)))
     if settings.app:
         app.include(load_app(settings.app))
     return app
@@ -224,6 +233,12 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         settings.log_level,
         settings.log,
     ]
+    children = Children(
+        command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
+        size=sizes.children,
+        max_result=settings.max_result,
+        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings))},
+    )
     worker = Worker(
         app=app,
         jobs=JobStore(database),
@@ -236,8 +251,8 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         stager=shared.stager,
         metrics=shared.metrics,
         sizes=sizes,
-        child_command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
-        max_result=settings.max_result,
+        children=children,
+        environment=Environment(settings.max_result),
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

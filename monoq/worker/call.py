@@ -10,10 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from monoq import codec
+from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
-from monoq.app.registry import JobContext
 from monoq.errors import InvalidJson
 from monoq.job import Status
+from monoq.worker.environment import Environment
 from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,9 @@ UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the
 InThread = Callable[..., Awaitable[Any]]
 
 
-async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
-    """Runs the job's handler: an async one here, a plain function by `in_thread(function, *args)`.
-
-    A result of more than `max_result` bytes is refused.
-    """
+async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
+    """Runs the job's handler: an async one here, a plain function by
+    `in_thread(function, *args)`."""
     handler = run.handler
     try:
         args: list[Any] = []
@@ -54,6 +53,7 @@ async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
                     run.max_attempts,
                     run.claim,
                     run.deadline,
+                    environment.state_of(handler),
                 )
             )
         outcome = await (
@@ -65,7 +65,7 @@ async def end_of(run: Run, in_thread: InThread, max_result: int) -> Ending:
             return COMPLETED
         if isinstance(outcome, Outcome):
             return _asked_ending(run, outcome)
-        return _completed(outcome, max_result)
+        return _completed(outcome, environment.max_result)
     except Outcome as outcome:
         return _asked_ending(run, outcome)
     except asyncio.CancelledError as error:

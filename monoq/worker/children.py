@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -26,11 +26,20 @@ ROOM = 64 * 1024  # for what a child says besides its result: an error, mostly
 
 class Children:
     """At most `size` children at once. `command` starts the fork server; it takes two descriptors,
-    last."""
+    last. `variables` are added to its environment."""
 
-    def __init__(self, *, command: Sequence[str], size: int, max_result: int) -> None:
+    def __init__(
+        self,
+        *,
+        command: Sequence[str],
+        size: int,
+        max_result: int,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         # A result is JSON in JSON: at worst each character of it is escaped.
-        self._forks = Forks(command=command, line_bytes=2 * max_result + ROOM)
+        self._forks = Forks(
+            command=command, line_bytes=2 * max_result + ROOM, variables=variables or {}
+        )
         self.size = size
         self._slots = asyncio.Semaphore(size)
         self._asked = 0

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from monoq.app.pool import Pool
+from monoq.app.registry import Handler
 from monoq.process.service import Service
 from monoq.worker.call import timed_out
 from monoq.worker.children import Children
+from monoq.worker.environment import Environment
 from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
 from monoq.worker.read_ahead import ReadAhead, RunTimes
@@ -23,6 +25,8 @@ TICK_S = 0.1  # how exactly deadlines are kept
 STUBBORN_S = 3.0  # how long after its deadline a handler may take to stop
 BLOCKED_S = 0.25  # an event loop that does not turn for so long takes no more jobs
 BLOCKING_S = 1.0  # an event loop that does not turn for so long is worth a warning
+OPENING_S = 10.0  # the entering of the lifespans that takes so long is worth a warning
+CLOSE_S = 2.0  # how long a stop waits for the lifespans to be left
 UNKNOWN_BLOCK_S = 60.0  # how long a loop may be blocked by code that belongs to no run
 
 Ended = tuple[Run, Ending]
@@ -40,8 +44,9 @@ class Executor(Service):
     def __init__(
         self,
         *,
+        handlers: Sequence[Handler],
+        environment: Environment,
         threads: int,
-        max_result: int,
         children: Children,
         ended: Callable[[Sequence[Ended]], None],
         changed: Callable[[], None],
@@ -52,14 +57,16 @@ class Executor(Service):
         self._ended = Mailbox(self._main, ended)
         self._room: Mailbox[None] = Mailbox(self._main, lambda _: changed())
         self._running: set[Run] = set()
-        self._threads = Threads(threads, max_result, self._running.add, self._finish)
-        self._max_result = max_result
+        self._handlers = handlers
+        self._environment = environment
+        self._threads = Threads(threads, environment, self._running.add, self._finish)
         self._orphans: set[Run] = set()  # plain functions that go on, though their job does not
         self._children = children
         self._child_runs: set[asyncio.Task[None]] = set()
         self._ahead = ReadAhead()
         self._run_times = {Pool.THREADS: RunTimes(), Pool.CHILDREN: RunTimes()}
         self.stuck = Stuck(self._threads)
+        self._slow_opening_at = self.last_tick + OPENING_S
         self._loop = self._new_loop()
 
     @property
@@ -69,6 +76,8 @@ class Executor(Service):
 
     def room(self, pool: Pool, claiming: int) -> int:
         """How many more jobs could start within a moment, while `claiming` are about to come."""
+        if not self._loop.opened:
+            return 0
         if pool is Pool.LOOP:
             if time.monotonic() - self._loop.answered_at > BLOCKED_S:
                 return 0
@@ -103,6 +112,7 @@ class Executor(Service):
         while not self.stopping.is_set():
             now = time.monotonic()
             self._look_at_loop(now, now - self.last_tick)
+            self._look_at_lifespans(now)
             self.last_tick = now
             for run in [run for run in list(self._running) if run.deadline <= now]:
                 self._overdue(run, now)
@@ -115,6 +125,7 @@ class Executor(Service):
             await self.pause(TICK_S)
         self._threads.stop()
         self._loop.stop()
+        await asyncio.to_thread(self._loop.join, CLOSE_S)
 
     def abandon(self, run: Run) -> bool:
         """Stops a run whose job is not ours any more; its end is nobody's business. Returns whether
@@ -196,7 +207,11 @@ class Executor(Service):
 
     def _new_loop(self) -> HandlerLoop:
         return HandlerLoop(
-            self._max_result, self._running.add, self._end, lambda: self._room.put(None)
+            self._handlers,
+            self._environment,
+            self._running.add,
+            self._end,
+            lambda: self._room.put(None),
         )
 
     def _look_at_loop(self, now: float, elapsed: float) -> None:
@@ -221,6 +236,15 @@ class Executor(Service):
             )
         if culprit is None and blocked_s > UNKNOWN_BLOCK_S:
             self._replace_loop(None)
+
+    def _look_at_lifespans(self, now: float) -> None:
+        """Without what they need, no handler can run: then the process ends, and says why."""
+        if self._loop.failed:
+            error = self._loop.failed
+            raise RuntimeError(f"the lifespan of the handlers failed: {error!r}")
+        if not self._loop.opened and now > self._slow_opening_at:
+            self._slow_opening_at = now + OPENING_S
+            log.warning("no job runs yet: the lifespan of the handlers has not yielded so far")
 
     def _replace_loop(self, culprit: Run | None) -> None:
         """A loop that is stuck is left to itself. Its other jobs are innocent: they go back."""

@@ -23,8 +23,10 @@ import orjson
 from monoq.app.registry import App, load_app
 from monoq.errors import ConfigError
 from monoq.handlers import builtin
+from monoq.handlers.options import Options
 from monoq.observe.log import configure, current_run
-from monoq.worker.call import end_of
+from monoq.worker.call import end_of, failed_attempt
+from monoq.worker.environment import Environment, lifespans
 from monoq.worker.forked import KILLING, NUMBER_BYTES, READY
 from monoq.worker.run import Ending, Run
 
@@ -46,13 +48,15 @@ class Limits(NamedTuple):
 
 def main() -> None:
     """`python -m monoq.worker.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`;
-    APP may be empty; the last two are descriptors.
+    APP may be empty; the last two are descriptors. MONOQ_HANDLER_OPTIONS has the Options as JSON:
+    a command line can be read by other users.
 
     Each number on CONTROL brings the socket of a job: its child writes its pid, reads the job and
     writes how it ended, one line each. STATUS is told `ready` when the handlers are loaded, then
     `number code` for each child that is gone (negative: the signal).
     """
-    app_path, memory_mb, max_result, log_level, log_form, control_fd, status_fd = sys.argv[1:]
+    app_path, memory_mb, max_result, log_level, log_form, *descriptors = sys.argv[1:]
+    control_fd, status_fd = map(int, descriptors)
     _die_with_parent()
     for signum in NOT_FOR_US:
         signal.signal(signum, lambda *_: None)
@@ -60,15 +64,15 @@ def main() -> None:
     _print_whole_lines()
     app = App()
     try:
-        app.include(builtin)
+        app.include(builtin(Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))))
         if app_path:
             app.include(load_app(app_path))
     except ConfigError as error:
         log.error("%s", error)
         sys.exit(1)
-    os.write(int(status_fd), READY)
+    os.write(status_fd, READY)
     limits = Limits(int(memory_mb), int(max_result))
-    _fork_children(app, limits, socket.socket(fileno=int(control_fd)), int(status_fd))
+    _fork_children(app, limits, socket.socket(fileno=control_fd), status_fd)
 
 
 def _print_whole_lines() -> None:
@@ -144,7 +148,7 @@ def _run_job(app: App, limits: Limits, descriptor: int, worker_pid: int) -> None
             return
         request = orjson.loads(line)
         sys.addaudithook(_word_before_a_kill(worker, *above))
-        ending = _end_of(app, request, limits.max_result)
+        ending = _end_of(app, request, Environment(limits.max_result))
         for stream in (sys.stdout, sys.stderr):  # `_exit` does not
             with suppress(Exception):  # whatever the handler has made of it
                 stream.flush()
@@ -163,7 +167,7 @@ def _limit_memory(megabytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def _end_of(app: App, request: dict[str, Any], max_result: int) -> Ending:
+def _end_of(app: App, request: dict[str, Any], environment: Environment) -> Ending:
     request["id"] = UUID(request["id"])
     handler = app.handlers[request["type"]]
     run = Run(**request, version=0, lost=0, deaths=0, handler=handler)
@@ -172,7 +176,13 @@ def _end_of(app: App, request: dict[str, Any], max_result: int) -> Ending:
     endings: list[Ending] = []
 
     async def call() -> None:
-        endings.append(await end_of(run, asyncio.to_thread, max_result))
+        try:
+            async with lifespans(handler) as environment.states:
+                endings.append(await end_of(run, asyncio.to_thread, environment))
+        except Exception as error:
+            log.exception("the lifespan of the handlers failed")
+            if not endings:
+                endings.append(failed_attempt(run, f"the lifespan of its handler failed: {error}"))
 
     with suppress(asyncio.CancelledError):  # the handler's own, which came too late to hit anything
         asyncio.run(call())

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -33,9 +33,12 @@ class Forks:
     """Children by the fork server that `command` starts, which takes two descriptors last. What a
     child says is read in lines of at most `line_bytes`."""
 
-    def __init__(self, *, command: Sequence[str], line_bytes: int) -> None:
+    def __init__(
+        self, *, command: Sequence[str], line_bytes: int, variables: Mapping[str, str]
+    ) -> None:
         self._command = list(command)
         self._line_bytes = line_bytes
+        self._variables = variables
         self._server: ForkServer | None = None
         self._starting: asyncio.Task[ForkServer] | None = None
         self._numbers = itertools.count()
@@ -150,7 +153,11 @@ class Forks:
                 pass_fds=(theirs.fileno(), write_end),
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in the terminal is for the worker
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    **self._variables,
+                },
             )
         except BaseException:
             ours.close()

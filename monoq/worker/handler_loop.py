@@ -3,18 +3,25 @@ holds up this loop and nothing else. It must keep no promise to anybody: claims,
 kept by the other threads."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import uvloop
 
+from monoq.app.registry import Handler
 from monoq.observe.log import current_run
 from monoq.worker.call import end_of, still_cancelled, unexpected
+from monoq.worker.environment import Environment, lifespans
 from monoq.worker.run import RELEASED, Ending, Run
 
+log = logging.getLogger(__name__)
+
+TASKS_END_WITHIN_S = 1.0  # once they are cancelled
 BREATH_S = 0.005  # handlers that never wait let the event loop breathe this often
 
 
@@ -35,7 +42,8 @@ class HandlerLoop:
 
     def __init__(
         self,
-        max_result: int,
+        handlers: Sequence[Handler],
+        environment: Environment,
         begun: Callable[[Run], None],
         ended: Callable[[Run, Ending], object],
         drained: Callable[[], None],
@@ -43,7 +51,10 @@ class HandlerLoop:
         self.started = 0  # runs that ever began
         self.answered_at = time.monotonic()  # when it was last seen to turn
         self.drained_below: int | None = None  # `drained` is called once fewer than this wait
-        self._max_result = max_result
+        self.opened = False  # whether the lifespans of the handlers have been entered
+        self.failed: Exception | None = None  # why they could not be
+        self._handlers = handlers
+        self._environment = environment
         self._begun = begun
         self._ended = ended
         self._drained = drained
@@ -55,6 +66,7 @@ class HandlerLoop:
         self._asked = False
         self._loop = uvloop.new_event_loop()
         self._loop.set_task_factory(_make_task)
+        self._stop = self._loop.create_future()
         self._thread = threading.Thread(target=self._turn, name="handlers", daemon=True)
         self._thread.start()
 
@@ -106,18 +118,41 @@ class HandlerLoop:
         self._loop.call_soon_threadsafe(_cancel, run)
 
     def stop(self) -> None:
-        """Cancels what runs and ends the thread, as soon as its code lets it."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Cancels what runs, leaves the lifespans and ends the thread, as soon as their code lets
+        it."""
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(_set, self._stop)
+
+    def join(self, seconds: float) -> None:
+        """Waits for the end of the thread, at most so long."""
+        self._thread.join(seconds)
 
     def _turn(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
-        left = [task for task in asyncio.all_tasks(self._loop) if not task.done()]
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        """The time of the lifespans: what handlers use is there before the first job begins, and
+        until the last one has ended."""
+        try:
+            async with lifespans(*self._handlers) as states:
+                self._environment.states = states
+                self.opened = True
+                self._drained()
+                self._stand_by()
+                await self._stop
+                await self._end_tasks()
+        except Exception as error:
+            log.exception("the lifespan of the handlers failed")
+            self.failed = error
+
+    async def _end_tasks(self) -> None:
+        left = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
         for task in left:
             task.cancel()
         if left:
-            self._loop.run_until_complete(asyncio.wait(left, timeout=1))
-        self._loop.close()
+            await asyncio.wait(left, timeout=TASKS_END_WITHIN_S)
 
     def _answer(self) -> None:
         self._asked = False
@@ -125,7 +160,8 @@ class HandlerLoop:
 
     def _wake(self) -> None:
         self._woken = False
-        self._stand_by()
+        if self.opened:
+            self._stand_by()
 
     def _stand_by(self) -> None:
         if self._waiting and self._standby is None:
@@ -159,7 +195,7 @@ class HandlerLoop:
             self._begun(run)
             try:
                 ending = (
-                    RELEASED if run.is_late(now) else await end_of(run, _never, self._max_result)
+                    RELEASED if run.is_late(now) else await end_of(run, _never, self._environment)
                 )
             except Exception as error:  # noqa: BLE001 - or the run would be in hand until its deadline
                 ending = unexpected(run, error)
@@ -188,6 +224,11 @@ def _make_task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> _T
     run = current_run.get(None)
     task.run = run if isinstance(run, Run) else None
     return task
+
+
+def _set(stop: "asyncio.Future[None]") -> None:
+    if not stop.done():
+        stop.set_result(None)
 
 
 def _cancel(run: Run) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from monoq.observe.log import current_run
 from monoq.worker.call import end_of, unexpected
+from monoq.worker.environment import Environment
 from monoq.worker.run import RELEASED, Ending, Run
 
 
@@ -21,12 +22,12 @@ class Threads:
     def __init__(
         self,
         size: int,
-        max_result: int,
+        environment: Environment,
         begun: Callable[[Run], None],
         ended: Callable[[Run, Ending], None],
     ) -> None:
         self.size = size
-        self._max_result = max_result
+        self._environment = environment
         self.started = 0  # runs that ever began
         self.hung = 0  # threads whose function is past its deadline
         self._begun = begun
@@ -96,7 +97,7 @@ class Threads:
             if run.is_late(run.started_at):
                 ending = RELEASED
             else:
-                ending = copy_context().run(_run_to_its_end, run, self._max_result)
+                ending = copy_context().run(_run_to_its_end, run, self._environment)
             run.ended_at = time.monotonic()
             with self._changed:
                 if run in self._given_up:
@@ -108,10 +109,10 @@ class Threads:
             del run, ending  # or an idle thread would keep the payload and the result
 
 
-def _run_to_its_end(run: Run, max_result: int) -> Ending:
+def _run_to_its_end(run: Run, environment: Environment) -> Ending:
     """Drives `end_of`, which never waits here: what it would wait for is called instead."""
     current_run.set(run)
-    running = end_of(run, _call, max_result)
+    running = end_of(run, _call, environment)
     try:
         running.send(None)
     except StopIteration as end:

@@ -19,6 +19,7 @@ from monoq.upkeep.stager import Stager
 from monoq.worker.auditor import Auditor
 from monoq.worker.children import Children
 from monoq.worker.completer import Completer
+from monoq.worker.environment import Environment
 from monoq.worker.executor import Executor
 from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
@@ -60,15 +61,15 @@ class Worker(Service):
         stager: Stager,
         metrics: Metrics,
         sizes: Sizes,
-        child_command: Sequence[str],
-        max_result: int,
+        children: Children,
+        environment: Environment,
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
         self._stager = stager
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(sizes.slots)
-        self._children = Children(command=child_command, size=sizes.children, max_result=max_result)
+        self._children = children
         self._completer = Completer(
             jobs=jobs,
             publisher=publisher,
@@ -77,9 +78,10 @@ class Worker(Service):
             settled=self._settle,
         )
         self._executor = Executor(
+            handlers=list(app),
+            environment=environment,
             threads=sizes.threads,
-            max_result=max_result,
-            children=self._children,
+            children=children,
             ended=self._completer.add,
             changed=self._slots.change,
         )

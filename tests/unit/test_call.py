@@ -14,10 +14,11 @@ from monoq import App, Backoff
 from monoq.errors import InvalidJson
 from monoq.job import Status
 from monoq.worker.call import end_of, still_cancelled
+from monoq.worker.environment import Environment
 from monoq.worker.run import RELEASED, Ending, Run
 
 ID = UUID(int=1)
-MAX_RESULT = 1000
+ENVIRONMENT = Environment(max_result=1000)
 
 
 class Order(BaseModel):
@@ -37,7 +38,7 @@ async def ended(
     endings: list[Ending] = []
 
     async def call() -> None:
-        endings.append(await end_of(run, asyncio.to_thread, MAX_RESULT))
+        endings.append(await end_of(run, asyncio.to_thread, ENVIRONMENT))
 
     run.task = task = asyncio.create_task(call())
     await asyncio.sleep(0)
@@ -101,7 +102,7 @@ SIZES = [("x", 1), ("ü", 2), ("\N{PARTY POPPER}", 4), ('"', 2)]
 
 @pytest.mark.parametrize(("character", "size"), SIZES)
 async def test_a_result_is_measured_in_bytes_of_json(character: str, size: int) -> None:
-    most = (MAX_RESULT - 2) // size
+    most = (ENVIRONMENT.max_result - 2) // size
     ending = await ended(run_of(lambda payload: character * most))
     assert ending.status is Status.COMPLETED
     ending = await ended(run_of(lambda payload: character * (most + 1)))
@@ -195,7 +196,7 @@ async def test_a_cancellation_that_is_still_on_its_way_is_seen(
     """The next job of this task would meet it."""
 
     async def call() -> bool:
-        await end_of(run_of(function), asyncio.to_thread, MAX_RESULT)
+        await end_of(run_of(function), asyncio.to_thread, ENVIRONMENT)
         return still_cancelled(me())
 
     seen: list[bool] = []

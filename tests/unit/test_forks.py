@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from monoq.handlers import builtin
+from monoq.handlers.options import Options
 from monoq.job import Status
 from monoq.worker import forks
 from monoq.worker.children import Children
@@ -30,7 +31,7 @@ FREE = 3
 
 
 def echo(payload: str) -> Run:
-    handler = builtin.handlers["echo"]
+    handler = builtin(Options()).handlers["echo"]
     return Run(UUID(int=1), "acme", "echo", payload, 1, 1, 1, 3, 1, 0, 1, 60.0, handler)
 
 

@@ -10,6 +10,7 @@ import pytest
 from monoq.app.backoff import Backoff
 from monoq.app.registry import App
 from monoq.job import Status
+from monoq.worker.environment import Environment
 from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.run import Ending, Run
 from monoq.worker.threads import Threads
@@ -47,12 +48,18 @@ def run(number: int, job_type: str, *, max_attempts: int = 3) -> Run:
 
 
 def threads(ends: Ends) -> Threads:
-    return Threads(1, 1000, lambda _: None, lambda run, ending: ends.put((run, ending)))
+    return Threads(
+        1, Environment(1000), lambda _: None, lambda run, ending: ends.put((run, ending))
+    )
 
 
 def handler_loop(ends: Ends) -> HandlerLoop:
     return HandlerLoop(
-        1000, lambda _: None, lambda run, ending: ends.put((run, ending)), lambda: None
+        list(app),
+        Environment(1000),
+        lambda _: None,
+        lambda run, ending: ends.put((run, ending)),
+        lambda: None,
     )
 
 
