@@ -561,7 +561,19 @@ BEGIN
     FROM claimed;
 END $$;
 
+-- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
+CREATE TABLE breakers (
+    endpoint      text        NOT NULL COLLATE "C",
+    worker_id     bigint      NOT NULL,
+    state         text        NOT NULL CHECK (state IN ('closed', 'open', 'half-open')),
+    since         timestamptz NOT NULL, -- when it was opened, or closed
+    reason        text        NOT NULL, -- why it was opened
+    next_probe_at timestamptz, -- NULL: it is closed
+    PRIMARY KEY (endpoint, worker_id)
+);
+
 -- migrate: rollback
+DROP TABLE breakers;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

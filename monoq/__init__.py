@@ -3,7 +3,7 @@ code: `App` and what handlers return, `Client`, `submit`, and the errors they ra
 
 from typing import TYPE_CHECKING, Any
 
-from monoq.app.backoff import Backoff
+from monoq.app.backoff import Backoff, Schedule
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
 from monoq.app.registry import App
@@ -39,6 +39,7 @@ __all__ = [
     "NewJob",
     "RequestRefused",
     "Retry",
+    "Schedule",
     "ServerUnreachable",
     "Snooze",
     "Status",

@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 from monoq.api.application import create_quart
+from monoq.api.breakers import breakers_blueprint
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
@@ -29,6 +30,7 @@ from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.process.service import Service
+from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
@@ -98,6 +100,7 @@ def api_services(
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
+            breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -38,6 +39,10 @@ class Resolver:
 
     async def resolve(self, host: str) -> list[Address]:
         """The addresses of a host, checked, in the order in which to try them."""
+        with suppress(ValueError):
+            address = ip_address(host)  # in its usual form; the system knows more ways to write it
+            self.check(address)
+            return [address]
         if (known := self._known.get(host)) and known[0] > time.monotonic():
             if isinstance(known[1], BaseException):
                 raise known[1].with_traceback(None)
