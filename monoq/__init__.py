@@ -8,6 +8,7 @@ from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
 from monoq.app.registry import App
 from monoq.errors import (
+    ClaimLost,
     ConfigError,
     CursorRefused,
     DatabaseUnavailable,
@@ -27,6 +28,7 @@ __all__ = [
     "App",
     "Backoff",
     "Cancel",
+    "ClaimLost",
     "Client",
     "ConfigError",
     "CursorRefused",

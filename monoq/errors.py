@@ -63,6 +63,10 @@ class QueueUnavailable(MonoqError):  # noqa: N818
     """Redis cannot be reached, or does not answer in time"""
 
 
+class ClaimLost(MonoqError):  # noqa: N818
+    """the job is no longer this run's: it was cancelled, or taken by another worker"""
+
+
 class RequestRefused(MonoqError):  # noqa: N818
     """the server refused the request; `status` and `problem` say why"""
 

@@ -36,6 +36,7 @@ from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
+from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.submitting.pusher import Pusher
@@ -95,7 +96,11 @@ def api_services(
     quart = create_quart(
         [
             jobs_blueprint(
-                store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
+                store=JobStore(database),
+                reports=ReportStore(database),
+                publisher=publisher,
+                pusher=pusher,
+                metrics=metrics,
             ),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),

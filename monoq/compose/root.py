@@ -29,6 +29,7 @@ from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.store.policies import PolicyStore
+from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
@@ -42,6 +43,7 @@ from monoq.upkeep.troubles import Troubles
 from monoq.worker.children import Children
 from monoq.worker.environment import Environment
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.reporter import Reporter
 from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
@@ -247,7 +249,9 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         settings.log_level,
         settings.log,
     ]
+    reporter = Reporter(store=ReportStore(database), publisher=shared.publisher)
     children = Children(
+        reports=reporter,
         command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         size=sizes.children,
         max_result=settings.max_result,
@@ -266,7 +270,8 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         metrics=shared.metrics,
         sizes=sizes,
         children=children,
-        environment=Environment(settings.max_result),
+        environment=Environment(settings.max_result, reporter),
+        reporter=reporter,
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat
