@@ -25,9 +25,23 @@ from monoq.job import TYPE_PATTERN
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 Generated = Callable[[], AsyncIterator[Any]]
+ErrorTypes = tuple[type[BaseException], ...]
+Hook = Callable[..., Any]
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What an App calls around each run of its handlers; see App."""
+
+    before: Hook | None = None
+    after: Hook | None = None
+    on_failure: Hook | None = None
+
+    def __iter__(self) -> Iterator[Hook]:
+        return (hook for hook in (self.before, self.after, self.on_failure) if hook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +58,21 @@ class Handler:
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    retry_on: ErrorTypes | None = None  # None: any error
+    give_up_on: ErrorTypes = ()
     lifespan: Lifespan | None = None  # of the App that declared it
+    hooks: "Hooks | None" = None
     pool: Pool = field(init=False)  # where its jobs run
 
     def __post_init__(self) -> None:
         pool = Pool.LOOP if self.is_async else Pool.THREADS
         object.__setattr__(self, "pool", Pool.CHILDREN if self.isolated else pool)
+
+    def is_final(self, error: BaseException) -> bool:
+        """Whether an attempt that failed by this error is not to be repeated."""
+        if isinstance(error, self.give_up_on):
+            return True
+        return self.retry_on is not None and not isinstance(error, self.retry_on)
 
     def parse(self, text: str) -> Any:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""
@@ -70,8 +93,16 @@ class App:
             job, and leaves it after its last one. What it yields is `ctx.state` of this App's
             handlers: the place for connection pools. It runs in the event loop of the async
             handlers; for an isolated job, in its child process.
+        before: Called with the JobContext before each run. If it raises, the attempt has failed.
+        after: Called with the JobContext after each run, however it ended, unless the job was
+            taken away. What it raises is logged, and changes nothing.
+        on_failure: Called with the JobContext and the text of the error when a run ends its job as
+            FAILED. A job whose process was killed ends without it. What it raises is logged.
 
-    Raises ConfigError for a lifespan that is neither.
+    Hooks run where the handler runs. One that is async serves async handlers only; a plain one is
+    called in the event loop of an async handler, so it must be quick.
+
+    Raises ConfigError for a lifespan that is neither, and for a hook that cannot be called.
 
     >>> async def lifespan() -> AsyncIterator[asyncpg.Pool]:
     ...     async with asyncpg.create_pool(URL) as pool:
@@ -81,7 +112,14 @@ class App:
     ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
     """
 
-    def __init__(self, *, lifespan: Lifespan | Generated | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lifespan: Lifespan | Generated | None = None,
+        before: Hook | None = None,
+        after: Hook | None = None,
+        on_failure: Hook | None = None,
+    ) -> None:
         self.handlers: dict[str, Handler] = {}
         if inspect.isasyncgenfunction(lifespan):
             lifespan = asynccontextmanager(lifespan)
@@ -92,6 +130,11 @@ class App:
                 "lifespan must be an async generator function that yields once,"
                 " or a function that returns an async context manager"
             )
+        for name, hook in (("before", before), ("after", after), ("on_failure", on_failure)):
+            if hook is not None and not callable(hook):
+                raise ConfigError(f"{name} must be a function, not {hook!r}")
+        hooks = Hooks(before, after, on_failure)
+        self._hooks = hooks if any(hooks) else None
         self._lifespan = cast("Lifespan | None", lifespan)
 
     @overload
@@ -106,6 +149,8 @@ class App:
         timeout: float = ...,
         backoff: Backoff = ...,
         isolated: bool = ...,
+        retry_on: ErrorTypes | type[BaseException] | None = ...,
+        give_up_on: ErrorTypes | type[BaseException] = ...,
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -117,6 +162,8 @@ class App:
         timeout: float = DEFAULT_TIMEOUT_S,
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         isolated: bool = False,
+        retry_on: ErrorTypes | type[BaseException] | None = None,
+        give_up_on: ErrorTypes | type[BaseException] = (),
     ) -> Any:
         """Declares the handler of a job type; sync or async. The function stays callable.
 
@@ -131,6 +178,8 @@ class App:
             timeout: Seconds that each run may take, up to 86,400.
             backoff: The delay between attempts.
             isolated: Runs each job in a child process, which is killed at the timeout.
+            retry_on: The exceptions after which there is another attempt; None: all of them.
+            give_up_on: The exceptions after which there is none, also if `retry_on` has them.
 
         Raises ConfigError for a name, a policy or a function that cannot be a handler.
 
@@ -144,7 +193,17 @@ class App:
             described = describe(
                 function, name or function.__name__, max_attempts, timeout, backoff, isolated
             )
-            self.add(replace(described, lifespan=self._lifespan))
+            _check_hooks(described, self._hooks)
+            own = described.name
+            self.add(
+                replace(
+                    described,
+                    retry_on=None if retry_on is None else _error_types(own, "retry_on", retry_on),
+                    give_up_on=_error_types(own, "give_up_on", give_up_on),
+                    lifespan=self._lifespan,
+                    hooks=self._hooks,
+                )
+            )
             return function
 
         return declare
@@ -229,6 +288,23 @@ def describe(
         timeout_s=timeout,
         backoff=backoff,
     )
+
+
+def _error_types(name: str, option: str, given: ErrorTypes | type[BaseException]) -> ErrorTypes:
+    types = given if isinstance(given, tuple) else (given,)
+    for one in types:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise ConfigError(f"handler {name!r}: {option} has {one!r}: no exception class")
+    return types
+
+
+def _check_hooks(handler: Handler, hooks: Hooks | None) -> None:
+    for hook in hooks or ():
+        if inspect.iscoroutinefunction(hook) and not handler.is_async:
+            raise ConfigError(
+                f"handler {handler.name!r} is a plain function, so the hook {hook.__name__!r}"
+                " must be one, too"
+            )
 
 
 def load_app(path: str) -> App:

@@ -2,6 +2,7 @@
 nothing escape."""
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from monoq import codec
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
+from monoq.app.registry import Hook
 from monoq.errors import ClaimLost, InvalidJson
 from monoq.job import Status
 from monoq.worker.environment import Environment
@@ -65,6 +67,47 @@ class Handle:
 async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
     """Runs the job's handler: an async one here, a plain function by
     `in_thread(function, *args)`."""
+    if run.handler.hooks is None:
+        return await _end_of(run, in_thread, environment)
+    hooks, context = run.handler.hooks, context_of(run, environment)
+    try:
+        await _call_hook(hooks.before, context)
+    except BaseException as error:  # noqa: BLE001 - a hook may raise anything, as a handler may
+        ending = _raised(run, error)
+    else:
+        ending = await _end_of(run, in_thread, environment)
+    if run.released:
+        return ending
+    try:
+        if ending.status is Status.FAILED:
+            await _call_hook(hooks.on_failure, context, ending.error)
+        await _call_hook(hooks.after, context)
+    except BaseException:
+        log.warning("a hook failed after job %s of type %s", run.id, run.type, exc_info=True)
+    return ending
+
+
+async def _call_hook(hook: Hook | None, *args: Any) -> None:
+    if hook and inspect.isawaitable(called := hook(*args)):
+        await called
+
+
+def context_of(run: Run, environment: Environment) -> JobContext:
+    """What the handler may know of its run."""
+    return JobContext(
+        run.id,
+        run.tenant_id,
+        run.type,
+        run.attempt,
+        run.max_attempts,
+        run.claim,
+        run.deadline,
+        environment.state_of(run.handler),
+        Handle(run, environment),
+    )
+
+
+async def _end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
     handler = run.handler
     try:
         args: list[Any] = []
@@ -79,19 +122,7 @@ async def end_of(run: Run, in_thread: InThread, environment: Environment) -> End
                 return _failed(f"the payload does not fit its handler: {error}")
             del text
         if handler.takes_context:
-            args.append(
-                JobContext(
-                    run.id,
-                    run.tenant_id,
-                    run.type,
-                    run.attempt,
-                    run.max_attempts,
-                    run.claim,
-                    run.deadline,
-                    environment.state_of(handler),
-                    Handle(run, environment),
-                )
-            )
+            args.append(context_of(run, environment))
         outcome = await (
             handler.function(*args)
             if handler.is_async
@@ -104,20 +135,25 @@ async def end_of(run: Run, in_thread: InThread, environment: Environment) -> End
         if isinstance(outcome, Outcome):
             return _asked_ending(run, outcome)
         return _completed(outcome, environment.max_result)
-    except Outcome as outcome:
-        return _asked_ending(run, outcome)
-    except asyncio.CancelledError as error:
+    except BaseException as error:  # noqa: BLE001 - anything; signals do not arrive as exceptions
+        return _raised(run, error)
+
+
+def _raised(run: Run, error: BaseException) -> Ending:
+    """How a run ends whose handler has raised."""
+    if isinstance(error, Outcome):
+        return _asked_ending(run, error)
+    if isinstance(error, asyncio.CancelledError):
         if run.timed_out:
             return timed_out(run)
         # A handler may raise it by itself, cancel its own task, or await something that was
         # cancelled. To release that would be to run it for ever; how often its task was cancelled
         # tells nothing, since handlers can do that, too.
         return RELEASED if run.released else failed_attempt(run, _described(error))
-    except (
-        BaseException
-    ) as error:  # a handler may raise anything; signals do not arrive as exceptions here
-        log.debug("a handler failed", exc_info=error)
-        return failed_attempt(run, _described(error))._replace(traceback=_traceback(error))
+    log.debug("a handler failed", exc_info=error)
+    text = _described(error)
+    ending = _failed(text) if run.handler.is_final(error) else failed_attempt(run, text)
+    return ending._replace(traceback=_traceback(error))
 
 
 def still_cancelled(task: "asyncio.Task[Any]") -> bool:
