@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from pydantic import TypeAdapter
 
 from monoq import codec
 from monoq.app.backoff import Backoff
+from monoq.app.batch import MAX_LINGER_MS, MAX_SIZE, BatchJob, BatchPolicy
 from monoq.app.context import JobContext
 from monoq.app.pool import Pool
 from monoq.errors import ConfigError
@@ -62,6 +63,7 @@ class Handler:
     give_up_on: ErrorTypes = ()
     lifespan: Lifespan | None = None  # of the App that declared it
     hooks: "Hooks | None" = None
+    batch: BatchPolicy | None = None  # the function takes a list of BatchJob
     pool: Pool = field(init=False)  # where its jobs run
 
     def __post_init__(self) -> None:
@@ -193,20 +195,78 @@ class App:
             described = describe(
                 function, name or function.__name__, max_attempts, timeout, backoff, isolated
             )
-            _check_hooks(described, self._hooks)
-            own = described.name
-            self.add(
-                replace(
-                    described,
-                    retry_on=None if retry_on is None else _error_types(own, "retry_on", retry_on),
-                    give_up_on=_error_types(own, "give_up_on", give_up_on),
-                    lifespan=self._lifespan,
-                    hooks=self._hooks,
-                )
-            )
+            self._declare(described, retry_on, give_up_on)
             return function
 
         return declare
+
+    def batch_handler(
+        self,
+        name: str,
+        /,
+        *,
+        max_size: int = 50,
+        linger_ms: int = 20,
+        by: Literal["tenant"] | None = "tenant",
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        backoff: Backoff = Backoff(),  # noqa: B008 - frozen
+        retry_on: ErrorTypes | type[BaseException] | None = None,
+        give_up_on: ErrorTypes | type[BaseException] = (),
+    ) -> Callable[[F], F]:
+        """Declares an async handler that takes many jobs in one call, as a list of BatchJob.
+
+        It returns the outcome of each job: a dict by job id, or a list in the order of the jobs.
+        An outcome is a result, an outcome such as `Retry`, or an exception: a failed attempt of
+        that job alone. None for the whole: all are done.
+
+        If the call raises, or takes too long, the handler is called again with halves of the jobs,
+        until it is known which job is to blame. Only that one is charged; the others run to their
+        end. So a job may be in several calls. A suspect runs alone.
+
+        Args:
+            max_size: Jobs in a call, at most; up to 1,000.
+            linger_ms: How long the first job waits for others, up to 200 ms.
+            by: "tenant": the jobs of a call are of one tenant; None: of any.
+            timeout: Seconds that each call may take, up to 86,400.
+
+        The others are as for `handler`. Raises ConfigError.
+
+        >>> @app.batch_handler("index", max_size=50, linger_ms=20)
+        ... async def index(jobs: list[BatchJob[Document]]) -> dict[UUID, Any]: ...
+        """
+        if not (isinstance(max_size, int) and 1 <= max_size <= MAX_SIZE):
+            raise ConfigError(f"handler {name!r}: max_size must be a number from 1 to {MAX_SIZE}")
+        if not 0 <= linger_ms <= MAX_LINGER_MS:
+            raise ConfigError(f"handler {name!r}: linger_ms must be from 0 to {MAX_LINGER_MS}")
+        if by not in ("tenant", None):
+            raise ConfigError(f"handler {name!r}: by must be 'tenant' or None, not {by!r}")
+
+        def declare(function: F) -> F:
+            described = describe_batch(function, name, max_attempts, timeout, backoff)
+            policy = BatchPolicy(max_size, linger_ms / 1000, by == "tenant")
+            self._declare(replace(described, batch=policy), retry_on, give_up_on)
+            return function
+
+        return declare
+
+    def _declare(
+        self,
+        handler: Handler,
+        retry_on: ErrorTypes | type[BaseException] | None,
+        give_up_on: ErrorTypes | type[BaseException],
+    ) -> None:
+        _check_hooks(handler, self._hooks)
+        name = handler.name
+        self.add(
+            replace(
+                handler,
+                retry_on=None if retry_on is None else _error_types(name, "retry_on", retry_on),
+                give_up_on=_error_types(name, "give_up_on", give_up_on),
+                lifespan=self._lifespan,
+                hooks=self._hooks,
+            )
+        )
 
     def add(self, handler: Handler) -> None:
         """Adds a handler; a second one for the same job type is an error."""
@@ -288,6 +348,31 @@ def describe(
         timeout_s=timeout,
         backoff=backoff,
     )
+
+
+def describe_batch(
+    function: Callable[..., Any], name: str, max_attempts: int, timeout: float, backoff: Backoff
+) -> Handler:
+    """The same for a function that takes a list of BatchJob."""
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    hint = hints.get(parameters[0], list) if len(parameters) == 1 else None
+    element = next(iter(typing.get_args(hint)), BatchJob)
+    of_batch = typing.get_origin(element) or element
+    if hint is None or (typing.get_origin(hint) or hint) is not list or of_batch is not BatchJob:
+        raise ConfigError(f"handler {name!r} must take one parameter: jobs: list[BatchJob[...]]")
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigError(
+            f"handler {name!r} must be async: a plain function may be called inside by"
+            " asyncio.to_thread"
+        )
+    annotation = next(iter(typing.get_args(element)), Any)
+
+    def alone(payload: Any) -> None: ...
+
+    alone.__annotations__["payload"] = annotation
+    described = describe(alone, name, max_attempts, timeout, backoff, False)
+    return replace(described, function=function, is_async=True)
 
 
 def _error_types(name: str, option: str, given: ErrorTypes | type[BaseException]) -> ErrorTypes:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from monoq import codec
+from monoq.app.batch import BatchJob, outcomes_of
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
 from monoq.app.registry import Hook
@@ -65,26 +66,36 @@ class Handle:
 
 
 async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
-    """Runs the job's handler: an async one here, a plain function by
+    """Runs the job's handler, and the hooks of its App: an async one here, a plain function by
     `in_thread(function, *args)`."""
     if run.handler.hooks is None:
         return await _end_of(run, in_thread, environment)
-    hooks, context = run.handler.hooks, context_of(run, environment)
+    context = context_of(run, environment)
+    ending = await before(run, context) or await _end_of(run, in_thread, environment)
+    await after(run, context, ending)
+    return ending
+
+
+async def before(run: Run, context: JobContext) -> Ending | None:
+    """Calls the hook of before a run; a failed attempt if it raises."""
     try:
-        await _call_hook(hooks.before, context)
+        await _call_hook(run.handler.hooks.before if run.handler.hooks else None, context)
     except BaseException as error:  # noqa: BLE001 - a hook may raise anything, as a handler may
-        ending = _raised(run, error)
-    else:
-        ending = await _end_of(run, in_thread, environment)
-    if run.released:
-        return ending
+        return raised(run, error)
+    return None
+
+
+async def after(run: Run, context: JobContext, ending: Ending) -> None:
+    """Calls the hooks of after a run, unless its job was taken away."""
+    hooks = run.handler.hooks
+    if hooks is None or run.released:
+        return
     try:
         if ending.status is Status.FAILED:
             await _call_hook(hooks.on_failure, context, ending.error)
         await _call_hook(hooks.after, context)
     except BaseException:
         log.warning("a hook failed after job %s of type %s", run.id, run.type, exc_info=True)
-    return ending
 
 
 async def _call_hook(hook: Hook | None, *args: Any) -> None:
@@ -107,39 +118,57 @@ def context_of(run: Run, environment: Environment) -> JobContext:
     )
 
 
+def parsed(run: Run) -> Any:
+    """The payload for the handler; an Ending if it does not fit."""
+    # it may be large, and the handler has its own form of it
+    text, run.payload = run.payload, ""
+    try:
+        return run.handler.parse(text)
+    except ValidationError as error:  # the same one from inside the handler is a failed attempt
+        return _failed(f"the payload does not fit its handler: {error}")
+    except BaseException as error:  # noqa: BLE001 - a validator may raise anything
+        return raised(run, error)
+
+
 async def _end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
     handler = run.handler
+    args: list[Any] = []
+    if handler.takes_payload:
+        payload = parsed(run)
+        if isinstance(payload, Ending):
+            return payload
+        args.append(payload)
+        del payload
     try:
-        args: list[Any] = []
-        if handler.takes_payload:
-            # it may be large, and the handler has its own form of it
-            text, run.payload = run.payload, ""
-            try:
-                args.append(handler.parse(text))
-            except (
-                ValidationError
-            ) as error:  # the same one from inside the handler is a failed attempt
-                return _failed(f"the payload does not fit its handler: {error}")
-            del text
         if handler.takes_context:
             args.append(context_of(run, environment))
-        outcome = await (
-            handler.function(*args)
-            if handler.is_async
-            else in_thread(_called, handler.function, *args)
-        )
-        if run.finished:
-            return _finished(run, run.finished)
-        if outcome is None:
-            return COMPLETED
-        if isinstance(outcome, Outcome):
-            return _asked_ending(run, outcome)
-        return _completed(outcome, environment.max_result)
+        if handler.batch:  # it runs alone
+            job = BatchJob(args[0], context_of(run, environment))
+            (outcome,) = outcomes_of(await handler.function([job]), [job])
+        else:
+            outcome = await (
+                handler.function(*args)
+                if handler.is_async
+                else in_thread(_called, handler.function, *args)
+            )
+        return ending_of(run, outcome, environment)
     except BaseException as error:  # noqa: BLE001 - anything; signals do not arrive as exceptions
-        return _raised(run, error)
+        return raised(run, error)
 
 
-def _raised(run: Run, error: BaseException) -> Ending:
+def ending_of(run: Run, outcome: Any, environment: Environment) -> Ending:
+    """How a run ends whose handler has returned this: a result, an Outcome or, in a batch, an
+    exception."""
+    if run.finished:
+        return _finished(run, run.finished)
+    if outcome is None:
+        return COMPLETED
+    if isinstance(outcome, BaseException):
+        return raised(run, outcome)
+    return _completed(outcome, environment.max_result)
+
+
+def raised(run: Run, error: BaseException) -> Ending:
     """How a run ends whose handler has raised."""
     if isinstance(error, Outcome):
         return _asked_ending(run, error)
