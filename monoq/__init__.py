@@ -3,7 +3,7 @@ code: `App` and what handlers return, `Client`, `submit`, and the errors they ra
 
 from typing import TYPE_CHECKING, Any
 
-from monoq.app.backoff import Backoff
+from monoq.app.backoff import Backoff, Schedule
 from monoq.app.batch import BatchJob
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
@@ -43,6 +43,7 @@ __all__ = [
     "NewJob",
     "RequestRefused",
     "Retry",
+    "Schedule",
     "ServerUnreachable",
     "Snooze",
     "Status",

@@ -32,6 +32,14 @@ class InvalidJob(MonoqError):  # noqa: N818
         self.errors = errors
 
 
+class RefusedUrl(MonoqError):  # noqa: N818
+    """this URL may not be called"""
+
+
+class CallFailed(MonoqError):  # noqa: N818
+    """what was called did not answer as it should"""
+
+
 class IdempotencyConflict(MonoqError):  # noqa: N818
     """this idempotency key was used with another request"""
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 from monoq.api.application import create_quart
+from monoq.api.breakers import breakers_blueprint
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
@@ -18,6 +19,7 @@ from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
 from monoq.api.policies import policies_blueprint
 from monoq.api.scaling import scaling_blueprint
+from monoq.api.schemas import Terms
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
@@ -28,7 +30,9 @@ from monoq.config import Settings
 from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
+from monoq.outgoing.outgoing import Outgoing
 from monoq.process.service import Service
+from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
@@ -103,6 +107,7 @@ def api_services(
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
+            breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
@@ -112,8 +117,9 @@ def api_services(
     guard = Guard(
         Intake(
             cast(ASGIApp, quart),
-            app=app,
-            accept_unknown=settings.accept_unknown_types,
+            terms=Terms(
+                app, settings.accept_unknown_types, Outgoing(settings.allowed_networks).check
+            ),
             submitter=submitter,
         ),
         sockets=sockets,

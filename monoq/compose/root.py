@@ -19,9 +19,11 @@ from monoq.handlers import builtin
 from monoq.handlers.options import Options
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
+from monoq.outgoing.board import Board
 from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
 from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
+from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
@@ -30,6 +32,7 @@ from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
+from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.promoter import Promoter
@@ -56,13 +59,16 @@ SWITCH_S = 0.001
 
 def options_of(settings: Settings) -> Options:
     """What the built-in job types need of the settings."""
-    return Options()
+    return Options(
+        allowed_networks=[str(network) for network in settings.allowed_networks],
+        webhook_secrets=[secret.get_secret_value() for secret in settings.webhook_secrets],
+    )
 
 
-def handlers_of(settings: Settings) -> App:
-    """The built-in job types and those of `--app`."""
+def handlers_of(settings: Settings, board: Board | None = None) -> App:
+    """The built-in job types and those of `--app`. `board` is told of breakers."""
     app = App()
-    app.include(builtin(options_of(settings)))
+    app.include(builtin(options_of(settings), board))
     if settings.app:
         app.include(load_app(settings.app))
     return app
@@ -130,7 +136,8 @@ async def build(
 
     `serve_http` makes the service that serves the API; without it our own server does.
     """
-    app = handlers_of(settings)
+    board = Board()
+    app = handlers_of(settings, board)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
@@ -194,9 +201,16 @@ async def build(
             if settings.metrics_port is not None:
                 taking.append(http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
-            database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(shared, database)
-            taking.append(worker)
+            pinned = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
+            worker, heartbeat = await _worker(shared, pinned)
+            keeper = BreakerKeeper(
+                board=board,
+                breakers=BreakerStore(database),
+                worker_id=lambda: heartbeat.worker_id,
+                metrics=metrics,
+                troubles=troubles,
+            )
+            taking += [worker, keeper]
             finishing.append(heartbeat)
         yield [taking, finishing, [publisher]]
 

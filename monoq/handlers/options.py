@@ -1,8 +1,16 @@
 """What an installation sets for the job types that ship. Pure values: they also travel, as JSON, to
 the processes of isolated jobs."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """One field a setting, in forms that have a JSON form."""
+    """One field a setting, in forms that have a JSON form.
+
+    `allowed_networks`: internal networks that may be called. `webhook_secrets`: `whsec_…`; each
+    signs every webhook.
+    """
+
+    allowed_networks: Sequence[str] = ()
+    webhook_secrets: Sequence[str] = ()
