@@ -59,6 +59,7 @@ class JobRequest(TypedDict):
         Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
     ]
     callbackUrl: NotRequired[str | None]
+    key: NotRequired[Annotated[str, Field(min_length=1, max_length=256)] | None]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -212,6 +213,7 @@ def _new_job(
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
                 callback_url,
+                request.get("key"),
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),
