@@ -730,6 +730,39 @@ BEGIN
     FROM claimed;
 END $$;
 
+-- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps its id and its place. `held_by` is the row of
+-- the key, which is locked first, so that of two such submits at once the second finds the first. A job that somebody else has locked is
+-- about to run or to be cancelled: too late.
+CREATE FUNCTION replace_waiting_job(
+    new_id uuid, tenant text, new_type text, new_payload jsonb, new_priority int, new_run_at timestamptz, new_max_attempts int,
+    new_timeout_ms int, new_callback_url text, of_key text
+)
+RETURNS TABLE (id uuid, created boolean) LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    held_by uuid;
+    last    uuid;
+BEGIN
+    INSERT INTO public.job_keys AS keys (tenant_id, key, holder) VALUES (tenant, of_key, new_id)
+    ON CONFLICT (tenant_id, key) DO UPDATE SET holder = keys.holder RETURNING holder INTO held_by;
+    SELECT keyed_jobs.id INTO last FROM public.keyed_jobs
+    WHERE keyed_jobs.tenant_id = tenant AND keyed_jobs.key = of_key AND keyed_jobs.type = new_type ORDER BY place DESC LIMIT 1;
+    PERFORM FROM public.jobs
+    WHERE jobs.id = coalesce(last, held_by) AND jobs.status = 'PENDING' AND jobs.type = new_type FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        UPDATE public.jobs
+        SET payload = new_payload, priority = new_priority, run_at = new_run_at, max_attempts = new_max_attempts,
+            timeout_ms = new_timeout_ms, callback_url = new_callback_url, version = jobs.version + 1,
+            changed_xid = pg_current_xact_id(), updated_at = now()
+        WHERE jobs.id = coalesce(last, held_by);
+        RETURN QUERY SELECT coalesce(last, held_by), false;
+        RETURN;
+    END IF;
+    INSERT INTO public.jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key)
+    VALUES (new_id, tenant, new_type, new_payload, new_priority, new_run_at, new_max_attempts, new_timeout_ms, new_callback_url, of_key);
+    RETURN QUERY SELECT new_id, true;
+END $$;
+
 -- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
 CREATE TABLE breakers (
     endpoint      text        NOT NULL COLLATE "C",
@@ -749,7 +782,7 @@ DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), job
 DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
-DROP FUNCTION enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
+DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
 DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
 DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;

@@ -58,6 +58,8 @@ class NewJob:
         callback_url: Gets a signed webhook when the job has ended, however it ends.
         key: Of a tenant's jobs with the same key one runs at a time, in the order of their submits.
             1 to 256 characters.
+        replace: If a job of this key and type waits, it is replaced: it keeps its id and gets this
+            payload, time and policy. With a delay this is a debounce.
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
             request did not say itself.
@@ -81,6 +83,7 @@ class NewJob:
     idempotency_key: str | None = None
     callback_url: str | None = None
     key: str | None = None
+    replace: bool = False
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     also_hashed: InitVar[str | None] = None
@@ -92,6 +95,8 @@ class NewJob:
     def __post_init__(
         self, default_attempts: int | None, also_hashed: str | None, written_payload: str | None
     ) -> None:
+        if self.replace and (self.key is None or self.idempotency_key is not None):
+            raise ValueError("replace needs a key, and excludes an idempotency key")
         if written_payload is None:
             written_payload = codec.dumps(self.payload)
         object.__setattr__(self, "payload_json", written_payload)

@@ -67,6 +67,26 @@ class JobStore:
         unclear commit."""
         await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:11])
 
+    async def replace_waiting_job(self, job: NewJob) -> tuple[UUID, bool]:
+        """Stores a job, or puts it in the place of the last waiting one of its key and type;
+        returns whose id it has, and whether it is a new one."""
+        row = await self._database.fetchrow(
+            query("replace_waiting_job"),
+            job.id,
+            job.tenant_id,
+            job.type,
+            job.payload_json,
+            job.priority,
+            job.run_at,
+            job.delay_ms,
+            job.max_attempts,
+            job.timeout_ms,
+            job.callback_url,
+            job.key,
+        )
+        assert row
+        return row["id"], row["created"]
+
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key,
         request_hash."""
