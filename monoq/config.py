@@ -7,7 +7,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, IPvAnyNetwork, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
@@ -135,6 +142,16 @@ class Settings(BaseSettings):
         ge=0,
         le=600,
         description="seconds for which a stopping API still serves while its health says 503",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="the mail server of `email` jobs: smtp://user:password@host:587 or smtps://…",
+    )
+    smtp_from: str | None = Field(
+        None, description="the sender of `email` jobs that name none: Shop <shop@example.com>"
+    )
+    smtp_connections: int = Field(
+        8, ge=1, le=200, description="connections to the mail server that a worker has at most"
     )
     metrics_port: int | None = Field(
         None,

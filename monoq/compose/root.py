@@ -52,15 +52,21 @@ HARD_STOP_S = 1.0
 SWITCH_S = 0.001
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, database_url: str = "") -> Options:
     """What the built-in job types need of the settings."""
-    return Options()
+    return Options(
+        database_url=database_url,
+        smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else "",
+        smtp_from=settings.smtp_from or "",
+        smtp_connections=settings.smtp_connections,
+    )
 
 
-def handlers_of(settings: Settings) -> App:
-    """The built-in job types and those of `--app`."""
+def handlers_of(settings: Settings, database_url: str = "") -> App:
+    """The built-in job types and those of `--app`; without a `database_url` not all of them can
+    run."""
     app = App()
-    app.include(builtin(options_of(settings)))
+    app.include(builtin(options_of(settings, database_url)))
     if settings.app:
         app.include(load_app(settings.app))
     return app
@@ -128,7 +134,7 @@ async def build(
 
     `serve_http` makes the service that serves the API; without it our own server does.
     """
-    app = handlers_of(settings)
+    app = handlers_of(settings, database_url)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
@@ -237,7 +243,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         size=sizes.children,
         max_result=settings.max_result,
-        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings))},
+        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings, shared.database_url))},
     )
     worker = Worker(
         app=app,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from monoq.app.registry import App
 from monoq.handlers.echo import echo
+from monoq.handlers.email.app import email_app
 from monoq.handlers.options import Options
 from monoq.handlers.sleep import sleep
 
@@ -19,7 +20,7 @@ class BuiltinState:
 
 
 def builtin(options: Options) -> App:
-    """The App of the job types that ship."""
+    """The App of the job types that ship. Raises ConfigError for a bad option."""
 
     async def lifespan() -> AsyncIterator[BuiltinState]:
         yield BuiltinState(options)
@@ -27,4 +28,5 @@ def builtin(options: Options) -> App:
     app = App(lifespan=lifespan)
     app.handler("echo")(echo)
     app.handler("sleep", timeout=3700)(sleep)
+    app.include(email_app(options))
     return app

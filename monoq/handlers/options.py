@@ -5,4 +5,9 @@ from typing import NamedTuple
 
 
 class Options(NamedTuple):
-    """One field a setting, in forms that have a JSON form."""
+    """One field a setting, in forms that have a JSON form; "" is not set."""
+
+    database_url: str = ""
+    smtp_url: str = ""
+    smtp_from: str = ""
+    smtp_connections: int = 8

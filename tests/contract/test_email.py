@@ -22,7 +22,7 @@ from monoq.handlers.email.connections import Connections
 from monoq.handlers.email.mailbox import read_mailbox
 from monoq.handlers.email.payload import Email
 from monoq.handlers.email.sender import EmailSender
-from monoq.handlers.email.sends import Sends
+from monoq.handlers.email.sends import Sends, statement
 from monoq.handlers.email.server import SmtpServer, read_smtp_url
 
 ANN, BOB, CID = "ann@example.com", "bob@example.com", "cid@example.com"
@@ -361,6 +361,28 @@ async def test_of_two_runs_that_hold_one_another_for_dead_one_sends(
         assert len(mails.mails) == 1, ends
         assert isinstance(ends[0], Fail)
         assert isinstance(ends[1], dict)
+
+
+async def test_who_began_while_another_run_had_looked_already_is_seen_when_that_one_begins(
+    db: asyncpg.Connection, sender: EmailSender, mails: MailServer, database_url: str
+) -> None:
+    """The write of the first is under way when its job is taken from it."""
+    job = Job(db, sender, {"to": [ANN]})
+    first = await job.claim()
+    late = await asyncpg.connect(database_url)
+    async with late.transaction():
+        begun = await late.fetchrow(
+            statement("begin_email_send"), job.id, first.claim, "{}", None, []
+        )
+        assert begun
+        await job.lose()
+        second = asyncio.create_task(job.run())
+        await eventually(lambda: db.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"))
+    ended = await second
+    await late.close()
+    assert isinstance(ended, Fail)
+    assert str(ended).startswith("unknown: another run began to send the mail")
+    assert mails.mails == []
 
 
 async def test_a_job_that_was_cancelled_before_data_is_not_sent(

@@ -7,8 +7,8 @@ import logging
 import time
 from typing import Any, NoReturn
 
-from monoq.app.outcome import Fail, Retry
 from monoq.app.context import JobContext
+from monoq.app.outcome import Fail, Retry
 from monoq.handlers.email.delivery import Outcome, Outcomes
 from monoq.handlers.email.mailbox import Mailbox
 from monoq.handlers.email.message import message_id

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from typing import Any
 
-from monoq.app.outcome import Fail, Retry, Snooze
 from monoq.app.context import JobContext
+from monoq.app.outcome import Fail, Retry, Snooze
 from monoq.handlers.email.connections import Busy, Connections
 from monoq.handlers.email.delivery import Envelope, NotSent, Outcome, Refused, deliver, plain
 from monoq.handlers.email.mailbox import Mailbox
