@@ -166,7 +166,7 @@ async def test_a_worker_that_is_stopped_while_the_server_thinks_leaves_the_mail_
 
     async with mail_server() as mails:
         mails.before_answer = never
-        flags = smtp(mails) | {"shutdown_timeout": 1.0}
+        flags = smtp(mails) | {"shutdown_timeout": 4.0}
         async with serving(database_url, redis_url, **flags) as server:
             (job_id,) = await server.submit([MAIL])
             await got.wait()
