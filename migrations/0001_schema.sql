@@ -71,7 +71,6 @@ CREATE TABLE jobs (
     max_attempts    attempt_limit, -- NULL: what the handler says
     timeout_ms      timeout_ms,    -- NULL: what the handler says
     result          jsonb,
-    progress        jsonb,
     error           text,
     idempotency_key text,
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
@@ -190,6 +189,25 @@ CREATE TABLE job_count_changes (
     jobs      bigint     NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
+-- What running jobs say of themselves: how far they are, and lines of a log. In tables of their own: a job that says nothing pays nothing,
+-- and one that speaks ten times a second makes no versions of its row in `jobs`. `claim`: which run said it.
+CREATE TABLE job_progress (
+    job_id   uuid        PRIMARY KEY,
+    claim    int         NOT NULL,
+    fraction float8      NOT NULL,
+    text     text        NOT NULL,
+    at       timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
+CREATE TABLE job_log_lines (
+    job_id  uuid        NOT NULL,
+    id      bigint      GENERATED ALWAYS AS IDENTITY, -- grows: the offset from which a reader goes on
+    attempt int         NOT NULL,
+    at      timestamptz NOT NULL,
+    text    text        NOT NULL,
+    fields  jsonb,
+    PRIMARY KEY (job_id, id)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
+
 -- A publication FOR ALL TABLES would forbid every DELETE from a table without a key.
 ALTER TABLE stream REPLICA IDENTITY FULL;
 ALTER TABLE claims REPLICA IDENTITY FULL;
@@ -267,6 +285,10 @@ BEGIN
         DELETE FROM public.waiting_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'))
     ), no_longer_delayed AS (
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'))
+    ), progress_gone AS (
+        DELETE FROM public.job_progress WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
+    ), log_gone AS (
+        DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
     RETURN NULL;
@@ -275,7 +297,7 @@ CREATE FUNCTION follow_truncated_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
-             public.job_counts, public.job_totals, public.job_count_changes;
+             public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -571,8 +593,19 @@ CREATE TABLE email_sends (
     outcomes jsonb       NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
 
+-- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
+CREATE TABLE breakers (
+    endpoint      text        NOT NULL COLLATE "C",
+    worker_id     bigint      NOT NULL,
+    state         text        NOT NULL CHECK (state IN ('closed', 'open', 'half-open')),
+    since         timestamptz NOT NULL, -- when it was opened, or closed
+    reason        text        NOT NULL, -- why it was opened
+    next_probe_at timestamptz, -- NULL: it is closed
+    PRIMARY KEY (endpoint, worker_id)
+);
+
 -- migrate: rollback
-DROP TABLE email_sends;
+DROP TABLE breakers, email_sends;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

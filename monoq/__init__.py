@@ -3,11 +3,12 @@ code: `App` and what handlers return, `Client`, `submit`, and the errors they ra
 
 from typing import TYPE_CHECKING, Any
 
-from monoq.app.backoff import Backoff
+from monoq.app.backoff import Backoff, Schedule
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
 from monoq.app.registry import App
 from monoq.errors import (
+    ClaimLost,
     ConfigError,
     CursorRefused,
     DatabaseUnavailable,
@@ -27,6 +28,7 @@ __all__ = [
     "App",
     "Backoff",
     "Cancel",
+    "ClaimLost",
     "Client",
     "ConfigError",
     "CursorRefused",
@@ -39,6 +41,7 @@ __all__ = [
     "NewJob",
     "RequestRefused",
     "Retry",
+    "Schedule",
     "ServerUnreachable",
     "Snooze",
     "Status",

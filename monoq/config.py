@@ -1,6 +1,7 @@
 """Every setting, once: its name, default, bounds and meaning. A wrong value must stop the start
 with one line, never later."""
 
+import base64
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -23,6 +25,7 @@ OTHERS = {"MONOQ_URL", "MONOQ_FAILPOINT"}  # of the command line, and of tests
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode]
 
 
@@ -62,6 +65,16 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Networks = Field(
         (), description="addresses and networks of proxies whose X-Forwarded-* headers are believed"
+    )
+    allowed_networks: Networks = Field(
+        (),
+        description="internal addresses and networks that webhooks may call, comma-separated;"
+        " without it only the public network",
+    )
+    webhook_secrets: Secrets = Field(
+        (),
+        description="one or two secrets, `whsec_…`, comma-separated, that sign webhooks; the first"
+        " signs first; without one they are not signed",
     )
     database_url: str | None = Field(
         None,
@@ -170,10 +183,20 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for name in ("allowed_hosts", "trusted_proxies"):
+        for name in ("allowed_hosts", "trusted_proxies", "allowed_networks", "webhook_secrets"):
             if isinstance(listed := values.get(name), str):
                 values[name] = tuple(filter(None, re.split(r"[\s,]+", listed)))
         return values
+
+    @field_validator("webhook_secrets", mode="after")
+    @classmethod
+    def _secrets_sign(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(secrets) > 2:
+            raise ValueError("at most two secrets: the new one, and the one before it")
+        for secret in secrets:
+            if not is_webhook_secret(secret.get_secret_value()):
+                raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes")
+        return secrets
 
     @model_validator(mode="after")
     def _lease_outlives_missed_beats(self) -> "Settings":
@@ -189,6 +212,15 @@ class Settings(BaseSettings):
         if self.drain > self.shutdown_timeout / 2:
             raise ValueError("MONOQ_DRAIN must be at most half of MONOQ_SHUTDOWN_TIMEOUT")
         return self
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether this is a secret as Standard Webhooks has it."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def env_names(name: str) -> list[str]:
@@ -221,7 +253,8 @@ def load_settings(**flags: Any) -> Settings:
         problem = error.errors()[0]
         where = str(problem["loc"][0]) if problem["loc"] else ""
         name = env_names(where)[0] if where in Settings.model_fields else where
-        got = f" (got {problem['input']!r})" if where else ""
+        is_secret = where == "webhook_secrets"
+        got = f" (got {problem['input']!r})" if where and not is_secret else ""
         raise ConfigError(
             f"{name}{': ' if name else ''}{problem['msg'].removeprefix('Value error, ')}{got}"
         ) from None

@@ -32,6 +32,14 @@ class InvalidJob(MonoqError):  # noqa: N818
         self.errors = errors
 
 
+class RefusedUrl(MonoqError):  # noqa: N818
+    """this URL may not be called"""
+
+
+class CallFailed(MonoqError):  # noqa: N818
+    """what was called did not answer as it should"""
+
+
 class IdempotencyConflict(MonoqError):  # noqa: N818
     """this idempotency key was used with another request"""
 
@@ -53,6 +61,10 @@ class DatabaseUnavailable(MonoqError):  # noqa: N818
 
 class QueueUnavailable(MonoqError):  # noqa: N818
     """Redis cannot be reached, or does not answer in time"""
+
+
+class ClaimLost(MonoqError):  # noqa: N818
+    """the job is no longer this run's: it was cancelled, or taken by another worker"""
 
 
 class RequestRefused(MonoqError):  # noqa: N818

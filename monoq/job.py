@@ -137,7 +137,6 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "maxAttempts": row["max_attempts"],
         "priority": row["priority"],
         "error": row["error"],
-        "progress": _parsed(row["progress"]),
         "version": row["version"],
         "workerId": row["worker_id"],
         "runAt": timestamp(row["run_at"]),
@@ -151,8 +150,19 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "payload": _parsed(row["payload"]),
             "result": _parsed(row["result"]),
             "errors": _parsed(row["errors"]),
+            "progress": _progress(row),
         }
     return job
+
+
+def _progress(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    if row.get("progress_at") is None:
+        return None
+    return {
+        "fraction": row["progress_fraction"],
+        "text": row["progress_text"],
+        "at": timestamp(row["progress_at"]),
+    }
 
 
 def timestamp(moment: datetime | None) -> str | None:

@@ -1,6 +1,7 @@
 """The routes under /jobs, apart from the two that create jobs (intake.py): parse, call one thing,
 answer. No rule of their own."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,19 +9,21 @@ import orjson
 from pydantic import ValidationError
 from quart import Blueprint, Response, request
 
+from monoq import codec
 from monoq.api.problems import Problem, field_errors
-from monoq.api.schemas import ListRequest
-from monoq.job import Status, job_json
+from monoq.api.schemas import ListRequest, LogRequest
+from monoq.job import Status, job_json, timestamp
 from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
+from monoq.store.reports import ReportStore
 from monoq.submitting.pusher import Pusher, Stored
 
 
 def jobs_blueprint(
-    *, store: JobStore, publisher: Publisher, pusher: Pusher, metrics: Metrics
+    *, store: JobStore, reports: ReportStore, publisher: Publisher, pusher: Pusher, metrics: Metrics
 ) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
@@ -44,6 +47,17 @@ def jobs_blueprint(
     @jobs.get("/jobs/<job_id>")
     async def get_job(job_id: str) -> Response:
         return _json(job_json(await _existing(job_id)))
+
+    @jobs.get("/jobs/<job_id>/log")
+    async def read_log(job_id: str) -> Response:
+        try:
+            query = LogRequest.model_validate(request.args.to_dict())
+        except ValidationError as error:
+            raise Problem(422, "the query is wrong", field_errors(error)) from None
+        rows = await reports.read_log(_job_id(job_id), query.after, query.limit)
+        if not rows:
+            await _existing(job_id)
+        return _json({"lines": _lines(rows), "next": rows[-1]["id"] if rows else query.after})
 
     @jobs.post("/jobs/<job_id>/cancel")
     async def cancel_job(job_id: str) -> Response:
@@ -78,6 +92,19 @@ def jobs_blueprint(
         publisher.publish(*Changes.of_rows([row]))
 
     return jobs
+
+
+def _lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [
+        {
+            "offset": row["id"],
+            "attempt": row["attempt"],
+            "at": timestamp(row["at"]),
+            "text": row["text"],
+            "fields": None if row["fields"] is None else codec.read(row["fields"]),
+        }
+        for row in rows
+    ]
 
 
 def _wrong_state(row: Row, rule: str) -> Problem:

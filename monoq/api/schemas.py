@@ -76,6 +76,13 @@ class ListRequest(_Request):
     cursor: UUID | None = None
 
 
+class LogRequest(_Request):
+    """The query of GET /jobs/{id}/log: lines after an offset, oldest first."""
+
+    after: Annotated[int, Field(ge=0, le=2**62)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+
+
 class StatsRequest(_Request):
     """The query of GET /stats: about one tenant, or all together."""
 

@@ -32,3 +32,26 @@ class Backoff:
         """Seconds to wait after failed attempt number `attempt` (the first is 1)."""
         full = min(self.max, self.base * 2.0 ** min(attempt - 1, 64))
         return random.uniform(full / 2, full) if self.jitter else full  # noqa: S311 - spreads load
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule(Backoff):
+    """A delay for each attempt: `delays[0]` seconds after the first, and so on; the last one after
+    all further ones. With `jitter` each is up to a tenth longer.
+
+    Raises ValueError for no delay, or one below 0.
+
+    >>> @app.handler(max_attempts=4, backoff=Schedule(delays=(5, 300, 3600)))
+    ... async def send_email(payload: Email) -> None: ...
+    """
+
+    delays: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.delays or min(self.delays) < 0:
+            raise ValueError("a schedule needs delays, none below 0")
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (the first is 1)."""
+        full = self.delays[min(attempt, len(self.delays)) - 1]
+        return full * random.uniform(1, 1.1) if self.jitter else full  # noqa: S311 - spreads load

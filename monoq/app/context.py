@@ -1,13 +1,27 @@
 """What a handler may know of its run, and say of it."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 from uuid import UUID
+
+
+class RunHandle(Protocol):
+    """The run behind a JobContext. Every method but `finish` may be called by any thread."""
+
+    @property
+    def cancelled(self) -> bool: ...
+    def progress(self, fraction: float, text: str) -> None: ...
+    def log(self, text: str, fields: Mapping[str, Any]) -> None: ...
+    async def finish(self, connection: Any, result: Any) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler may know of its run, if it has a parameter of this type.
+    """What a handler may know of its run, and say of it, if it has a parameter of this type.
+
+    There is no heartbeat to send: the worker process keeps the lease of all its jobs, from a thread
+    of its own, for as long as they take.
 
     Attributes:
         job_id, tenant_id, type: Of the job.
@@ -30,3 +44,61 @@ class JobContext:
     claim: int
     deadline: float
     state: Any = None
+    handle: RunHandle | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the job is no longer this run's: it was cancelled, timed out, or taken away. An
+        async handler is interrupted then, and the process of an isolated one is killed; a plain
+        function goes on unless it looks here."""
+        return self.handle is not None and self.handle.cancelled
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Tells how far the job is. Returns at once, and may be called as often as one likes: at
+        most ten times a second the newest is written and shown.
+
+        Args:
+            fraction: From 0 to 1; beyond, it is taken as the nearer of the two.
+            text: What is being done, up to 200 characters.
+
+        Raises TypeError for a fraction that is no number, ValueError for NaN.
+
+        >>> ctx.progress(0.4, "resizing")
+        """
+        if fraction != fraction:
+            raise ValueError("the progress must be a number from 0 to 1, not NaN")
+        if self.handle is not None:
+            self.handle.progress(min(max(float(fraction), 0.0), 1.0), str(text))
+
+    def log(self, text: str, **fields: Any) -> None:
+        """Adds a line to the job's log, which `GET /jobs/{id}/log` and the dashboard show. Returns
+        at once. A job keeps its last 1,000 lines, or 64 KB of them.
+
+        Args:
+            text: Up to 4,000 characters.
+            fields: Values with a JSON form; others are kept as their `str()`.
+
+        >>> ctx.log("resized", width=800, height=600)
+        """
+        if self.handle is not None:
+            self.handle.log(str(text), fields)
+
+    async def finish(self, connection: Any, result: Any = None) -> None:
+        """Completes the job inside your own transaction: your writes and the end of the job are
+        committed together, or not at all. So they happen once, though the handler may run more than
+        once. Call it last; what the handler returns afterwards is ignored.
+
+        Args:
+            connection: An asyncpg connection to monoq's database, inside a transaction.
+            result: The job's result: any value that has a JSON form.
+
+        Raises ClaimLost if the job is no longer this run's (let it pass: the transaction must roll
+        back), ValueError outside of a transaction, InvalidJson for a result that cannot be stored.
+
+        >>> async with pool.acquire() as connection, connection.transaction():
+        ...     await connection.execute("INSERT INTO invoices ...")
+        ...     await ctx.finish(connection, {"invoice": 17})
+        """
+        if self.handle is None:
+            raise RuntimeError("this JobContext belongs to no run")
+        await self.handle.finish(connection, result)

@@ -14,8 +14,34 @@ class Attempt(TypedDict):
     workerId: int | None
 
 
+class Progress(TypedDict):
+    """How far the newest run of a job is, from 0 to 1, and what it does. `at`: RFC 3339, UTC."""
+
+    fraction: float
+    text: str
+    at: str
+
+
+class LogLine(TypedDict):
+    """A line of a job's log. `at`: RFC 3339, UTC; `fields`: what the handler gave by name."""
+
+    offset: int
+    attempt: int
+    at: str
+    text: str
+    fields: dict[str, Any] | None
+
+
+class LogPage(TypedDict):
+    """Lines of a job's log, oldest first. `next`: the offset to go on after."""
+
+    lines: list[LogLine]
+    next: int
+
+
 class Job(TypedDict):
-    """A job. Times are RFC 3339 in UTC; `payload`, `result` and `errors` are not in lists."""
+    """A job. Times are RFC 3339 in UTC; `payload`, `result` and `errors` are not in lists,
+    nor is `progress`."""
 
     id: str
     tenantId: str
@@ -26,7 +52,6 @@ class Job(TypedDict):
     maxAttempts: int | None
     priority: int
     error: str | None
-    progress: Any
     version: int
     workerId: int | None
     runAt: str
@@ -37,6 +62,7 @@ class Job(TypedDict):
     payload: NotRequired[Any]
     result: NotRequired[Any]
     errors: NotRequired[list[Attempt]]
+    progress: NotRequired[Progress | None]
 
 
 class JobPage(TypedDict):

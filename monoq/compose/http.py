@@ -6,6 +6,7 @@ from functools import partial
 from typing import cast
 
 from monoq.api.application import create_quart
+from monoq.api.breakers import breakers_blueprint
 from monoq.api.dashboard import dashboard_blueprint
 from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
@@ -29,11 +30,13 @@ from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
 from monoq.process.service import Service
+from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
+from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.submitting.pusher import Pusher
@@ -93,11 +96,16 @@ def api_services(
     quart = create_quart(
         [
             jobs_blueprint(
-                store=JobStore(database), publisher=publisher, pusher=pusher, metrics=metrics
+                store=JobStore(database),
+                reports=ReportStore(database),
+                publisher=publisher,
+                pusher=pusher,
+                metrics=metrics,
             ),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
+            breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),

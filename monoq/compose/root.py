@@ -19,16 +19,20 @@ from monoq.handlers import builtin
 from monoq.handlers.options import Options
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
+from monoq.outgoing.board import Board
 from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
 from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
+from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.store.policies import PolicyStore
+from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
 from monoq.store.workers import WorkerStore
+from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.promoter import Promoter
@@ -39,6 +43,7 @@ from monoq.upkeep.troubles import Troubles
 from monoq.worker.children import Children
 from monoq.worker.environment import Environment
 from monoq.worker.heartbeat import Heartbeat
+from monoq.worker.reporter import Reporter
 from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
@@ -55,6 +60,8 @@ SWITCH_S = 0.001
 def options_of(settings: Settings, database_url: str = "") -> Options:
     """What the built-in job types need of the settings."""
     return Options(
+        allowed_networks=[str(network) for network in settings.allowed_networks],
+        webhook_secrets=[secret.get_secret_value() for secret in settings.webhook_secrets],
         database_url=database_url,
         smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else "",
         smtp_from=settings.smtp_from or "",
@@ -62,11 +69,11 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
     )
 
 
-def handlers_of(settings: Settings, database_url: str = "") -> App:
+def handlers_of(settings: Settings, database_url: str = "", board: Board | None = None) -> App:
     """The built-in job types and those of `--app`; without a `database_url` not all of them can
-    run."""
+    run. `board` is told of breakers."""
     app = App()
-    app.include(builtin(options_of(settings, database_url)))
+    app.include(builtin(options_of(settings, database_url), board))
     if settings.app:
         app.include(load_app(settings.app))
     return app
@@ -134,7 +141,8 @@ async def build(
 
     `serve_http` makes the service that serves the API; without it our own server does.
     """
-    app = handlers_of(settings, database_url)
+    board = Board()
+    app = handlers_of(settings, database_url, board)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
@@ -198,9 +206,16 @@ async def build(
             if settings.metrics_port is not None:
                 taking.append(http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
-            database = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(shared, database)
-            taking.append(worker)
+            pinned = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
+            worker, heartbeat = await _worker(shared, pinned)
+            keeper = BreakerKeeper(
+                board=board,
+                breakers=BreakerStore(database),
+                worker_id=lambda: heartbeat.worker_id,
+                metrics=metrics,
+                troubles=troubles,
+            )
+            taking += [worker, keeper]
             finishing.append(heartbeat)
         yield [taking, finishing, [publisher]]
 
@@ -239,7 +254,9 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         settings.log_level,
         settings.log,
     ]
+    reporter = Reporter(store=ReportStore(database), publisher=shared.publisher)
     children = Children(
+        reports=reporter,
         command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         size=sizes.children,
         max_result=settings.max_result,
@@ -258,7 +275,8 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         metrics=shared.metrics,
         sizes=sizes,
         children=children,
-        environment=Environment(settings.max_result),
+        environment=Environment(settings.max_result, reporter),
+        reporter=reporter,
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from monoq.live.change import Change
 from monoq.live.cursor import Cursor, Horizon
-from monoq.live.wire import decode_message
+from monoq.live.note import Note, decode_notes
+from monoq.live.wire import decode_changes, read_message
 
 REMEMBERED = 100_000  # versions kept, at least, in each of two generations: 20 MB when full
 
@@ -30,12 +31,21 @@ class Follower(Viewer, Protocol):
         """All changes below this horizon were offered, or are older than the subscription."""
 
 
+class Listener(Viewer, Protocol):
+    """A viewer that wants to know what running jobs say of themselves."""
+
+    def note(self, note: Note) -> None:
+        """Takes what a job of the tenant has said; it is shared with others, and not to be
+        changed."""
+
+
 class Hub:
     """One per process: a message is decoded and encoded once, however many sockets watch."""
 
     def __init__(self) -> None:
         self._viewers: dict[str, set[Viewer]] = {}
         self._followers: dict[str, set[Follower]] = {}
+        self._listeners: dict[str, set[Listener]] = {}
         self._versions: dict[str, int] = {}
         self._older_versions: dict[str, int] = {}
         self.horizon: Horizon | None = None  # durable; None until it is known
@@ -49,9 +59,13 @@ class Hub:
         """Registers a viewer for cursors as well."""
         self._followers.setdefault(tenant_id, set()).add(follower)
 
+    def listen(self, tenant_id: str, listener: Listener) -> None:
+        """Registers a viewer for notes as well."""
+        self._listeners.setdefault(tenant_id, set()).add(listener)
+
     def remove(self, tenant_id: str, viewer: Viewer) -> None:
-        """Ends `add` and `follow`; harmless if there was none."""
-        for watching in (self._viewers, self._followers):
+        """Ends `add`, `follow` and `listen`; harmless if there was none."""
+        for watching in (self._viewers, self._followers, self._listeners):
             if viewers := watching.get(tenant_id):
                 viewers.discard(viewer)
                 if not viewers:
@@ -74,7 +88,12 @@ class Hub:
     def deliver(self, message: bytes) -> None:
         """Hands a message of the channel to the viewers of its tenant; raises InvalidJson for
         junk."""
-        if changes := decode_message(message, self._viewers):
+        fields = read_message(message)
+        if "notes" in fields:
+            for note in decode_notes(fields, self._listeners):
+                for listener in tuple(self._listeners[fields["tenantId"]]):
+                    listener.note(note)
+        elif changes := decode_changes(fields, self._viewers):
             tenant_id = changes[0].tenant_id
             self._offer(changes, self._viewers[tenant_id])
 

@@ -2,9 +2,11 @@
 nothing may wait for it or depend on it."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from monoq.live.change import Changes
+from monoq.live.note import Note, encode_notes
 from monoq.live.wire import encode_messages
 from monoq.observe.metrics import Metrics
 from monoq.observe.outage import Outage
@@ -43,6 +45,10 @@ class Publisher(Service):
         once."""
         for changes in statements:
             self._messages.add(encode_messages(changes))
+
+    def publish_notes(self, notes: Iterable[tuple[str, Note]]) -> None:
+        """Takes what running jobs said of themselves, each with its tenant; returns at once."""
+        self._messages.add(encode_notes(notes))
 
     def stop(self) -> None:
         super().stop()

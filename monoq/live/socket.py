@@ -36,13 +36,16 @@ NORMAL, UNSUPPORTED, POLICY, TOO_BIG, RESTART, TRY_LATER = 1000, 1003, 1008, 100
 
 
 class Subscribe(BaseModel):
-    """A message from a client. `batch` and `cursor` opt in to more kinds of frames."""
+    """A message from a client. `batch`, `cursor`, `progress` and `log` opt in to more kinds of
+    frames."""
 
     model_config = ConfigDict(extra="ignore")
 
     type: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
     tenant_id: Annotated[str, Field(alias="tenantId", pattern=TENANT_PATTERN)]
     batch: bool = False
+    progress: bool = False
+    log: Annotated[str, Field(max_length=64)] | None = None  # a job's id
     cursor: Any = None  # of any type: one that cannot be parsed is answered with RESET
 
 
@@ -188,6 +191,8 @@ class Socket:
             batched=message.batch,
             follows="cursor" in said,
             since=message.cursor,
+            progress=message.progress,
+            log=message.log,
         )
         subscription.open(before)
         return None

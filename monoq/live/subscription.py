@@ -5,6 +5,7 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -13,9 +14,12 @@ import orjson
 from monoq.live.change import Change
 from monoq.live.cursor import Cursor, Horizon
 from monoq.live.hub import Hub
+from monoq.live.note import Note
 from monoq.live.wire import updates_frame
 
 PACKED = 500  # updates in one UPDATES frame
+PACKED_NOTES = 100  # notes that go out in one turn
+MAX_NOTES = 1000  # jobs whose notes wait for one reader
 # without a change for this long a cursor goes out alone, so that nobody comes back with an old one
 SILENT_CURSOR_S = 30.0
 
@@ -54,7 +58,8 @@ class _Mark(NamedTuple):
 
 class Subscription:
     """A viewer of the hub. `follows`: it wants cursors; `since`: what it said of where it stands,
-    None: nothing known."""
+    None: nothing known. `progress`: it wants to know what running jobs say of themselves; `log`:
+    the job whose lines it wants, too."""
 
     def __init__(
         self,
@@ -66,6 +71,8 @@ class Subscription:
         batched: bool,
         follows: bool,
         since: Any,
+        progress: bool = False,
+        log: str | None = None,
     ) -> None:
         self.tenant_id = tenant_id
         self.is_open = True
@@ -76,6 +83,9 @@ class Subscription:
         self._batched = batched
         self._follows = follows
         self._since = since
+        self._progress = progress
+        self._log = log
+        self._notes: dict[str, Note] = {}  # by job
         self._begun = False
         # job id → newest change, in the order in which they came
         self._news: dict[str, Change] = {}
@@ -93,6 +103,8 @@ class Subscription:
             self._hub.remove(self.tenant_id, before)
             self._news = before._news
             self._socket.wake(self)
+        if self._progress or self._log:
+            self._hub.listen(self.tenant_id, self)
         if self._follows:
             self._hub.follow(self.tenant_id, self)
             self._begin()
@@ -112,6 +124,17 @@ class Subscription:
         self._news.update((change.job_id, change) for change in changes)
         self._socket.count(len(self._news) - waiting)
         self._socket.wake(self)
+
+    def note(self, note: Note) -> None:
+        """Takes what a job says of itself. A reader that is behind gets the newest of each job;
+        with too many jobs, it does without those that speak next."""
+        if not self._progress and note.job_id != self._log:
+            return
+        if (waiting := self._notes.get(note.job_id)) is not None:
+            waiting.add(note)
+        elif len(self._notes) < MAX_NOTES:
+            self._notes[note.job_id] = replace(note)
+            self._socket.wake(self)
 
     def leave(self) -> None:
         """The client must start over."""
@@ -150,14 +173,18 @@ class Subscription:
         """What to send next; nothing, if nothing waits."""
         updates = self._next_replayed() if self._replay is not None else self._next_news()
         cursor = self._due_cursor(bool(updates))
+        notes = self._next_notes()
         if self._batched:
-            return [updates_frame(self.tenant_id, updates, cursor)] if updates or cursor else []
-        return [*updates, updates_frame(self.tenant_id, (), cursor)] if cursor else updates
+            packed = [updates_frame(self.tenant_id, updates, cursor)] if updates or cursor else []
+            return [*packed, *notes]
+        if cursor:
+            updates = [*updates, updates_frame(self.tenant_id, (), cursor)]
+        return [*updates, *notes]
 
     @property
     def has_more(self) -> bool:
         """Whether `next_frames` has more."""
-        return bool(self._news) or self._replay is not None
+        return bool(self._news or self._notes) or self._replay is not None
 
     def _begin(self) -> None:
         """Answers SUBSCRIBE, once a horizon is known."""
@@ -194,6 +221,14 @@ class Subscription:
         if self._mark:
             self._mark = self._mark._replace(behind=self._mark.behind - len(jobs))
         return updates
+
+    def _next_notes(self) -> list[str]:
+        frames: list[str] = []
+        for job_id in list(islice(self._notes, PACKED_NOTES)):
+            note = self._notes.pop(job_id)
+            if frame := note.frame(self.tenant_id, with_lines=job_id == self._log):
+                frames.append(frame)
+        return frames
 
     def _next_replayed(self) -> list[str]:
         """A page of the replay, without versions older than those that wait as news; news that it

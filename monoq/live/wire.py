@@ -1,7 +1,8 @@
 """The messages on the channel `job_updates` and the frames to viewers. Pure."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 
@@ -27,14 +28,24 @@ def encode_messages(changes: Changes) -> list[bytes]:
     ]
 
 
-def decode_message(message: bytes, watched: Container[str]) -> list[Change]:
-    """The changes of a message, if its tenant is watched; InvalidJson for junk on the channel.
+def read_message(message: bytes) -> Mapping[str, Any]:
+    """The fields of a message; InvalidJson for junk on the channel."""
+    try:
+        fields = orjson.loads(message)
+    except ValueError as error:
+        raise InvalidJson(f"no message of ours: {error}") from error
+    if not isinstance(fields, dict):
+        raise InvalidJson("no message of ours: it is no object")
+    return fields
+
+
+def decode_changes(fields: Mapping[str, Any], watched: Container[str]) -> list[Change]:
+    """The changes of a message, if its tenant is watched; InvalidJson for junk.
 
     Versions of monoq run side by side while one replaces the other: what a newer one adds is passed
     over, what an older one does not say has a default.
     """
     try:
-        fields = orjson.loads(message)
         tenant_id, status = str(fields["tenantId"]), Status(fields["status"])
         worker_id = fields.get("workerId")
         if tenant_id not in watched:

@@ -72,6 +72,11 @@ class Catalogue:
             "monoq_unpublished_messages",
             "live updates that Redis did not accept; viewers get them later",
         )
+        self.breaker_changes = self._counter(
+            "monoq_breaker_changes",
+            "breakers of endpoints of webhooks that came into this state",
+            state=("closed", "open", "half-open"),
+        )
         self.sockets_closed = self._counter(
             "monoq_sockets_closed", "WebSockets that ended", code=()
         )
@@ -98,6 +103,9 @@ class Catalogue:
         self.hung = self._gauge(
             "monoq_hung_handlers",
             "handlers of this worker that cannot be stopped, threads and event loops",
+        )
+        self.breakers_open = self._gauge(
+            "monoq_breakers_open", "endpoints of webhooks that this worker does not call"
         )
         self.sockets_open = self._gauge("monoq_sockets_open", "WebSockets open")
         self.horizon_age = self._gauge(

@@ -62,6 +62,10 @@ class Metrics(Catalogue):
         for counter, runs in fates.items():
             self._ended(counter, runs, now)
 
+    def runs_finished(self, runs: list[RunLike], *, now: float) -> None:
+        """Runs whose handler has completed the job by its own transaction."""
+        self._ended(self.completed, runs, now)
+
     def jobs_rescued(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows of rescue_jobs.sql."""
         failed = [row["type"] for row in rows if row["status"] == "FAILED"]

@@ -119,6 +119,11 @@ class JobStore:
         columns = zip(*runs, strict=True)
         return await self._database.fetch(query("end_runs"), *columns, worker_id)
 
+    async def find_completed(self, ids: Sequence[UUID], versions: Sequence[int]) -> set[UUID]:
+        """Which of these jobs are COMPLETED in just these versions."""
+        rows = await self._database.fetch(query("find_completed"), ids, versions)
+        return {row["id"] for row in rows}
+
     async def select_waiting_jobs(
         self,
         limit: int,

@@ -4,7 +4,7 @@ nothing escape."""
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from monoq import codec
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
-from monoq.errors import InvalidJson
+from monoq.errors import ClaimLost, InvalidJson
 from monoq.job import Status
 from monoq.worker.environment import Environment
 from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
@@ -25,6 +25,41 @@ MAX_DELAY_S = 366 * 86_400.0
 UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the end of
 
 InThread = Callable[..., Awaitable[Any]]
+
+
+class Handle:
+    """What a JobContext does for its run."""
+
+    __slots__ = ("_max_result", "_reports", "_run")
+
+    def __init__(self, run: Run, environment: Environment) -> None:
+        self._run = run
+        self._reports = environment.reports
+        self._max_result = environment.max_result
+
+    @property
+    def cancelled(self) -> bool:
+        return self._run.released or self._run.timed_out or self._run.ended_at > 0
+
+    def progress(self, fraction: float, text: str) -> None:
+        self._reports.progress(self._run, fraction, text)
+
+    def log(self, text: str, fields: Mapping[str, Any]) -> None:
+        self._reports.log(self._run, text, fields)
+
+    async def finish(self, connection: Any, result: Any) -> None:
+        from monoq.store.jobs import JobStore  # not before: a process of isolated jobs needs none
+
+        run = self._run
+        if not connection.is_in_transaction():
+            raise ValueError("ctx.finish needs a connection inside a transaction")
+        text = None if result is None else _result_text(result, self._max_result)
+        rows = await JobStore(connection).complete_jobs(
+            [run.id], [run.claim], [text], run.worker_id
+        )
+        if not rows:
+            raise ClaimLost(f"job {run.id} was cancelled, or is no longer this run's")
+        run.finished = (rows[0]["version"], rows[0]["at"])
 
 
 async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
@@ -54,6 +89,7 @@ async def end_of(run: Run, in_thread: InThread, environment: Environment) -> End
                     run.claim,
                     run.deadline,
                     environment.state_of(handler),
+                    Handle(run, environment),
                 )
             )
         outcome = await (
@@ -61,6 +97,8 @@ async def end_of(run: Run, in_thread: InThread, environment: Environment) -> End
             if handler.is_async
             else in_thread(_called, handler.function, *args)
         )
+        if run.finished:
+            return _finished(run, run.finished)
         if outcome is None:
             return COMPLETED
         if isinstance(outcome, Outcome):
@@ -116,15 +154,30 @@ def timed_out(run: Run) -> Ending:
 def _completed(value: Any, max_result: int) -> Ending:
     """Another run would bring the same result: what cannot be stored has failed for good."""
     try:
+        return Ending(Status.COMPLETED, result=_result_text(value, max_result))
+    except InvalidJson as error:
+        return _failed(str(error))
+
+
+def _result_text(value: Any, max_result: int) -> str:
+    """The result as it is stored; raises InvalidJson for one that cannot be."""
+    try:
         text = codec.dumps(value)
     except InvalidJson as error:
-        return _failed(f"the result is not JSON: {error}")
+        raise InvalidJson(f"the result is not JSON: {error}") from None
     # Not encoded once more unless it may be too long: a character has at most four bytes.
     if 4 * len(text) > max_result and (size := len(text.encode())) > max_result:
-        return _failed(
+        raise InvalidJson(
             f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)"
         )
-    return Ending(Status.COMPLETED, result=text)
+    return text
+
+
+def _finished(run: Run, finished: tuple[int, float]) -> Ending:
+    """The handler's own transaction has written the end. This one is written after it, and counts
+    only if that transaction was not committed."""
+    told = "ctx.finish was called, but its transaction was not committed"
+    return failed_attempt(run, told)._replace(finished=finished)
 
 
 def _failed(error: str) -> Ending:

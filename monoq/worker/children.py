@@ -7,12 +7,14 @@ import logging
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import orjson
 
 from monoq.job import Status
 from monoq.worker.call import failed_attempt, timed_out
-from monoq.worker.forked import KILLING, Child, Death
+from monoq.worker.environment import Reports
+from monoq.worker.forked import KILLING, REPORT, Child, Death
 from monoq.worker.forks import Forks, NoChild
 from monoq.worker.run import RELEASED, Ending, Run
 
@@ -34,6 +36,7 @@ class Children:
         command: Sequence[str],
         size: int,
         max_result: int,
+        reports: Reports,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         # A result is JSON in JSON: at worst each character of it is escaped.
@@ -41,6 +44,7 @@ class Children:
             command=command, line_bytes=2 * max_result + ROOM, variables=variables or {}
         )
         self.size = size
+        self._reports = reports
         self._slots = asyncio.Semaphore(size)
         self._asked = 0
 
@@ -68,7 +72,7 @@ class Children:
         child = await self._forks.fork()
         try:
             run.begin(time.monotonic())
-            killing, reply = await _ask(child, run)
+            killing, reply = await _ask(child, run, self._reports)
             if reply:
                 return _ending(run, reply)
             return _died(run, await child.death(), killing)
@@ -80,20 +84,34 @@ class Children:
         await self._forks.close()
 
 
-async def _ask(child: Child, run: Run) -> tuple[bool, bytes]:
+async def _ask(child: Child, run: Run, reports: Reports) -> tuple[bool, bytes]:
     """Whether the job said that it kills its process or those above it, and its reply: b"" if the
     child died without one."""
     killing = False
     try:
         child.writer.write(orjson.dumps(_request(run)) + b"\n")
         await child.writer.drain()
-        while (reply := await child.reader.readline()) == KILLING:
-            killing = True
+        while reply := await child.reader.readline():
+            if reply == KILLING:
+                killing = True
+            elif reply.startswith(REPORT):
+                _pass_on(run, reply.removeprefix(REPORT), reports)
+            else:
+                break
     except ConnectionError:
         return killing, b""
     except ValueError:  # longer than any that ends in `_end_of`
         return killing, b"?"
     return killing, reply if reply.endswith(b"\n") else b""
+
+
+def _pass_on(run: Run, report: bytes, reports: Reports) -> None:
+    with suppress(ValueError, TypeError, KeyError):  # a child may say anything
+        match orjson.loads(report):
+            case {"progress": [fraction, text]}:
+                reports.progress(run, float(fraction), str(text))
+            case {"log": [text, fields]}:
+                reports.log(run, str(text), dict(fields))
 
 
 def _request(run: Run) -> dict[str, object]:

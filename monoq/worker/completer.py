@@ -114,6 +114,7 @@ class Completer(Service):
                 rows = await (
                     self._complete(worker_id, part) if completed else self._end(worker_id, part)
                 )
+                finished = await self._finished_by_handlers(part)
             except DatabaseUnavailable as error:
                 if error.timed_out and outage.is_on and len(part) > 1:
                     # It may be too large for its time limit, and would be for ever.
@@ -132,7 +133,7 @@ class Completer(Service):
                 return
             if outage.is_on:
                 outage.over()
-            elif missing := len(part) - len(rows):
+            elif missing := len(part) - len(rows) - len(finished):
                 self._metrics.stale.inc(missing)
                 log.warning(
                     "%d results came too late: their jobs were rescued or cancelled meanwhile",
@@ -143,6 +144,7 @@ class Completer(Service):
                 _log_failed(part, rows)
             failpoint.hit("after_finish")
             self._publish(part, rows)
+            self._publish_finished(finished)
             return
 
     async def _finish_by_halves(
@@ -200,6 +202,29 @@ class Completer(Service):
                 attempts = run.attempt - ending.attempts_back
                 changes.add(run.tenant_id, run.id, version, run.type, attempts, ending.error)
         self._publisher.publish(*by_status.values())
+
+    async def _finished_by_handlers(self, part: Part) -> list[Run]:
+        """Those whose handler has ended them by its own transaction, which was committed."""
+        ended = [(run, ending.finished) for run, ending in part if ending.finished]
+        if not ended:
+            return []
+        found = await self._jobs.find_completed(
+            [run.id for run, _ in ended], [version for _, (version, _) in ended]
+        )
+        for run, finished in ended:  # a child has told it
+            run.finished = finished
+        return [run for run, _ in ended if run.id in found]
+
+    def _publish_finished(self, runs: Sequence[Run]) -> None:
+        """These are COMPLETED, each by its handler's own transaction."""
+        for run in runs:
+            assert run.finished
+            version, at = run.finished
+            changes = Changes(Status.COMPLETED, at=at)
+            changes.add(run.tenant_id, run.id, version, run.type, run.attempt)
+            self._publisher.publish(changes)
+        if runs:
+            self._metrics.runs_finished(list(runs), now=time.monotonic())
 
 
 def _log_failed(part: Part, rows: Sequence[Row]) -> None:

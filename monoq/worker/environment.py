@@ -1,16 +1,21 @@
 """What a process calls its handlers with, beside their payload: one for all its runs."""
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from monoq.app.registry import Handler, Lifespan
-
-log = logging.getLogger(__name__)
+from monoq.worker.run import Run
 
 States = dict[Lifespan, Any]
+
+
+class Reports(Protocol):
+    """Takes what runs say of themselves; by any thread, and returns at once."""
+
+    def progress(self, run: Run, fraction: float, text: str) -> None: ...
+    def log(self, run: Run, text: str, fields: Mapping[str, Any]) -> None: ...
 
 
 @dataclass
@@ -18,6 +23,7 @@ class Environment:
     """`max_result`: bytes of a result, at most. `states`: what the lifespans have yielded."""
 
     max_result: int
+    reports: Reports
     states: States = field(default_factory=dict)
 
     def state_of(self, handler: Handler) -> Any:

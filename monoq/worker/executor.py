@@ -179,6 +179,7 @@ class Executor(Service):
     def _overdue(self, run: Run, now: float) -> None:
         if run.pool is Pool.THREADS:
             log.warning("job %s of type %s has timed out; its thread goes on", run.id, run.type)
+            run.timed_out = True
             self._finish(run, timed_out(run))
             self._threads.give_up(run)
         elif not run.timed_out:

@@ -26,6 +26,7 @@ from monoq.handlers import builtin
 from monoq.handlers.options import Options
 from monoq.observe.log import configure, current_run
 from monoq.worker.call import end_of, failed_attempt
+from monoq.worker.child_reports import ChildReports
 from monoq.worker.environment import Environment, lifespans
 from monoq.worker.forked import KILLING, NUMBER_BYTES, READY
 from monoq.worker.run import Ending, Run
@@ -148,7 +149,10 @@ def _run_job(app: App, limits: Limits, descriptor: int, worker_pid: int) -> None
             return
         request = orjson.loads(line)
         sys.addaudithook(_word_before_a_kill(worker, *above))
-        ending = _end_of(app, request, Environment(limits.max_result))
+        reports = ChildReports(worker)
+        ending = _end_of(app, request, Environment(limits.max_result, reports))
+        with suppress(OSError):
+            reports.close()
         for stream in (sys.stdout, sys.stderr):  # `_exit` does not
             with suppress(Exception):  # whatever the handler has made of it
                 stream.flush()

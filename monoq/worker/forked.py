@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 # What is said on the wires.
 READY = b"ready\n"
 KILLING = b"killing\n"
+REPORT = b"report "  # then JSON: {"progress": [fraction, text]} or {"log": [text, fields]}
 NUMBER_BYTES = 8
 
 # A child's socket closes a little before its exit code is known. A job may close it and live on.

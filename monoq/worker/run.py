@@ -9,6 +9,7 @@ from uuid import UUID
 from monoq.app.pool import Pool
 from monoq.app.registry import Handler
 from monoq.job import Status
+from monoq.worker.report import Report
 
 START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
 
@@ -44,6 +45,8 @@ class Run:
     timed_out: bool = False  # set before we cancel the task because of its deadline
     released: bool = False  # set before we cancel it because its job is not ours to run any more
     blocking_told: bool = False
+    report: Report | None = None  # what it has said of itself
+    finished: tuple[int, float] | None = None  # version and time, once `ctx.finish` has ended it
 
     @property
     def suspect(self) -> bool:
@@ -70,6 +73,9 @@ class Ending(NamedTuple):
     """How a run ended: `status` and what goes with it. PENDING: it runs again after `delay_ms`;
     `error` goes into the history.
 
+    `finished`: the version and time of an end that the handler's own transaction has written; then
+    all else holds only if that was not committed.
+
     `lost` is 1 if the run took its own process with it, `deaths` if something else ended that
     process.
     """
@@ -82,6 +88,7 @@ class Ending(NamedTuple):
     lost: int = 0
     deaths: int = 0
     traceback: str | None = None
+    finished: tuple[int, float] | None = None
 
     @property
     def size(self) -> int:

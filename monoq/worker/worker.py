@@ -25,6 +25,7 @@ from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.payloads import Payloads
 from monoq.worker.picker import Picker
+from monoq.worker.reporter import Reporter
 from monoq.worker.run import RELEASED, Run
 from monoq.worker.slots import Slots
 
@@ -63,6 +64,7 @@ class Worker(Service):
         sizes: Sizes,
         children: Children,
         environment: Environment,
+        reporter: Reporter,
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
@@ -70,6 +72,7 @@ class Worker(Service):
         self._grace_s = shutdown_timeout * RELEASE_AFTER
         self._slots = Slots(sizes.slots)
         self._children = children
+        self._reporter = reporter
         self._completer = Completer(
             jobs=jobs,
             publisher=publisher,
@@ -137,7 +140,13 @@ class Worker(Service):
                 fetching = [
                     parts.create_task(fetcher.run(), name="fetcher") for fetcher in self._fetchers
                 ]
-                for part in (self._executor, self._payloads, self._completer, self._auditor):
+                for part in (
+                    self._executor,
+                    self._payloads,
+                    self._completer,
+                    self._auditor,
+                    self._reporter,
+                ):
                     parts.create_task(part.run(), name=part.name)
                 await self._until_stopped()
                 for fetcher in self._fetchers:
@@ -149,6 +158,7 @@ class Worker(Service):
                 self._payloads.stop()
                 self._executor.stop()
                 self._completer.stop()
+                self._reporter.stop()
         finally:
             await self._children.close()
         if self._executor.stuck.exhausted_by:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
+from recorder import Recorder
 
 from monoq import App, Backoff
 from monoq.errors import InvalidJson
@@ -18,7 +19,7 @@ from monoq.worker.environment import Environment
 from monoq.worker.run import RELEASED, Ending, Run
 
 ID = UUID(int=1)
-ENVIRONMENT = Environment(max_result=1000)
+ENVIRONMENT = Environment(1000, Recorder())
 
 
 class Order(BaseModel):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import pytest
+from recorder import Recorder
 
 from monoq.handlers import builtin
 from monoq.handlers.options import Options
@@ -37,7 +38,7 @@ def echo(payload: str) -> Run:
 
 @asynccontextmanager
 async def children_of(command: list[str]) -> AsyncIterator[Children]:
-    children = Children(command=command, size=FREE, max_result=MAX_RESULT)
+    children = Children(command=command, size=FREE, max_result=MAX_RESULT, reports=Recorder())
     try:
         yield children
     finally:

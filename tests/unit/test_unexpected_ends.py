@@ -6,6 +6,7 @@ import time
 from uuid import UUID
 
 import pytest
+from recorder import Recorder
 
 from monoq.app.backoff import Backoff
 from monoq.app.registry import App
@@ -49,14 +50,17 @@ def run(number: int, job_type: str, *, max_attempts: int = 3) -> Run:
 
 def threads(ends: Ends) -> Threads:
     return Threads(
-        1, Environment(1000), lambda _: None, lambda run, ending: ends.put((run, ending))
+        1,
+        Environment(1000, Recorder()),
+        lambda _: None,
+        lambda run, ending: ends.put((run, ending)),
     )
 
 
 def handler_loop(ends: Ends) -> HandlerLoop:
     return HandlerLoop(
         list(app),
-        Environment(1000),
+        Environment(1000, Recorder()),
         lambda _: None,
         lambda run, ending: ends.put((run, ending)),
         lambda: None,

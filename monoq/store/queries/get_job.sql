@@ -1,4 +1,6 @@
--- One job, with everything a person may ask about it.
-SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, progress, version, worker_id,
-       created_at, updated_at, started_at, finished_at, payload, result, errors
-FROM jobs WHERE id = $1
+-- One job, with everything a person may ask about it. Progress is that of its newest run.
+SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
+       created_at, updated_at, started_at, finished_at, payload, result, errors,
+       job_progress.fraction AS progress_fraction, job_progress.text AS progress_text, job_progress.at AS progress_at
+FROM jobs LEFT JOIN job_progress ON job_progress.job_id = jobs.id AND job_progress.claim = jobs.claim AND jobs.status <> 'PENDING'
+WHERE id = $1

@@ -1,6 +1,6 @@
 -- A page of a tenant's jobs that ended badly with the status $2, as of list_jobs.sql. A tenant
 -- between $1 and $1, and in order: else the planner may walk the primary key, over all tenants.
-SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, progress, version, worker_id,
+SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
 WHERE tenant_id BETWEEN $1 AND $1

@@ -49,7 +49,7 @@ WITH RECURSIVE types AS (
 SELECT looked.ids[$6::int] AS reached, listed.*
 FROM looked
 LEFT JOIN LATERAL (
-    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, progress, version, worker_id,
+    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
            created_at, updated_at, started_at, finished_at
     FROM jobs
     WHERE id = ANY (looked.ids) AND ($2::job_status IS NULL OR status = $2)

@@ -1,5 +1,5 @@
 -- A page of a tenant's jobs that run, as of list_jobs.sql.
-SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, progress, version, worker_id,
+SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
 WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM claims))

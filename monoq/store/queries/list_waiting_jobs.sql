@@ -10,7 +10,7 @@ WITH RECURSIVE kinds AS (
         ORDER BY suspect, type LIMIT 1
     ) AS next
 )
-SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, progress, version, worker_id,
+SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
 WHERE id = ANY (ARRAY(

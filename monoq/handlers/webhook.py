@@ -1,0 +1,91 @@
+"""`webhook`: posts JSON to a URL, signed as Standard Webhooks says (standardwebhooks.com). A URL
+gets a message at least once; its receiver knows a repeat by `webhook-id`."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from monoq.app.backoff import Schedule
+from monoq.app.context import JobContext
+from monoq.errors import RefusedUrl
+from monoq.outgoing.outgoing import Outgoing
+
+# Seconds after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h.
+SCHEDULE = Schedule(delays=(5, 300, 1800, 7200, 18_000, 36_000))
+MAX_ATTEMPTS = 7
+TIMEOUT_S = 90.0  # of a run: the call, and the wait for its turn
+
+MAX_HEADERS = 32
+MAX_HEADERS_LENGTH = 8192  # characters, of all names and values
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?|")
+# What belongs to the connection, or to us.
+_NOT_YOURS = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-connection", "proxy-authenticate"),
+        *("proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "host"),
+        *("content-length", "content-type", "content-encoding", "accept-encoding", "expect"),
+    )
+)
+
+HandlerFunction = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    if len(headers) > MAX_HEADERS:
+        raise ValueError(f"at most {MAX_HEADERS} headers")
+    if sum(map(len, [*headers, *headers.values()])) > MAX_HEADERS_LENGTH:
+        raise ValueError(f"at most {MAX_HEADERS_LENGTH} characters of headers")
+    if len({name.lower() for name in headers}) < len(headers):
+        raise ValueError("two headers of one name")
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name[:64]!r} is no name of a header")
+        if name.lower() in _NOT_YOURS or name.lower().startswith("webhook-"):
+            raise ValueError(f"the header {name} is not yours to set")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"the header {name} must be ASCII without control characters")
+    return headers
+
+
+class Webhook(BaseModel):
+    """What is posted where. `timeoutMs`: how long the whole call may take."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"url": "https://example.com/hook", "body": {"event": "order.paid"}}]
+        },
+    )
+
+    url: str
+    body: Any = Field(default_factory=dict)
+    headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] = Field(
+        default_factory=dict
+    )
+    timeoutMs: int = Field(15_000, ge=100, le=60_000, strict=True)  # noqa: N815 - the wire's name
+
+
+def webhook_handler(outgoing: Outgoing) -> HandlerFunction:
+    """The handler; its payload's URL must be one that `outgoing` calls."""
+
+    def checked(url: str) -> str:
+        try:
+            outgoing.check(url)
+        except RefusedUrl as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    class CheckedWebhook(Webhook):
+        __doc__ = Webhook.__doc__
+
+        url: Annotated[str, AfterValidator(checked)]
+
+    async def webhook(payload: CheckedWebhook, ctx: JobContext) -> dict[str, Any]:
+        deliveries = await ctx.state.deliveries()
+        answer: dict[str, Any] = await deliveries.post(payload, ctx)
+        return answer
+
+    return webhook
