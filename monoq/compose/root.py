@@ -66,6 +66,8 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
         smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else "",
         smtp_from=settings.smtp_from or "",
         smtp_connections=settings.smtp_connections,
+        files_dir=str(settings.files_dir or ""),
+        csv_max_bytes=settings.csv_max_bytes,
     )
 
 

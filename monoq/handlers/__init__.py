@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from monoq.app.registry import App
 from monoq.handlers import webhook
+from monoq.handlers.csv_profile.app import csv_app
 from monoq.handlers.echo import echo
 from monoq.handlers.email.app import email_app
 from monoq.handlers.options import Options
@@ -64,4 +65,5 @@ def builtin(options: Options, board: Board | None = None) -> App:
         backoff=webhook.SCHEDULE,
     )(webhook.webhook_handler(outgoing))
     app.include(email_app(options))
+    app.include(csv_app(options, outgoing))
     return app

@@ -18,3 +18,5 @@ class Options(NamedTuple):
     smtp_url: str = ""
     smtp_from: str = ""
     smtp_connections: int = 8
+    files_dir: str = ""
+    csv_max_bytes: int = 0
