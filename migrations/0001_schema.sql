@@ -11,6 +11,7 @@ CREATE DOMAIN tenant_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-
 CREATE DOMAIN type_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' AND length(VALUE) <= 128);
 CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
+CREATE DOMAIN callback_url AS text CHECK (VALUE ~ '^https?://[!-~]*$' AND length(VALUE) <= 2048);
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
 
 -- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from 18 on.
@@ -74,6 +75,7 @@ CREATE TABLE jobs (
     error           text,
     idempotency_key text,
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
+    callback_url    callback_url, -- who is told when it has ended
     -- An index on a condition that names the status would make every change of status dearer. This is false until it is true.
     ended_badly     boolean NOT NULL GENERATED ALWAYS AS (status IN ('FAILED', 'CANCELLED')) STORED,
 
@@ -117,9 +119,12 @@ INSERT INTO stream DEFAULT VALUES;
 
 -- Submit from any language, inside any transaction: after the commit the stager finds the row. It runs with the rights and the names of
 -- whoever installed monoq, so a role needs no more than EXECUTE.
-CREATE FUNCTION monoq_submit(tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0') RETURNS uuid
+CREATE FUNCTION monoq_submit(
+    tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL
+) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at) VALUES (tenant, type, payload, now() + delay) RETURNING id
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url) VALUES (tenant, type, payload, now() + delay, callback_url)
+    RETURNING id
 $$;
 
 -- What follows: tables that say which jobs wait, run and changed. As indexes of `jobs` they would make every change of a status dearer.
@@ -214,12 +219,24 @@ ALTER TABLE claims REPLICA IDENTITY FULL;
 ALTER TABLE job_changes REPLICA IDENTITY FULL;
 ALTER TABLE job_count_changes REPLICA IDENTITY FULL;
 
+-- The id of the webhook that tells of a job's end: the same for this version of the job, so an end has one. A UUID of version 7, as of
+-- this transaction.
+CREATE FUNCTION callback_id(job uuid, version int) RETURNS uuid LANGUAGE sql STABLE
+RETURN encode(
+    set_bit(set_bit(set_bit(set_bit(set_bit(set_bit(
+        overlay(decode(md5(job::text || ':' || version), 'hex')
+                PLACING substring(int8send((extract(epoch FROM now()) * 1000)::bigint) FROM 3)
+                FROM 1 FOR 6),
+        52, 1), 53, 1), 54, 1), 55, 0), 71, 1), 70, 0), 'hex')::uuid;
+
 -- Each trigger is one statement in the usual case: one more costs a small batch as much as a job. They run with the rights and the names of
 -- whoever installed monoq: a session may have tables of its own by these names, and a role may be allowed to write `jobs` alone.
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF EXISTS (SELECT FROM public.policies WHERE field = 'max_waiting') THEN
+    IF EXISTS (SELECT FROM public.policies WHERE field = 'max_waiting')
+       AND current_setting('monoq.calling_back', true) IS DISTINCT FROM 'on' -- an end cannot be refused
+    THEN
         PERFORM public.refuse_beyond_max_waiting(
             ARRAY(SELECT tenant_id::text FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id),
             ARRAY(SELECT count(*) FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id));
@@ -245,6 +262,7 @@ CREATE FUNCTION follow_updated_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     undue boolean;
+    told  boolean;
 BEGIN
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
@@ -269,12 +287,29 @@ BEGIN
         INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved WHERE jobs <> 0
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
-           OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now())
-    INTO undue;
+           OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now()),
+           EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL)
+    INTO undue, told;
     IF undue THEN
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'));
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
         SELECT id, run_at, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at > now();
+    END IF;
+    IF told THEN
+        -- Durable callbacks: whoever ends a job makes, in the same transaction, the webhook that tells of it.
+        PERFORM set_config('monoq.calling_back', 'on', true);
+        INSERT INTO public.jobs (id, tenant_id, type, payload)
+        SELECT public.callback_id(id, version), tenant_id, 'webhook', jsonb_build_object('url', callback_url, 'body', jsonb_build_object(
+                   'id', id, 'tenantId', tenant_id, 'type', type, 'status', status, 'attempts', attempts,
+                   'result', CASE WHEN pg_column_size(result) <= 262144 THEN result END,
+                   'resultOmitted', coalesce(pg_column_size(result) > 262144, false),
+                   'error', CASE WHEN status <> 'COMPLETED' THEN error END,
+                   'finishedAt', to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+        FROM added
+        WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL
+          AND id <> ALL (ARRAY(SELECT id FROM removed WHERE finished_at IS NOT NULL)) -- it had ended before
+        ON CONFLICT (id) DO NOTHING;
+        PERFORM set_config('monoq.calling_back', 'off', true);
     END IF;
     RETURN NULL;
 END $$;
@@ -613,8 +648,8 @@ DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
 DROP TABLE waiting_jobs, delayed_jobs, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval);
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
-DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, priority;
+DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, priority;
 DROP TYPE job_status;

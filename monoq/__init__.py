@@ -4,6 +4,7 @@ code: `App` and what handlers return, `Client`, `submit`, and the errors they ra
 from typing import TYPE_CHECKING, Any
 
 from monoq.app.backoff import Backoff, Schedule
+from monoq.app.batch import BatchJob
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Fail, Retry, Snooze
 from monoq.app.registry import App
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "Backoff",
+    "BatchJob",
     "Cancel",
     "ClaimLost",
     "Client",

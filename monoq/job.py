@@ -55,6 +55,7 @@ class NewJob:
         max_attempts: How many runs there may be, the first included; None: what the handler says.
         timeout_ms: Milliseconds that each run may take; None: what the handler says.
         idempotency_key: Submitted again with the same key, the first job is returned.
+        callback_url: Gets a signed webhook when the job has ended, however it ends.
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
             request did not say itself.
@@ -76,6 +77,7 @@ class NewJob:
     max_attempts: int | None = None
     timeout_ms: int | None = None
     idempotency_key: str | None = None
+    callback_url: str | None = None
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     also_hashed: InitVar[str | None] = None
@@ -120,6 +122,7 @@ class NewJob:
             self.delay_ms,
             self.max_attempts,
             self.timeout_ms,
+            self.callback_url,
             besides,
         )
         return blake2b(codec.canonical(request), digest_size=16).digest()
@@ -151,6 +154,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "result": _parsed(row["result"]),
             "errors": _parsed(row["errors"]),
             "progress": _progress(row),
+            "callbackUrl": row["callback_url"],
         }
     return job
 

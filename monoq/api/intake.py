@@ -12,8 +12,7 @@ import orjson
 from monoq import codec
 from monoq.api.bodies import Body, Room, Turns
 from monoq.api.problems import Problem, problem_of
-from monoq.api.schemas import read_batch, read_job
-from monoq.app.registry import App
+from monoq.api.schemas import Terms, read_batch, read_job
 from monoq.job import NewJob
 from monoq.process.timeout import SharedTimeout
 from monoq.submitting.submitter import Submitter
@@ -49,13 +48,11 @@ class Intake:
         self,
         behind: Callable[[Event, Receive, Send], Awaitable[None]],
         *,
-        app: App,
-        accept_unknown: bool,
+        terms: Terms,
         submitter: Submitter,
     ):
         self._behind = behind
-        self._app = app
-        self._accept_unknown = accept_unknown
+        self._terms = terms
         self._submitter = submitter
         self._first_step = SharedTimeout(min(STEP_S, BODY_TIMEOUT_S))
         self._routes = {
@@ -91,7 +88,7 @@ class Intake:
         return await send({"type": "http.response.body", "body": answer})
 
     async def _create_job(self, headers: Headers, body: Body) -> Answer:
-        job = read_job(codec.loads(body.take()), _key(headers), self._app, self._accept_unknown)
+        job = read_job(codec.loads(body.take()), _key(headers), self._terms)
         body.let_go()
         (submitted,) = await self._submitter.submit([job])
         job_id = str(submitted.id)
@@ -111,7 +108,7 @@ class Intake:
             )
 
     def _parse(self, headers: Headers, body: Body) -> list[NewJob]:
-        return read_batch(codec.loads(body.take()), _key(headers), self._app, self._accept_unknown)
+        return read_batch(codec.loads(body.take()), _key(headers), self._terms)
 
     async def _store(self, jobs: list[NewJob], body: Body) -> Answer:
         body.let_go()

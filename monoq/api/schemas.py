@@ -3,7 +3,8 @@ nothing is guessed or coerced."""
 
 import re
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, NotRequired
 from uuid import UUID
@@ -24,7 +25,7 @@ from typing_extensions import TypedDict
 from monoq import codec
 from monoq.api.problems import FieldErrors, field_errors
 from monoq.app.registry import App
-from monoq.errors import InvalidJob, InvalidJson
+from monoq.errors import InvalidJob, InvalidJson, RefusedUrl
 from monoq.job import TENANT_PATTERN, TYPE_PATTERN, NewJob, Status
 
 MAX_BATCH = 10_000
@@ -57,6 +58,7 @@ class JobRequest(TypedDict):
     idempotencyKey: NotRequired[
         Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
     ]
+    callbackUrl: NotRequired[str | None]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -106,7 +108,17 @@ _JOB = TypeAdapter(JobRequest)
 _BATCH = TypeAdapter(BatchRequest)
 
 
-def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> NewJob:
+@dataclass(frozen=True)
+class Terms:
+    """What a job must fit: the handlers of an App, unless it may be of other types; and what checks
+    a URL, which raises RefusedUrl."""
+
+    app: App
+    accept_unknown: bool
+    check_url: Callable[[str], object]
+
+
+def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
     """The job of a POST /jobs; raises InvalidJob."""
     try:
         if header_key is not None and isinstance(body, dict):
@@ -115,13 +127,13 @@ def read_job(body: Any, header_key: str | None, app: App, accept_unknown: bool) 
     except ValidationError as error:
         raise InvalidJob(field_errors(error)) from None
     errors: FieldErrors = []
-    job = _new_job(request, app, accept_unknown, errors, ())
+    job = _new_job(request, terms, errors, ())
     if job is None:
         raise InvalidJob(errors)
     return job
 
 
-def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool) -> list[NewJob]:
+def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
     """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index."""
     if header_key is not None and not BATCH_KEY.fullmatch(header_key):
         raise InvalidJob(
@@ -145,11 +157,7 @@ def read_batch(body: Any, header_key: str | None, app: App, accept_unknown: bool
     # each is let go when its job is made: objects can be ten times as large as their text
     while requests:
         place = len(jobs)
-        jobs.append(
-            _new_job(
-                requests.popleft(), app, accept_unknown, errors, ("jobs", place), besides[place]
-            )
-        )
+        jobs.append(_new_job(requests.popleft(), terms, errors, ("jobs", place), besides[place]))
     if errors:
         raise InvalidJob(errors)
     return [job for job in jobs if job is not None]
@@ -173,17 +181,17 @@ def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | N
 
 def _new_job(
     request: JobRequest,
-    app: App,
-    accept_unknown: bool,
+    terms: Terms,
     errors: FieldErrors,
     prefix: tuple[str | int, ...],
     besides: str | None = None,
 ) -> NewJob | None:
     """None if it is refused; `errors` tells why."""
-    handler = app.get(request["type"])
+    handler = terms.app.get(request["type"])
+    callback_url = request.get("callbackUrl")
     run_at, delay_ms = request.get("runAt"), request.get("delayMs")
-    if handler is None and not accept_unknown:
-        known = ", ".join(sorted(app.handlers))
+    if handler is None and not terms.accept_unknown:
+        known = ", ".join(sorted(terms.app.handlers))
         message = f"no handler for {request['type']!r}; known: {known}"
         errors.append(_refusal(prefix, "type", message))
     elif run_at is not None and delay_ms is not None:
@@ -191,6 +199,8 @@ def _new_job(
     else:
         payload: Any = request.get("payload", {})
         try:
+            if callback_url is not None:
+                terms.check_url(callback_url)
             job = NewJob(
                 request["tenantId"],
                 request["type"],
@@ -201,6 +211,7 @@ def _new_job(
                 request.get("maxAttempts"),
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
+                callback_url,
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),
@@ -209,6 +220,8 @@ def _new_job(
                 handler.parse(job.payload_json)
             job.forget_payload()
             return job
+        except RefusedUrl as error:
+            errors.append(_refusal(prefix, "callbackUrl", str(error)))
         except InvalidJson as error:
             errors.append(_refusal(prefix, "payload", str(error)))
         except ValidationError as error:

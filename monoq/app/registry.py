@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from pydantic import TypeAdapter
 
 from monoq import codec
 from monoq.app.backoff import Backoff
+from monoq.app.batch import MAX_LINGER_MS, MAX_SIZE, BatchJob, BatchPolicy
 from monoq.app.context import JobContext
 from monoq.app.pool import Pool
 from monoq.errors import ConfigError
@@ -25,9 +26,23 @@ from monoq.job import TYPE_PATTERN
 F = TypeVar("F", bound=Callable[..., Any])
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 Generated = Callable[[], AsyncIterator[Any]]
+ErrorTypes = tuple[type[BaseException], ...]
+Hook = Callable[..., Any]
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What an App calls around each run of its handlers; see App."""
+
+    before: Hook | None = None
+    after: Hook | None = None
+    on_failure: Hook | None = None
+
+    def __iter__(self) -> Iterator[Hook]:
+        return (hook for hook in (self.before, self.after, self.on_failure) if hook)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +59,22 @@ class Handler:
     max_attempts: int
     timeout_s: float
     backoff: Backoff
+    retry_on: ErrorTypes | None = None  # None: any error
+    give_up_on: ErrorTypes = ()
     lifespan: Lifespan | None = None  # of the App that declared it
+    hooks: "Hooks | None" = None
+    batch: BatchPolicy | None = None  # the function takes a list of BatchJob
     pool: Pool = field(init=False)  # where its jobs run
 
     def __post_init__(self) -> None:
         pool = Pool.LOOP if self.is_async else Pool.THREADS
         object.__setattr__(self, "pool", Pool.CHILDREN if self.isolated else pool)
+
+    def is_final(self, error: BaseException) -> bool:
+        """Whether an attempt that failed by this error is not to be repeated."""
+        if isinstance(error, self.give_up_on):
+            return True
+        return self.retry_on is not None and not isinstance(error, self.retry_on)
 
     def parse(self, text: str) -> Any:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""
@@ -70,8 +95,16 @@ class App:
             job, and leaves it after its last one. What it yields is `ctx.state` of this App's
             handlers: the place for connection pools. It runs in the event loop of the async
             handlers; for an isolated job, in its child process.
+        before: Called with the JobContext before each run. If it raises, the attempt has failed.
+        after: Called with the JobContext after each run, however it ended, unless the job was
+            taken away. What it raises is logged, and changes nothing.
+        on_failure: Called with the JobContext and the text of the error when a run ends its job as
+            FAILED. A job whose process was killed ends without it. What it raises is logged.
 
-    Raises ConfigError for a lifespan that is neither.
+    Hooks run where the handler runs. One that is async serves async handlers only; a plain one is
+    called in the event loop of an async handler, so it must be quick.
+
+    Raises ConfigError for a lifespan that is neither, and for a hook that cannot be called.
 
     >>> async def lifespan() -> AsyncIterator[asyncpg.Pool]:
     ...     async with asyncpg.create_pool(URL) as pool:
@@ -81,7 +114,14 @@ class App:
     ... async def send_email(payload: Email, ctx: JobContext) -> dict: ...
     """
 
-    def __init__(self, *, lifespan: Lifespan | Generated | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lifespan: Lifespan | Generated | None = None,
+        before: Hook | None = None,
+        after: Hook | None = None,
+        on_failure: Hook | None = None,
+    ) -> None:
         self.handlers: dict[str, Handler] = {}
         if inspect.isasyncgenfunction(lifespan):
             lifespan = asynccontextmanager(lifespan)
@@ -92,6 +132,11 @@ class App:
                 "lifespan must be an async generator function that yields once,"
                 " or a function that returns an async context manager"
             )
+        for name, hook in (("before", before), ("after", after), ("on_failure", on_failure)):
+            if hook is not None and not callable(hook):
+                raise ConfigError(f"{name} must be a function, not {hook!r}")
+        hooks = Hooks(before, after, on_failure)
+        self._hooks = hooks if any(hooks) else None
         self._lifespan = cast("Lifespan | None", lifespan)
 
     @overload
@@ -106,6 +151,8 @@ class App:
         timeout: float = ...,
         backoff: Backoff = ...,
         isolated: bool = ...,
+        retry_on: ErrorTypes | type[BaseException] | None = ...,
+        give_up_on: ErrorTypes | type[BaseException] = ...,
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -117,6 +164,8 @@ class App:
         timeout: float = DEFAULT_TIMEOUT_S,
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         isolated: bool = False,
+        retry_on: ErrorTypes | type[BaseException] | None = None,
+        give_up_on: ErrorTypes | type[BaseException] = (),
     ) -> Any:
         """Declares the handler of a job type; sync or async. The function stays callable.
 
@@ -131,6 +180,8 @@ class App:
             timeout: Seconds that each run may take, up to 86,400.
             backoff: The delay between attempts.
             isolated: Runs each job in a child process, which is killed at the timeout.
+            retry_on: The exceptions after which there is another attempt; None: all of them.
+            give_up_on: The exceptions after which there is none, also if `retry_on` has them.
 
         Raises ConfigError for a name, a policy or a function that cannot be a handler.
 
@@ -144,10 +195,78 @@ class App:
             described = describe(
                 function, name or function.__name__, max_attempts, timeout, backoff, isolated
             )
-            self.add(replace(described, lifespan=self._lifespan))
+            self._declare(described, retry_on, give_up_on)
             return function
 
         return declare
+
+    def batch_handler(
+        self,
+        name: str,
+        /,
+        *,
+        max_size: int = 50,
+        linger_ms: int = 20,
+        by: Literal["tenant"] | None = "tenant",
+        max_attempts: int = DEFAULT_MAX_ATTEMPTS,
+        timeout: float = DEFAULT_TIMEOUT_S,
+        backoff: Backoff = Backoff(),  # noqa: B008 - frozen
+        retry_on: ErrorTypes | type[BaseException] | None = None,
+        give_up_on: ErrorTypes | type[BaseException] = (),
+    ) -> Callable[[F], F]:
+        """Declares an async handler that takes many jobs in one call, as a list of BatchJob.
+
+        It returns the outcome of each job: a dict by job id, or a list in the order of the jobs.
+        An outcome is a result, an outcome such as `Retry`, or an exception: a failed attempt of
+        that job alone. None for the whole: all are done.
+
+        If the call raises, or takes too long, the handler is called again with halves of the jobs,
+        until it is known which job is to blame. Only that one is charged; the others run to their
+        end. So a job may be in several calls. A suspect runs alone.
+
+        Args:
+            max_size: Jobs in a call, at most; up to 1,000.
+            linger_ms: How long the first job waits for others, up to 200 ms.
+            by: "tenant": the jobs of a call are of one tenant; None: of any.
+            timeout: Seconds that each call may take, up to 86,400.
+
+        The others are as for `handler`. Raises ConfigError.
+
+        >>> @app.batch_handler("index", max_size=50, linger_ms=20)
+        ... async def index(jobs: list[BatchJob[Document]]) -> dict[UUID, Any]: ...
+        """
+        if not (isinstance(max_size, int) and 1 <= max_size <= MAX_SIZE):
+            raise ConfigError(f"handler {name!r}: max_size must be a number from 1 to {MAX_SIZE}")
+        if not 0 <= linger_ms <= MAX_LINGER_MS:
+            raise ConfigError(f"handler {name!r}: linger_ms must be from 0 to {MAX_LINGER_MS}")
+        if by not in ("tenant", None):
+            raise ConfigError(f"handler {name!r}: by must be 'tenant' or None, not {by!r}")
+
+        def declare(function: F) -> F:
+            described = describe_batch(function, name, max_attempts, timeout, backoff)
+            policy = BatchPolicy(max_size, linger_ms / 1000, by == "tenant")
+            self._declare(replace(described, batch=policy), retry_on, give_up_on)
+            return function
+
+        return declare
+
+    def _declare(
+        self,
+        handler: Handler,
+        retry_on: ErrorTypes | type[BaseException] | None,
+        give_up_on: ErrorTypes | type[BaseException],
+    ) -> None:
+        _check_hooks(handler, self._hooks)
+        name = handler.name
+        self.add(
+            replace(
+                handler,
+                retry_on=None if retry_on is None else _error_types(name, "retry_on", retry_on),
+                give_up_on=_error_types(name, "give_up_on", give_up_on),
+                lifespan=self._lifespan,
+                hooks=self._hooks,
+            )
+        )
 
     def add(self, handler: Handler) -> None:
         """Adds a handler; a second one for the same job type is an error."""
@@ -229,6 +348,48 @@ def describe(
         timeout_s=timeout,
         backoff=backoff,
     )
+
+
+def describe_batch(
+    function: Callable[..., Any], name: str, max_attempts: int, timeout: float, backoff: Backoff
+) -> Handler:
+    """The same for a function that takes a list of BatchJob."""
+    hints = typing.get_type_hints(function)
+    parameters = list(inspect.signature(function).parameters)
+    hint = hints.get(parameters[0], list) if len(parameters) == 1 else None
+    element = next(iter(typing.get_args(hint)), BatchJob)
+    of_batch = typing.get_origin(element) or element
+    if hint is None or (typing.get_origin(hint) or hint) is not list or of_batch is not BatchJob:
+        raise ConfigError(f"handler {name!r} must take one parameter: jobs: list[BatchJob[...]]")
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigError(
+            f"handler {name!r} must be async: a plain function may be called inside by"
+            " asyncio.to_thread"
+        )
+    annotation = next(iter(typing.get_args(element)), Any)
+
+    def alone(payload: Any) -> None: ...
+
+    alone.__annotations__["payload"] = annotation
+    described = describe(alone, name, max_attempts, timeout, backoff, False)
+    return replace(described, function=function, is_async=True)
+
+
+def _error_types(name: str, option: str, given: ErrorTypes | type[BaseException]) -> ErrorTypes:
+    types = given if isinstance(given, tuple) else (given,)
+    for one in types:
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise ConfigError(f"handler {name!r}: {option} has {one!r}: no exception class")
+    return types
+
+
+def _check_hooks(handler: Handler, hooks: Hooks | None) -> None:
+    for hook in hooks or ():
+        if inspect.iscoroutinefunction(hook) and not handler.is_async:
+            raise ConfigError(
+                f"handler {handler.name!r} is a plain function, so the hook {hook.__name__!r}"
+                " must be one, too"
+            )
 
 
 def load_app(path: str) -> App:

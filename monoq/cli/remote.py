@@ -62,6 +62,7 @@ def server_url(command: C) -> C:
 @click.option("--priority", type=int, help="the lower runs first")
 @click.option("--max-attempts", type=int, help="number of runs, the first included")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
+@click.option("--callback-url", help="who gets a signed webhook when the job has ended")
 @click.option(
     "--wait", is_flag=True, help="wait for the job to end and show it; exit code 1 unless COMPLETED"
 )

@@ -57,6 +57,7 @@ class Client:
         max_attempts: int | None = None,
         timeout_ms: int | None = None,
         idempotency_key: str | None = None,
+        callback_url: str | None = None,
     ) -> str:
         """Creates a job and returns its id.
 
@@ -71,6 +72,7 @@ class Client:
                 handler says.
             timeout_ms: Milliseconds that each run may take; by default what the handler says.
             idempotency_key: Submitted again with the same key, the first job's id is returned.
+            callback_url: Gets a signed webhook when the job has ended, however it ends.
 
         Raises:
             InvalidJson: The payload has no JSON form.
@@ -85,6 +87,7 @@ class Client:
             "maxAttempts": max_attempts,
             "timeoutMs": timeout_ms,
             "idempotencyKey": idempotency_key,
+            "callbackUrl": callback_url,
         }
         job = {
             "tenantId": tenant_id,
@@ -286,6 +289,7 @@ def _job_json(job: NewJob) -> dict[str, Any]:
         "maxAttempts": job.max_attempts,
         "timeoutMs": job.timeout_ms,
         "idempotencyKey": job.idempotency_key,
+        "callbackUrl": job.callback_url,
     }
     return {
         "tenantId": job.tenant_id,

@@ -62,6 +62,7 @@ class Job(TypedDict):
     payload: NotRequired[Any]
     result: NotRequired[Any]
     errors: NotRequired[list[Attempt]]
+    callbackUrl: NotRequired[str | None]
     progress: NotRequired[Progress | None]
 
 

@@ -19,6 +19,7 @@ from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
 from monoq.api.policies import policies_blueprint
 from monoq.api.scaling import scaling_blueprint
+from monoq.api.schemas import Terms
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
@@ -29,6 +30,7 @@ from monoq.config import Settings
 from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
+from monoq.outgoing.outgoing import Outgoing
 from monoq.process.service import Service
 from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
@@ -115,8 +117,9 @@ def api_services(
     guard = Guard(
         Intake(
             cast(ASGIApp, quart),
-            app=app,
-            accept_unknown=settings.accept_unknown_types,
+            terms=Terms(
+                app, settings.accept_unknown_types, Outgoing(settings.allowed_networks).check
+            ),
             submitter=submitter,
         ),
         sockets=sockets,

@@ -65,7 +65,7 @@ class JobStore:
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
         """Stores jobs without idempotency keys in one transaction; not to be repeated after an
         unclear commit."""
-        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:9])
+        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:10])
 
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key,
@@ -234,6 +234,7 @@ def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
         _or_empty([job.delay_ms or None for job in jobs]),
         _or_empty([job.max_attempts for job in jobs]),
         _or_empty([job.timeout_ms for job in jobs]),
+        _or_empty([job.callback_url for job in jobs]),
         _or_empty([job.idempotency_key for job in jobs]),
         _or_empty([job.request_hash for job in jobs]),
     )

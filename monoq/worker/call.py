@@ -2,6 +2,7 @@
 nothing escape."""
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,8 +11,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from monoq import codec
+from monoq.app.batch import BatchJob, outcomes_of
 from monoq.app.context import JobContext
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
+from monoq.app.registry import Hook
 from monoq.errors import ClaimLost, InvalidJson
 from monoq.job import Status
 from monoq.worker.environment import Environment
@@ -63,61 +66,123 @@ class Handle:
 
 
 async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
-    """Runs the job's handler: an async one here, a plain function by
+    """Runs the job's handler, and the hooks of its App: an async one here, a plain function by
     `in_thread(function, *args)`."""
-    handler = run.handler
+    if run.handler.hooks is None:
+        return await _end_of(run, in_thread, environment)
+    context = context_of(run, environment)
+    ending = await before(run, context) or await _end_of(run, in_thread, environment)
+    await after(run, context, ending)
+    return ending
+
+
+async def before(run: Run, context: JobContext) -> Ending | None:
+    """Calls the hook of before a run; a failed attempt if it raises."""
     try:
-        args: list[Any] = []
-        if handler.takes_payload:
-            # it may be large, and the handler has its own form of it
-            text, run.payload = run.payload, ""
-            try:
-                args.append(handler.parse(text))
-            except (
-                ValidationError
-            ) as error:  # the same one from inside the handler is a failed attempt
-                return _failed(f"the payload does not fit its handler: {error}")
-            del text
+        await _call_hook(run.handler.hooks.before if run.handler.hooks else None, context)
+    except BaseException as error:  # noqa: BLE001 - a hook may raise anything, as a handler may
+        return raised(run, error)
+    return None
+
+
+async def after(run: Run, context: JobContext, ending: Ending) -> None:
+    """Calls the hooks of after a run, unless its job was taken away."""
+    hooks = run.handler.hooks
+    if hooks is None or run.released:
+        return
+    try:
+        if ending.status is Status.FAILED:
+            await _call_hook(hooks.on_failure, context, ending.error)
+        await _call_hook(hooks.after, context)
+    except BaseException:
+        log.warning("a hook failed after job %s of type %s", run.id, run.type, exc_info=True)
+
+
+async def _call_hook(hook: Hook | None, *args: Any) -> None:
+    if hook and inspect.isawaitable(called := hook(*args)):
+        await called
+
+
+def context_of(run: Run, environment: Environment) -> JobContext:
+    """What the handler may know of its run."""
+    return JobContext(
+        run.id,
+        run.tenant_id,
+        run.type,
+        run.attempt,
+        run.max_attempts,
+        run.claim,
+        run.deadline,
+        environment.state_of(run.handler),
+        Handle(run, environment),
+    )
+
+
+def parsed(run: Run) -> Any:
+    """The payload for the handler; an Ending if it does not fit."""
+    # it may be large, and the handler has its own form of it
+    text, run.payload = run.payload, ""
+    try:
+        return run.handler.parse(text)
+    except ValidationError as error:  # the same one from inside the handler is a failed attempt
+        return _failed(f"the payload does not fit its handler: {error}")
+    except BaseException as error:  # noqa: BLE001 - a validator may raise anything
+        return raised(run, error)
+
+
+async def _end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
+    handler = run.handler
+    args: list[Any] = []
+    if handler.takes_payload:
+        payload = parsed(run)
+        if isinstance(payload, Ending):
+            return payload
+        args.append(payload)
+        del payload
+    try:
         if handler.takes_context:
-            args.append(
-                JobContext(
-                    run.id,
-                    run.tenant_id,
-                    run.type,
-                    run.attempt,
-                    run.max_attempts,
-                    run.claim,
-                    run.deadline,
-                    environment.state_of(handler),
-                    Handle(run, environment),
-                )
+            args.append(context_of(run, environment))
+        if handler.batch:  # it runs alone
+            job = BatchJob(args[0], context_of(run, environment))
+            (outcome,) = outcomes_of(await handler.function([job]), [job])
+        else:
+            outcome = await (
+                handler.function(*args)
+                if handler.is_async
+                else in_thread(_called, handler.function, *args)
             )
-        outcome = await (
-            handler.function(*args)
-            if handler.is_async
-            else in_thread(_called, handler.function, *args)
-        )
-        if run.finished:
-            return _finished(run, run.finished)
-        if outcome is None:
-            return COMPLETED
-        if isinstance(outcome, Outcome):
-            return _asked_ending(run, outcome)
-        return _completed(outcome, environment.max_result)
-    except Outcome as outcome:
-        return _asked_ending(run, outcome)
-    except asyncio.CancelledError as error:
+        return ending_of(run, outcome, environment)
+    except BaseException as error:  # noqa: BLE001 - anything; signals do not arrive as exceptions
+        return raised(run, error)
+
+
+def ending_of(run: Run, outcome: Any, environment: Environment) -> Ending:
+    """How a run ends whose handler has returned this: a result, an Outcome or, in a batch, an
+    exception."""
+    if run.finished:
+        return _finished(run, run.finished)
+    if outcome is None:
+        return COMPLETED
+    if isinstance(outcome, BaseException):
+        return raised(run, outcome)
+    return _completed(outcome, environment.max_result)
+
+
+def raised(run: Run, error: BaseException) -> Ending:
+    """How a run ends whose handler has raised."""
+    if isinstance(error, Outcome):
+        return _asked_ending(run, error)
+    if isinstance(error, asyncio.CancelledError):
         if run.timed_out:
             return timed_out(run)
         # A handler may raise it by itself, cancel its own task, or await something that was
         # cancelled. To release that would be to run it for ever; how often its task was cancelled
         # tells nothing, since handlers can do that, too.
         return RELEASED if run.released else failed_attempt(run, _described(error))
-    except (
-        BaseException
-    ) as error:  # a handler may raise anything; signals do not arrive as exceptions here
-        log.debug("a handler failed", exc_info=error)
-        return failed_attempt(run, _described(error))._replace(traceback=_traceback(error))
+    log.debug("a handler failed", exc_info=error)
+    text = _described(error)
+    ending = _failed(text) if run.handler.is_final(error) else failed_attempt(run, text)
+    return ending._replace(traceback=_traceback(error))
 
 
 def still_cancelled(task: "asyncio.Task[Any]") -> bool:

@@ -15,7 +15,7 @@ from monoq.worker.environment import Environment
 from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
 from monoq.worker.read_ahead import ReadAhead, RunTimes
-from monoq.worker.run import RELEASED, START_WITHIN_S, Ending, Run
+from monoq.worker.run import HELD_UP, RELEASED, START_WITHIN_S, Ending, Run
 from monoq.worker.stuck import Stuck
 from monoq.worker.threads import Threads
 
@@ -115,7 +115,8 @@ class Executor(Service):
             self._look_at_lifespans(now)
             self.last_tick = now
             for run in [run for run in list(self._running) if run.deadline <= now]:
-                self._overdue(run, now)
+                if run.deadline <= now:  # the time of a batch may have begun anew
+                    self._overdue(run, now)
             for run in [run for run in self._orphans if run.ended_at or run.deadline <= now]:
                 self._orphans.discard(run)
                 if not run.ended_at:
@@ -260,5 +261,8 @@ class Executor(Service):
         for run in list(self._running):
             if run.pool is Pool.LOOP:
                 run.released = True
-                self._finish(run, timed_out(run) if run is culprit else RELEASED)
+                if culprit and culprit.batch and run.batch is culprit.batch:
+                    self._finish(run, HELD_UP)
+                else:
+                    self._finish(run, timed_out(run) if run is culprit else RELEASED)
         stuck.stop()

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ import uvloop
 
 from monoq.app.registry import Handler
 from monoq.observe.log import current_run
+from monoq.worker.batcher import Batcher
 from monoq.worker.call import end_of, still_cancelled, unexpected
 from monoq.worker.environment import Environment, lifespans
 from monoq.worker.run import RELEASED, Ending, Run
@@ -67,12 +68,14 @@ class HandlerLoop:
         self._loop = uvloop.new_event_loop()
         self._loop.set_task_factory(_make_task)
         self._stop = self._loop.create_future()
+        self._has_batches = any(handler.batch for handler in handlers)
+        self._batcher = Batcher(self._loop, environment, self._begin, ended)
         self._thread = threading.Thread(target=self._turn, name="handlers", daemon=True)
         self._thread.start()
 
     @property
     def unstarted(self) -> int:
-        """How many runs wait for their turn."""
+        """How many runs wait for their turn; those of batches only wait for company."""
         return len(self._waiting)
 
     @property
@@ -86,8 +89,12 @@ class HandlerLoop:
         task = asyncio.current_task(self._loop)
         return task.run if isinstance(task, _Task) else None
 
-    def start(self, runs: Iterable[Run]) -> None:
+    def start(self, runs: Sequence[Run]) -> None:
         """Takes runs; returns at once."""
+        batched = [run for run in runs if run.handler.batch] if self._has_batches else ()
+        if batched:
+            self._batcher.add(batched)
+            runs = [run for run in runs if not run.handler.batch]
         self._waiting.extend(runs)
         if not self._woken:
             self._woken = True
@@ -95,7 +102,7 @@ class HandlerLoop:
 
     def take_back(self, claimed_before: float) -> list[Run]:
         """Runs that were claimed before this time and have not begun."""
-        late: list[Run] = []
+        late = self._batcher.take_back(claimed_before)
         while self._waiting:
             try:
                 run = self._waiting.popleft()
@@ -127,6 +134,10 @@ class HandlerLoop:
         """Waits for the end of the thread, at most so long."""
         self._thread.join(seconds)
 
+    def _begin(self, run: Run) -> None:
+        self.started += 1
+        self._begun(run)
+
     def _turn(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())
@@ -141,6 +152,7 @@ class HandlerLoop:
                 self.opened = True
                 self._drained()
                 self._stand_by()
+                self._batcher.open()
                 await self._stop
                 await self._end_tasks()
         except Exception as error:
@@ -232,5 +244,8 @@ def _set(stop: "asyncio.Future[None]") -> None:
 
 
 def _cancel(run: Run) -> None:
+    if run.batch:
+        run.batch.cancel(run)
+        return
     if isinstance(run.task, _Task) and run.task.run is run and not run.ended_at:
         run.task.cancel()

@@ -3,7 +3,7 @@ completer's."""
 
 import asyncio
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from monoq.app.pool import Pool
@@ -12,6 +12,12 @@ from monoq.job import Status
 from monoq.worker.report import Report
 
 START_WITHIN_S = 0.5  # what was claimed and has not begun by then goes back
+
+
+class BatchOfRuns(Protocol):
+    """Runs that are called together."""
+
+    def cancel(self, run: "Run") -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +52,7 @@ class Run:
     released: bool = False  # set before we cancel it because its job is not ours to run any more
     blocking_told: bool = False
     report: Report | None = None  # what it has said of itself
+    batch: "BatchOfRuns | None" = None  # those that began together with it
     finished: tuple[int, float] | None = None  # version and time, once `ctx.finish` has ended it
 
     @property
@@ -97,4 +104,9 @@ class Ending(NamedTuple):
 
 
 COMPLETED = Ending(Status.COMPLETED)  # without a result
+# One of a batch has held up the event loop, nobody knows which: each runs alone from now on, in a
+# process of its own, where it can be told.
+HELD_UP = Ending(
+    Status.PENDING, error="its batch held up the event loop", attempts_back=1, deaths=1
+)
 RELEASED = Ending(Status.PENDING, attempts_back=1)

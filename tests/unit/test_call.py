@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from recorder import Recorder
 
-from monoq import App, Backoff
+from monoq import App, Backoff, ConfigError, JobContext
 from monoq.errors import InvalidJson
 from monoq.job import Status
 from monoq.worker.call import end_of, still_cancelled
@@ -26,9 +26,17 @@ class Order(BaseModel):
     n: int
 
 
-def run_of(function: Callable[..., Any], payload: str = '{"n": 1}', attempt: int = 1) -> Run:
-    app = App()
-    app.handler("test", max_attempts=3, timeout=5, backoff=Backoff(base=1, max=1))(function)
+def run_of(
+    function: Callable[..., Any],
+    payload: str = '{"n": 1}',
+    attempt: int = 1,
+    app: App | None = None,
+    **policy: Any,
+) -> Run:
+    app = app or App()
+    app.handler("test", max_attempts=3, timeout=5, backoff=Backoff(base=1, max=1), **policy)(
+        function
+    )
     return Run(ID, "acme", "test", payload, 1, 1, attempt, 3, 1, 0, 0, 5.0, app.handlers["test"])
 
 
@@ -233,3 +241,78 @@ async def test_a_cancellation_of_monoqs_is_what_monoq_says_it_is(
         "timed out after 5 s",
         0,
     )
+
+
+async def sinks() -> None:
+    raise KeyError("sunk")
+
+
+@pytest.mark.parametrize(
+    ("policy", "status"),
+    [
+        ({}, Status.PENDING),
+        ({"retry_on": KeyError}, Status.PENDING),
+        ({"retry_on": LookupError}, Status.PENDING),
+        ({"retry_on": (OSError, TimeoutError)}, Status.FAILED),
+        ({"give_up_on": KeyError}, Status.FAILED),
+        ({"give_up_on": OSError}, Status.PENDING),
+        ({"retry_on": LookupError, "give_up_on": (KeyError,)}, Status.FAILED),
+    ],
+)
+async def test_a_handler_says_after_which_errors_there_is_another_attempt(
+    policy: dict[str, Any], status: Status
+) -> None:
+    ending = await ended(run_of(sinks, **policy))
+    assert (ending.status, ending.error) == (status, "KeyError: 'sunk'")
+    assert ending.traceback
+
+
+def test_what_is_no_exception_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match="retry_on has 'OSError': no exception class"):
+        run_of(sinks, retry_on="OSError")
+
+
+async def test_hooks_are_called_around_a_run_and_at_its_failure() -> None:
+    seen: list[Any] = []
+
+    async def before(ctx: JobContext) -> None:
+        seen.append(("before", ctx.attempt))
+
+    def after(ctx: JobContext) -> None:
+        seen.append("after")
+
+    def on_failure(ctx: JobContext, error: str) -> None:
+        seen.append(error)
+
+    def app() -> App:
+        return App(before=before, after=after, on_failure=on_failure)
+
+    async def works() -> str:
+        seen.append("runs")
+        return "done"
+
+    assert (await ended(run_of(works, app=app()))).status is Status.COMPLETED
+    assert seen == [("before", 1), "runs", "after"]
+    seen.clear()
+    assert (await ended(run_of(sinks, app=app(), attempt=2))).status is Status.PENDING
+    assert seen == [("before", 2), "after"], "there is another attempt"
+    seen.clear()
+    assert (await ended(run_of(sinks, app=app(), attempt=3))).status is Status.FAILED
+    assert seen == [("before", 3), "KeyError: 'sunk'", "after"]
+    with pytest.raises(ConfigError, match="'before' must be one, too"):
+        run_of(lambda: None, app=app())
+
+
+async def test_a_hook_that_fails_before_the_run_fails_the_attempt_and_afterwards_nothing() -> None:
+    def fails(*_: Any) -> None:
+        raise OSError("no")
+
+    ran: list[bool] = []
+
+    async def works() -> None:
+        ran.append(True)
+
+    ending = await ended(run_of(works, app=App(before=fails)))
+    assert (ending.status, ending.error, ran) == (Status.PENDING, "OSError: no", [])
+    ending = await ended(run_of(works, app=App(after=fails, on_failure=fails)))
+    assert (ending.status, ran) == (Status.COMPLETED, [True])
