@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from monoq.handlers.email.server import SmtpServer
 
@@ -39,6 +40,8 @@ class Connections:
         self._places = asyncio.Semaphore(size)
         self._idle: list[_Connection] = []
         self._quitting: set[asyncio.Task[None]] = set()
+        self._options: dict[str, Any] = {}
+        self._preparing = asyncio.Lock()
 
     @asynccontextmanager
     async def one(self, wait_s: float) -> "AsyncIterator[SMTP]":
@@ -89,9 +92,10 @@ class Connections:
         return None
 
     async def _new_one(self) -> _Connection:
-        from aiosmtplib import SMTP, SMTPHeloError  # not before the first mail
+        options = await self._prepared()
+        from aiosmtplib import SMTP, SMTPHeloError
 
-        smtp = SMTP(timeout=COMMAND_TIMEOUT_S, **self._server.options())
+        smtp = SMTP(timeout=COMMAND_TIMEOUT_S, **options)
         try:
             await smtp.connect()
             if smtp.is_ehlo_or_helo_needed:  # what the server offers must be known
@@ -103,6 +107,14 @@ class Connections:
             smtp.close()
             raise
         return _Connection(smtp)
+
+    async def _prepared(self) -> dict[str, Any]:
+        """Once, at the first mail, and in a thread: it takes a tenth of a second."""
+        async with self._preparing:
+            if not self._options:
+                await asyncio.to_thread(import_module, "aiosmtplib")
+                self._options = await asyncio.to_thread(self._server.options)
+            return self._options
 
     def _keep(self, connection: _Connection) -> None:
         if connection.mails >= MAX_MAILS or not connection.smtp.is_connected:

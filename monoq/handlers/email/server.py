@@ -25,7 +25,7 @@ class SmtpServer:
     cafile: str | None = None
 
     def options(self) -> dict[str, Any]:
-        """As aiosmtplib takes them."""
+        """As aiosmtplib takes them. Slow: what the system trusts is read from a file."""
         return {
             "hostname": self.host,
             "port": self.port,
@@ -33,7 +33,7 @@ class SmtpServer:
             "password": self.password,
             "use_tls": self.tls,
             "start_tls": {"always": True, "auto": None, "never": False}[self.starttls],
-            "tls_context": self.context(),
+            "tls_context": None if self.starttls == "never" and not self.tls else self.context(),
         }
 
     def context(self) -> ssl.SSLContext:
