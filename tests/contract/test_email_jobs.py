@@ -98,6 +98,12 @@ def test_a_bad_setting_ends_a_start_with_one_line_and_without_the_password(
     assert "geheim" not in ended.stderr + ended.stdout
 
 
+async def all_ended(db: asyncpg.Connection) -> bool:
+    return bool(
+        await db.fetchval("SELECT count(*) = 0 FROM jobs WHERE status IN ('PENDING', 'RUNNING')")
+    )
+
+
 @pytest.mark.parametrize("moment", ["before DATA", "after DATA"])
 async def test_a_worker_killed_in_the_middle_of_a_send_sends_no_mail_twice_and_loses_none(
     database_url: str, redis_url: str, db: asyncpg.Connection, tmp_path: Path, moment: str
@@ -128,13 +134,14 @@ async def test_a_worker_killed_in_the_middle_of_a_send_sends_no_mail_twice_and_l
         async with serving(database_url, redis_url, role="api", lease=2.0, beat=0.2) as server:
             with running("serve", "--role", "worker", cwd=tmp_path, **settings) as worker:
                 ids = await server.submit([MAIL] * jobs)
-                await eventually(lambda: came == jobs)
+                await eventually(lambda: came == jobs, timeout=60)
                 worker.kill()
                 worker.wait()
             mails.before_rcpt = mails.before_answer = None
             may_go_on.set()
             with running("serve", "--role", "worker", cwd=tmp_path, **settings):
-                ended = [await server.job_when(id_, "COMPLETED", "FAILED") for id_ in ids]
+                await eventually(lambda: all_ended(db), timeout=60)
+                ended = [await server.job(id_) for id_ in ids]
                 by_job = [
                     sum(
                         mail.message["Message-ID"] == f"<{id_}@example.com>" for mail in mails.mails

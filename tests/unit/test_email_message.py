@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -177,6 +177,7 @@ hostile = st.text(
 header_names = st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True)
 
 
+@settings(deadline=None)  # a busy machine
 @given(
     name=hostile,
     subject=hostile,
