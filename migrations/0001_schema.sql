@@ -12,6 +12,7 @@ CREATE DOMAIN type_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0
 CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
 CREATE DOMAIN callback_url AS text CHECK (VALUE ~ '^https?://[!-~]*$' AND length(VALUE) <= 2048);
+CREATE DOMAIN job_key AS text COLLATE "C" CHECK (VALUE <> '' AND length(VALUE) <= 256);
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
 
 -- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from 18 on.
@@ -76,6 +77,7 @@ CREATE TABLE jobs (
     idempotency_key text,
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
     callback_url    callback_url, -- who is told when it has ended
+    key             job_key, -- of a tenant's jobs with the same key one runs at a time, in the order of their submits
     -- An index on a condition that names the status would make every change of status dearer. This is false until it is true.
     ended_badly     boolean NOT NULL GENERATED ALWAYS AS (status IN ('FAILED', 'CANCELLED')) STORED,
 
@@ -120,10 +122,12 @@ INSERT INTO stream DEFAULT VALUES;
 -- Submit from any language, inside any transaction: after the commit the stager finds the row. It runs with the rights and the names of
 -- whoever installed monoq, so a role needs no more than EXECUTE.
 CREATE FUNCTION monoq_submit(
-    tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL
+    tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
+    key text DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url) VALUES (tenant, type, payload, now() + delay, callback_url)
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key)
+    VALUES (tenant, type, payload, now() + delay, callback_url, key)
     RETURNING id
 $$;
 
@@ -171,6 +175,25 @@ CREATE INDEX job_changes_of_tenant ON job_changes (tenant_id, changed_xid);
 
 ALTER TABLE claims ALTER ids SET STORAGE EXTERNAL; -- ids do not compress
 ALTER TABLE job_changes ALTER ids SET STORAGE EXTERNAL;
+
+-- Keys of which a job waits or runs, each with the one job that may (`holder`), and the jobs behind it, in their order. These are PENDING, but
+-- have no row in waiting_jobs or delayed_jobs, and no claim takes them. A row of job_keys is the lock of its key: whoever enters or leaves
+-- it holds this row first, those of a statement in the order of their names.
+CREATE TABLE job_keys (
+    tenant_id text NOT NULL COLLATE "C",
+    key       text NOT NULL COLLATE "C",
+    holder    uuid NOT NULL,
+    PRIMARY KEY (tenant_id, key)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
+CREATE TABLE keyed_jobs (
+    id        uuid   PRIMARY KEY,
+    place     bigint GENERATED ALWAYS AS IDENTITY,
+    tenant_id text   NOT NULL COLLATE "C",
+    key       text   NOT NULL COLLATE "C",
+    type      text   NOT NULL COLLATE "C"
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX keyed_jobs_next ON keyed_jobs (tenant_id, key, place);
+CREATE INDEX keyed_jobs_of_tenant ON keyed_jobs (tenant_id, id);
 
 -- Counts per tenant, type and status. Triggers append what each statement moved, so that a count cannot drift whoever writes; upkeep folds
 -- the changes into the totals. Nobody ever locks a total that others wait for.
@@ -229,6 +252,63 @@ RETURN encode(
                 FROM 1 FOR 6),
         52, 1), 53, 1), 54, 1), 55, 0), 71, 1), 70, 0), 'hex')::uuid;
 
+-- These jobs wait for their keys from now on, each behind those that came before it.
+CREATE FUNCTION enter_keys(entering uuid[]) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH entered AS MATERIALIZED (
+        SELECT id, tenant_id, key, type, row_number() OVER (PARTITION BY tenant_id, key ORDER BY id) AS n
+        FROM public.jobs WHERE id = ANY (entering) AND key IS NOT NULL AND finished_at IS NULL
+    ), held AS (
+        INSERT INTO public.job_keys AS keys (tenant_id, key, holder)
+        SELECT tenant_id, key, id FROM entered WHERE n = 1 ORDER BY tenant_id, key
+        ON CONFLICT (tenant_id, key) DO UPDATE SET holder = keys.holder -- unchanged: it takes the lock and tells who it is
+        RETURNING tenant_id, key, holder
+    )
+    INSERT INTO public.keyed_jobs (id, tenant_id, key, type)
+    SELECT entered.id, entered.tenant_id, entered.key, entered.type
+    FROM entered JOIN held ON held.tenant_id = entered.tenant_id AND held.key = entered.key
+    WHERE entered.id <> held.holder
+    ORDER BY entered.id;
+$$;
+
+-- These jobs have ended, or are gone: the next one of each key may run. In statements of their own, so that each sees what was committed while
+-- the one before it waited for its locks.
+CREATE FUNCTION leave_keys(leaving uuid[], tenants text[], keys text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM public.job_keys
+    WHERE (job_keys.tenant_id, job_keys.key) IN (SELECT * FROM unnest(tenants, keys))
+    ORDER BY job_keys.tenant_id, job_keys.key FOR UPDATE;
+    DELETE FROM public.keyed_jobs WHERE id = ANY (leaving);
+    -- One that became the next while it was being cancelled has a row here.
+    DELETE FROM public.waiting_jobs WHERE id = ANY (leaving);
+    DELETE FROM public.delayed_jobs WHERE id = ANY (leaving);
+    WITH freed AS MATERIALIZED (
+        SELECT job_keys.tenant_id, job_keys.key, next.id
+        FROM public.job_keys LEFT JOIN LATERAL (
+            SELECT keyed_jobs.id FROM public.keyed_jobs
+            WHERE keyed_jobs.tenant_id = job_keys.tenant_id AND keyed_jobs.key = job_keys.key
+            ORDER BY keyed_jobs.place LIMIT 1
+        ) AS next ON true
+        WHERE (job_keys.tenant_id, job_keys.key) IN (SELECT * FROM unnest(tenants, keys)) AND job_keys.holder = ANY (leaving)
+    ), moved_up AS (
+        UPDATE public.job_keys SET holder = freed.id
+        FROM freed WHERE freed.id IS NOT NULL AND job_keys.tenant_id = freed.tenant_id AND job_keys.key = freed.key
+    ), let_go AS (
+        DELETE FROM public.job_keys USING freed
+        WHERE freed.id IS NULL AND job_keys.tenant_id = freed.tenant_id AND job_keys.key = freed.key
+    ), no_longer_behind AS (
+        DELETE FROM public.keyed_jobs WHERE id = ANY (ARRAY(SELECT id FROM freed WHERE id IS NOT NULL))
+    ), next_jobs AS MATERIALIZED (
+        SELECT jobs.* FROM public.jobs WHERE id = ANY (ARRAY(SELECT id FROM freed WHERE id IS NOT NULL)) AND status = 'PENDING'
+    ), now_waiting AS (
+        INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
+        SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM next_jobs WHERE run_at <= now()
+    )
+    INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
+    SELECT id, run_at, tenant_id, type FROM next_jobs WHERE run_at > now();
+END $$;
+
 -- Each trigger is one statement in the usual case: one more costs a small batch as much as a job. They run with the rights and the names of
 -- whoever installed monoq: a session may have tables of its own by these names, and a role may be allowed to write `jobs` alone.
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
@@ -241,14 +321,23 @@ BEGIN
             ARRAY(SELECT tenant_id::text FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id),
             ARRAY(SELECT count(*) FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id));
     END IF;
+    IF EXISTS (SELECT FROM added WHERE key IS NOT NULL) THEN
+        PERFORM public.enter_keys(ARRAY(SELECT id FROM added WHERE key IS NOT NULL));
+    END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2, 3
     ), now_waiting AS (
         INSERT INTO public.waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
-        SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at <= now()
+        SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added
+        WHERE status = 'PENDING' AND run_at <= now()
+          AND (key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                      WHERE keys.tenant_id = added.tenant_id AND keys.key = added.key AND keys.holder = added.id))
     ), now_delayed AS (
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
-        SELECT id, run_at, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at > now()
+        SELECT id, run_at, tenant_id, type FROM added
+        WHERE status = 'PENDING' AND run_at > now()
+          AND (key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                      WHERE keys.tenant_id = added.tenant_id AND keys.key = added.key AND keys.holder = added.id))
     ), now_running AS (
         INSERT INTO public.claims (worker_id, ids)
         SELECT worker_id, array_agg(id) FROM added WHERE status = 'RUNNING' GROUP BY worker_id
@@ -263,7 +352,12 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     undue boolean;
     told  boolean;
+    keyed boolean;
 BEGIN
+    IF EXISTS (SELECT FROM removed WHERE finished_at IS NOT NULL AND key IS NOT NULL) THEN -- revived
+        PERFORM public.enter_keys(ARRAY(SELECT added.id FROM added JOIN removed USING (id)
+                                        WHERE added.finished_at IS NULL AND removed.finished_at IS NOT NULL));
+    END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
         FROM (SELECT tenant_id, type, status, 1 AS n, id, changed_xid FROM added
@@ -278,6 +372,8 @@ BEGIN
         SELECT id, run_at, priority, crashes + deaths > 0, tenant_id, type FROM added
         WHERE status = 'PENDING' AND run_at <= now()
           AND (SELECT count(*) FROM no_longer_waiting) >= 0 -- after it: who still waits has a row there
+          AND (key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                      WHERE keys.tenant_id = added.tenant_id AND keys.key = added.key AND keys.holder = added.id))
     ), now_running AS (
         INSERT INTO public.claims (worker_id, ids)
         SELECT worker_id, array_agg(id) FROM added WHERE status = 'RUNNING' GROUP BY worker_id
@@ -288,12 +384,20 @@ BEGIN
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
            OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now()),
-           EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL)
-    INTO undue, told;
+           EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL),
+           EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL)
+    INTO undue, told, keyed;
     IF undue THEN
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'));
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
-        SELECT id, run_at, tenant_id, type FROM added WHERE status = 'PENDING' AND run_at > now();
+        SELECT id, run_at, tenant_id, type FROM added
+        WHERE status = 'PENDING' AND run_at > now()
+          AND (key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                      WHERE keys.tenant_id = added.tenant_id AND keys.key = added.key AND keys.holder = added.id));
+    END IF;
+    IF keyed THEN
+        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text))
+        FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL;
     END IF;
     IF told THEN
         -- Durable callbacks: whoever ends a job makes, in the same transaction, the webhook that tells of it.
@@ -326,13 +430,17 @@ BEGIN
         DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
+    IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
+        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text)) FROM removed WHERE key IS NOT NULL;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE FUNCTION follow_truncated_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
-             public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines;
+             public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
+             public.job_keys, public.keyed_jobs;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -529,6 +637,8 @@ BEGIN
                 FROM public.jobs
                 WHERE jobs.id = listed.id AND jobs.status = 'PENDING' AND jobs.run_at <= now()
                   AND array_position(types, jobs.type::text) IS NOT NULL AND (jobs.crashes + jobs.deaths > 0) = suspects
+                  AND (jobs.key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                                   WHERE keys.tenant_id = jobs.tenant_id AND keys.key = jobs.key AND keys.holder = jobs.id))
                 OFFSET 0 -- one look into the index for each: a hash join would read the whole table
             ) AS jobs
         ), of_tenants AS (
@@ -549,7 +659,7 @@ CREATE FUNCTION claim_gated_jobs(
     asked uuid[], worker bigint, types text[], timeouts_ms int[], suspects boolean, inline_bytes int
 )
 RETURNS TABLE (id uuid, tenant_id text, type text, payload jsonb, claim int, attempts int, max_attempts int, timeout_ms int, version int,
-               crashes int, deaths int, payload_bytes int, waited_s double precision, at double precision, xid bigint)
+               crashes int, deaths int, payload_bytes int, waited_s double precision, at double precision, xid bigint, keyed boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -586,8 +696,10 @@ BEGIN
         FROM public.jobs
         WHERE jobs.id = ANY (startable) AND array_position(types, jobs.type::text) IS NOT NULL AND jobs.status = 'PENDING' AND jobs.run_at <= now()
           AND (jobs.crashes + jobs.deaths > 0) = suspects
+          AND (jobs.key IS NULL OR EXISTS (SELECT FROM public.job_keys AS keys
+                                           WHERE keys.tenant_id = jobs.tenant_id AND keys.key = jobs.key AND keys.holder = jobs.id))
         ORDER BY jobs.id
-        FOR UPDATE SKIP LOCKED
+        FOR UPDATE OF jobs SKIP LOCKED
     ), claimed AS (
         UPDATE public.jobs
         SET status = 'RUNNING', claim = jobs.claim + 1, attempts = jobs.attempts + 1, version = jobs.version + 1,
@@ -614,7 +726,7 @@ BEGIN
            CASE WHEN pg_column_size(claimed.payload) <= inline_bytes THEN claimed.payload END,
            claimed.claim, claimed.attempts, claimed.max_attempts::int, claimed.timeout_ms::int, claimed.version, claimed.crashes,
            claimed.deaths, pg_column_size(claimed.payload), date_part('epoch', now() - claimed.run_at), date_part('epoch', now()),
-           pg_current_xact_id()::text::bigint
+           pg_current_xact_id()::text::bigint, claimed.key IS NOT NULL
     FROM claimed;
 END $$;
 
@@ -627,6 +739,39 @@ CREATE TABLE email_sends (
     begun_at timestamptz NOT NULL DEFAULT now(),
     outcomes jsonb       NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
+
+-- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps its id and its place. `held_by` is the row of
+-- the key, which is locked first, so that of two such submits at once the second finds the first. A job that somebody else has locked is
+-- about to run or to be cancelled: too late.
+CREATE FUNCTION replace_waiting_job(
+    new_id uuid, tenant text, new_type text, new_payload jsonb, new_priority int, new_run_at timestamptz, new_max_attempts int,
+    new_timeout_ms int, new_callback_url text, of_key text
+)
+RETURNS TABLE (id uuid, created boolean) LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    held_by uuid;
+    last    uuid;
+BEGIN
+    INSERT INTO public.job_keys AS keys (tenant_id, key, holder) VALUES (tenant, of_key, new_id)
+    ON CONFLICT (tenant_id, key) DO UPDATE SET holder = keys.holder RETURNING holder INTO held_by;
+    SELECT keyed_jobs.id INTO last FROM public.keyed_jobs
+    WHERE keyed_jobs.tenant_id = tenant AND keyed_jobs.key = of_key AND keyed_jobs.type = new_type ORDER BY place DESC LIMIT 1;
+    PERFORM FROM public.jobs
+    WHERE jobs.id = coalesce(last, held_by) AND jobs.status = 'PENDING' AND jobs.type = new_type FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        UPDATE public.jobs
+        SET payload = new_payload, priority = new_priority, run_at = new_run_at, max_attempts = new_max_attempts,
+            timeout_ms = new_timeout_ms, callback_url = new_callback_url, version = jobs.version + 1,
+            changed_xid = pg_current_xact_id(), updated_at = now()
+        WHERE jobs.id = coalesce(last, held_by);
+        RETURN QUERY SELECT coalesce(last, held_by), false;
+        RETURN;
+    END IF;
+    INSERT INTO public.jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key)
+    VALUES (new_id, tenant, new_type, new_payload, new_priority, new_run_at, new_max_attempts, new_timeout_ms, new_callback_url, of_key);
+    RETURN QUERY SELECT new_id, true;
+END $$;
 
 -- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
 CREATE TABLE breakers (
@@ -647,9 +792,10 @@ DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), job
 DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
-DROP TABLE waiting_jobs, delayed_jobs, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval, text), callback_id(uuid, int);
+DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
+DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
-DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, priority;
+DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, priority;
 DROP TYPE job_status;

@@ -56,6 +56,10 @@ class NewJob:
         timeout_ms: Milliseconds that each run may take; None: what the handler says.
         idempotency_key: Submitted again with the same key, the first job is returned.
         callback_url: Gets a signed webhook when the job has ended, however it ends.
+        key: Of a tenant's jobs with the same key one runs at a time, in the order of their submits.
+            1 to 256 characters.
+        replace: If a job of this key and type waits, it is replaced: it keeps its id and gets this
+            payload, time and policy. With a delay this is a debounce.
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
             request did not say itself.
@@ -78,6 +82,8 @@ class NewJob:
     timeout_ms: int | None = None
     idempotency_key: str | None = None
     callback_url: str | None = None
+    key: str | None = None
+    replace: bool = False
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     also_hashed: InitVar[str | None] = None
@@ -89,6 +95,8 @@ class NewJob:
     def __post_init__(
         self, default_attempts: int | None, also_hashed: str | None, written_payload: str | None
     ) -> None:
+        if self.replace and (self.key is None or self.idempotency_key is not None):
+            raise ValueError("replace needs a key, and excludes an idempotency key")
         if written_payload is None:
             written_payload = codec.dumps(self.payload)
         object.__setattr__(self, "payload_json", written_payload)
@@ -123,6 +131,7 @@ class NewJob:
             self.max_attempts,
             self.timeout_ms,
             self.callback_url,
+            self.key,
             besides,
         )
         return blake2b(codec.canonical(request), digest_size=16).digest()
@@ -155,6 +164,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "errors": _parsed(row["errors"]),
             "progress": _progress(row),
             "callbackUrl": row["callback_url"],
+            "key": row["key"],
         }
     return job
 

@@ -78,6 +78,10 @@ def _scheduled(reason: dict[str, Any]) -> str:
     return f"The job is scheduled for {reason['until']}."
 
 
+def _key(reason: dict[str, Any]) -> str:
+    return f"Job {reason['heldBy']} has the key {reason['key']!r}; its jobs run one at a time."
+
+
 def _status(reason: dict[str, Any]) -> str:
     return f"The job does not wait: it is {reason['status']}."
 
@@ -88,6 +92,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "rate": _rate,
     "backoff": _backoff,
     "scheduled": _scheduled,
+    "key": _key,
     "noWorker": _no_worker,
     "slots": _slots,
     "queued": _queued,

@@ -59,6 +59,8 @@ class JobRequest(TypedDict):
         Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
     ]
     callbackUrl: NotRequired[str | None]
+    key: NotRequired[Annotated[str, Field(min_length=1, max_length=256)] | None]
+    replace: NotRequired[bool]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -194,6 +196,10 @@ def _new_job(
         known = ", ".join(sorted(terms.app.handlers))
         message = f"no handler for {request['type']!r}; known: {known}"
         errors.append(_refusal(prefix, "type", message))
+    elif request.get("replace") and request.get("key") is None:
+        errors.append(_refusal(prefix, "replace", "it needs a key"))
+    elif request.get("replace") and request.get("idempotencyKey") is not None:
+        errors.append(_refusal(prefix, "replace", "it excludes an idempotencyKey"))
     elif run_at is not None and delay_ms is not None:
         errors.append(_refusal(prefix, "runAt", "delayMs and runAt exclude one another"))
     else:
@@ -212,6 +218,8 @@ def _new_job(
                 request.get("timeoutMs"),
                 request.get("idempotencyKey"),
                 callback_url,
+                request.get("key"),
+                request.get("replace", False),
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),

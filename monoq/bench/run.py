@@ -11,6 +11,7 @@ from monoq.bench.measures import Samples, draining, latency, scaling, submitting
 from monoq.bench.mix import beside, mixed
 from monoq.bench.report import Result, conditions, summary
 from monoq.bench.system import System, scratch_system
+from monoq.bench.webhooks import webhooks
 
 
 async def run_bench(
@@ -75,6 +76,8 @@ def _samples(
         return mixed(system, minutes)
     if measure == "beside":
         return beside(system, jobs, rounds + 1)
+    if measure == "webhooks":
+        return webhooks(system, jobs, rounds + 1)
     if measure == "latency":
         return latency(system, jobs, rounds + 1)
     return scaling(system, jobs, rounds, history, tenants)

@@ -47,8 +47,10 @@ class System:
         self._running: list[subprocess.Popen[bytes]] = []
 
     @contextmanager
-    def process(self, role: str, port: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
-        """A monoq process; stopped at the end."""
+    def process(
+        self, role: str, port: int = 0, **settings: str
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A monoq process, with settings of its own; stopped at the end."""
         urls = {
             "MONOQ_DATABASE_URL": self.database_url,
             "MONOQ_REDIS_URL": self.redis_url,
@@ -56,7 +58,7 @@ class System:
         }
         own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
-        environment = os.environ | self._settings | urls | own
+        environment = os.environ | self._settings | urls | own | settings
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - ourselves
         self._running.append(process)
         before_exit(process.kill)  # or a benchmark that ends by force leaves it to run for ever
@@ -86,12 +88,15 @@ class System:
             await asyncio.sleep(every_s)
 
     @asynccontextmanager
-    async def api(self) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    async def api(self, **settings: str) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
         """An API process, ready; yields its port, and itself."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with self.process("api", port) as process, contextlib.closing(Connection(port)) as http:
+        with (
+            self.process("api", port, **settings) as process,
+            contextlib.closing(Connection(port)) as http,
+        ):
             end = time.monotonic() + READY_WITHIN_S
             while True:
                 with contextlib.suppress(OSError, MonoqError):

@@ -112,7 +112,7 @@ def check(deep: bool, **flags: Any) -> None:
 @click.argument(
     "measures",
     nargs=-1,
-    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]),
+    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside", "webhooks"]),
 )
 @click.option(
     "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
@@ -159,7 +159,8 @@ def check(deep: bool, **flags: Any) -> None:
 def bench(
     measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
 ) -> None:
-    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
+    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside,
+    webhooks.
 
     Uses embedded engines, or a scratch database on yours; nothing else may use that Redis
     meanwhile.

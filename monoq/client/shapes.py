@@ -63,6 +63,7 @@ class Job(TypedDict):
     result: NotRequired[Any]
     errors: NotRequired[list[Attempt]]
     callbackUrl: NotRequired[str | None]
+    key: NotRequired[str | None]
     progress: NotRequired[Progress | None]
 
 

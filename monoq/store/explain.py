@@ -42,7 +42,8 @@ class Explainer:
         """None: there is no such job.
 
         The reasons, of which the first that is true is given: paused; scheduled or backoff (it is
-        not due); cap; rate; noWorker; slots; queued. A job that does not wait has its status.
+        not due); key (another job of its key goes first); cap; rate; noWorker; slots; queued. A job
+        that does not wait has its status.
         """
         job = await self._database.fetchrow(query("explain_job"), job_id)
         if job is None:
@@ -55,6 +56,9 @@ class Explainer:
             return Explained(status, _paused(held[0]))
         if job["not_due"]:
             return Explained(status, _not_due(job))
+        if job["holder"]:
+            reason = {"code": "key", "key": job["key"], "heldBy": str(job["holder"])}
+            return Explained(status, reason)
         if held:
             return Explained(status, await self._held(held[0]))
         return Explained(status, await self._reason_of_workers(job_id, job))

@@ -65,7 +65,27 @@ class JobStore:
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
         """Stores jobs without idempotency keys in one transaction; not to be repeated after an
         unclear commit."""
-        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:10])
+        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:11])
+
+    async def replace_waiting_job(self, job: NewJob) -> tuple[UUID, bool]:
+        """Stores a job, or puts it in the place of the last waiting one of its key and type;
+        returns whose id it has, and whether it is a new one."""
+        row = await self._database.fetchrow(
+            query("replace_waiting_job"),
+            job.id,
+            job.tenant_id,
+            job.type,
+            job.payload_json,
+            job.priority,
+            job.run_at,
+            job.delay_ms,
+            job.max_attempts,
+            job.timeout_ms,
+            job.callback_url,
+            job.key,
+        )
+        assert row
+        return row["id"], row["created"]
 
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key,
@@ -88,7 +108,7 @@ class JobStore:
         `suspects`: those alone, or all others. `limited`: a policy limits somebody; without it,
         nothing is taken while one does. Rows of id, tenant_id, type, payload (None: larger
         than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
-        payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction).
+        payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction), keyed.
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())
         text = query("claim_gated_jobs") if limited else query("claim_jobs")
@@ -235,6 +255,7 @@ def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
         _or_empty([job.max_attempts for job in jobs]),
         _or_empty([job.timeout_ms for job in jobs]),
         _or_empty([job.callback_url for job in jobs]),
+        _or_empty([job.key for job in jobs]),
         _or_empty([job.idempotency_key for job in jobs]),
         _or_empty([job.request_hash for job in jobs]),
     )

@@ -74,10 +74,11 @@ class Stager(UpkeepLoop):
         if length < self._ready.low_water(name):
             self._wake(name)
 
-    def runs_ended(self) -> None:
-        """Runs have ended: whom a limit held may have room again."""
+    def runs_ended(self, *, keyed: bool) -> None:
+        """Runs have ended: whom a limit held may have room again, and so may the next job of a key
+        (`keyed`)."""
         for staging in self._stagings.values():
-            if staging.due.held_back:
+            if keyed or staging.due.held_back:
                 self._wake(staging.list.name)
 
     def stop(self) -> None:

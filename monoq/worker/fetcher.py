@@ -200,6 +200,7 @@ class Fetcher(Service):
                 waited_s,
                 _,
                 xid,
+                keyed,
             ) = row
             handler = self._handlers[job_type]
             runs.append(
@@ -220,6 +221,7 @@ class Fetcher(Service):
                     claimed_at,
                     payload_bytes,
                     xid,
+                    keyed,
                 )
             )
             changes.add(tenant_id, job_id, version, job_type, attempt)

@@ -44,6 +44,7 @@ class Run:
     claimed_at: float = 0.0
     payload_bytes: int = 0
     claim_xid: int = 0  # the transaction of its claim
+    keyed: bool = False  # jobs of its key may wait for its end
     deadline: float = float("inf")
     started_at: float = 0.0
     ended_at: float = 0.0

@@ -184,7 +184,7 @@ class Worker(Service):
         await asyncio.sleep(0)  # the ends that this has decided reach the completer
 
     def _settle(self, runs: Sequence[Run]) -> None:
-        self._stager.runs_ended()
+        self._stager.runs_ended(keyed=any(run.keyed for run in runs))
         self._payloads.settle(runs)
         self._slots.settle(runs)
 

@@ -20,6 +20,7 @@ def test_the_benchmark_runs_and_keeps_its_result(
         "submit",
         "drain",
         "latency",
+        "webhooks",
         "--jobs",
         "200",
         "--rounds",
@@ -36,6 +37,8 @@ def test_the_benchmark_runs_and_keeps_its_result(
         "monoq.submit, 1,000 a call /s",
         "drain /s",
         "pickup p50 ms",
+        "webhooks, 1 of 10,000 dead, p99 ms",
+        "webhooks, dead endpoint left alone after s",
     } <= set(result["figures"])
     medians = {name: figure["median"] for name, figure in result["figures"].items()}
     # CPU comes in hundredths of a second, and 200 jobs may use less.

@@ -1,5 +1,6 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
 -- $3, $4: the types that may run and their time limits. $5: whether suspects are taken: those alone, or all but those.
+-- Of the jobs of a key, only its holder is taken.
 -- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
 -- The rows that were locked are found again by their place, not by a second descent of an index for each. One that was changed between
 -- this statement's snapshot and its lock stands elsewhere, and goes on waiting: a miss.
@@ -20,8 +21,10 @@ WITH me AS MATERIALIZED (
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
       AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
       AND (jobs.crashes + jobs.deaths > 0) = $5
+      AND (jobs.key IS NULL OR EXISTS (SELECT FROM job_keys
+                                       WHERE job_keys.tenant_id = jobs.tenant_id AND job_keys.key = jobs.key AND job_keys.holder = jobs.id))
     ORDER BY jobs.id
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF jobs SKIP LOCKED
 )
 UPDATE jobs
 SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
@@ -32,4 +35,4 @@ WHERE jobs.ctid = due.ctid
 RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
           jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.crashes, jobs.deaths,
           pg_column_size(jobs.payload) AS payload_bytes,
-          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at, me.xid
+          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at, me.xid, jobs.key IS NOT NULL AS keyed

@@ -1,5 +1,5 @@
 -- A page of a tenant's jobs that wait, as of list_jobs.sql: due ones, found by hopping over the types in the index waiting_jobs_next, and
--- delayed ones.
+-- delayed ones, and those behind another job of their key.
 WITH RECURSIVE kinds AS (
     (SELECT suspect, type FROM waiting_jobs ORDER BY suspect, type LIMIT 1)
     UNION ALL
@@ -23,6 +23,14 @@ WHERE id = ANY (ARRAY(
         LIMIT $4
     ) AS due
     WHERE $2::text IS NULL OR kinds.type = $2
+) || ARRAY(
+    SELECT keyed_jobs.id
+    FROM keyed_jobs
+    WHERE keyed_jobs.tenant_id = $1
+      AND ($2::text IS NULL OR keyed_jobs.type = $2)
+      AND ($3::uuid IS NULL OR keyed_jobs.id < $3)
+    ORDER BY keyed_jobs.id DESC
+    LIMIT $4
 ) || ARRAY(
     SELECT delayed_jobs.id
     FROM delayed_jobs
