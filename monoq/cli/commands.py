@@ -74,12 +74,17 @@ def serve(**flags: Any) -> None:
 
 
 @main.command()
+@setting("app")
 @setting("database_url")
 @setting("data_dir")
 def migrate(**flags: Any) -> None:
-    """Bring the database's schema up to date."""
+    """Bring the database's schema up to date.
+
+    Fails if the handlers cannot be loaded: in Compose, before anything else starts.
+    """
     with errors_in_one_line():
         settings = load_settings(**flags)
+        handlers_of(settings)
         with _engines(settings, redis=False) as (database_url, _):
             applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
     click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
