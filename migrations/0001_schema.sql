@@ -731,10 +731,12 @@ BEGIN
 END $$;
 
 -- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run that `claim` names began to send, and what
--- came of it is not known. `outcomes`: by recipient. Only the handler writes here (monoq/handlers/email/sends.py).
+-- came of it is not known. `outcomes`: by recipient. `mail`: a digest, since a waiting job may be given another payload. Only the handler
+-- writes here (monoq/handlers/email/sends.py).
 CREATE TABLE email_sends (
     job_id   uuid        PRIMARY KEY,
     claim    int         NOT NULL,
+    mail     text        NOT NULL,
     is_open  boolean     NOT NULL,
     begun_at timestamptz NOT NULL DEFAULT now(),
     outcomes jsonb       NOT NULL

@@ -138,7 +138,11 @@ async def test_a_mail_gets_to_everybody_and_the_result_says_so(
     assert outcomes(result) == dict.fromkeys([ANN, BOB, CID], ("accepted", 250))
     (mail,) = mails.mails
     assert (mail.sender, mail.recipients) == ("shop@example.com", [ANN, BOB, CID])
-    assert mail.message["Message-ID"] == result["messageId"] == f"<{job.id}@example.com>"
+    assert (
+        mail.message["Message-ID"]
+        == result["messageId"]
+        == f"<{job.id}.{job.mail.digest}@example.com>"
+    )
     assert (mail.message["To"], mail.message["Cc"]) == (ANN, f"Bob <{BOB}>")
     assert b"cid" not in mail.content
 
@@ -315,6 +319,23 @@ async def test_a_run_that_was_lost_while_it_sent_is_told_of_by_the_next_one(
     assert len(mails.mails) == 2
 
 
+async def test_a_job_that_is_given_another_mail_sends_it_to_everybody(
+    db: asyncpg.Connection, sender: EmailSender, mails: MailServer
+) -> None:
+    """As a submit with `replace` does to one that waits for its retry."""
+    job = Job(db, sender, {"to": [ANN, BOB], "subject": "old"})
+    mails.answers = {BOB: "450 4.2.0 greylisted"}
+    assert isinstance(await job.run(), Retry)
+    mails.answers = {}
+    job.mail = Email.model_validate({"to": [ANN, BOB], "subject": "new", "text": "t"})
+    assert outcomes(await job.run()) == dict.fromkeys([ANN, BOB], ("accepted", 250))
+    assert [(mail.message["Subject"], mail.recipients) for mail in mails.mails] == [
+        ("old", [ANN]),
+        ("new", [ANN, BOB]),
+    ]
+    assert len({mail.message["Message-ID"] for mail in mails.mails}) == 2
+
+
 async def test_the_word_unknown_is_for_one_retry_only(
     db: asyncpg.Connection, sender: EmailSender, mails: MailServer
 ) -> None:
@@ -372,7 +393,8 @@ async def test_who_began_while_another_run_had_looked_already_is_seen_when_that_
     late = await asyncpg.connect(database_url)
     async with late.transaction():
         begun = await late.fetchrow(
-            statement("begin_email_send"), job.id, first.claim, "{}", None, []
+            statement("begin_email_send"),
+            *(job.id, first.claim, "{}", None, [], job.mail.digest),
         )
         assert begun
         await job.lose()

@@ -35,7 +35,7 @@ async def test_an_email_job_ends_with_what_became_of_each_recipient(
         job = await server.job_when(job_id, "COMPLETED")
         accepted = {"status": "accepted", "code": 250, "text": "2.0.0 taken"}
         assert job["result"] == {
-            "messageId": f"<{job_id}@example.com>",
+            "messageId": mails.mails[0].message["Message-ID"],
             "recipients": [
                 {"address": ANN} | accepted,
                 {"address": "bob@example.com"} | accepted,
@@ -142,13 +142,8 @@ async def test_a_worker_killed_in_the_middle_of_a_send_sends_no_mail_twice_and_l
             with running("serve", "--role", "worker", cwd=tmp_path, **settings):
                 await eventually(lambda: all_ended(db), timeout=60)
                 ended = [await server.job(id_) for id_ in ids]
-                by_job = [
-                    sum(
-                        mail.message["Message-ID"] == f"<{id_}@example.com>" for mail in mails.mails
-                    )
-                    for id_ in ids
-                ]
-                assert by_job == [1] * jobs
+                sent = [mail.message["Message-ID"][1:].partition(".")[0] for mail in mails.mails]
+                assert sorted(sent) == sorted(ids)
                 if moment == "before DATA":
                     assert {job["status"] for job in ended} == {"COMPLETED"}
                     return

@@ -150,7 +150,7 @@ def test_text_html_and_attachments_come_out_as_they_went_in() -> None:
     assert b"\n" not in raw.replace(b"\r\n", b"")
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     message = parsed(mail)
-    assert message["Message-ID"] == f"<{JOB}@example.com>"
+    assert message["Message-ID"] == f"<{JOB}.{mail.digest}@example.com>"
     assert message["List-Unsubscribe"] == mail.headers["List-Unsubscribe"]
     assert f"<https://example.com/{'u' * 200}>".encode() in raw
     text, html = message.get_body(("plain",)), message.get_body(("html",))

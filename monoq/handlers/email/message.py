@@ -23,9 +23,9 @@ def needs_utf8(mail: Email, sender: Mailbox) -> bool:
     return not all(mailbox.is_ascii for mailbox in named)
 
 
-def message_id(job_id: UUID, sender: Mailbox) -> str:
-    """The same for each attempt of a job."""
-    return f"<{job_id}@{sender.domain}>"
+def message_id(job_id: UUID, mail: Email, sender: Mailbox) -> str:
+    """The same for each attempt of a job, unless it was given another mail."""
+    return f"<{job_id}.{mail.digest}@{sender.domain}>"
 
 
 def write_message(mail: Email, sender: Mailbox, job_id: UUID) -> bytes:
@@ -39,7 +39,7 @@ def write_message(mail: Email, sender: Mailbox, job_id: UUID) -> bytes:
         message["Reply-To"] = mail.replyTo.header()
     message["Subject"] = mail.subject
     message["Date"] = localtime()
-    message["Message-ID"] = message_id(job_id, sender)
+    message["Message-ID"] = message_id(job_id, mail, sender)
     for name, value in mail.headers.items():
         message[name] = value
     if mail.text is not None:

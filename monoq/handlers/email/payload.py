@@ -4,6 +4,8 @@ something else."""
 import base64
 import binascii
 import re
+from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from pydantic import (
@@ -140,6 +142,13 @@ class Email(BaseModel):
     def recipients(self) -> dict[str, Mailbox]:
         """Whom it is for, each once, by address."""
         return {mailbox.address: mailbox for mailbox in (*self.to, *self.cc, *self.bcc)}
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells this mail from others; of what is set alone, for a later version of monoq may know
+        of more."""
+        said = repr(self.model_dump(exclude={"resend"}, exclude_unset=True))
+        return blake2b(said.encode(errors="surrogatepass"), digest_size=6).hexdigest()
 
     @property
     def size(self) -> int:

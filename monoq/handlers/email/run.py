@@ -32,6 +32,7 @@ class EmailRun:
         self.has_begun = False  # the server may have got the mail
         self._ctx = ctx
         self._sends = sends
+        self._digest = mail.digest
         self._note: Note | None = None
         self._known: Outcomes = {}
         self._if_lost: Outcomes = {}  # what is known if no answer comes
@@ -56,8 +57,8 @@ class EmailRun:
         if self._ctx.claim == 1:  # there was none
             return
         self._note = await self._sends.read(self._ctx.job_id)
-        if self._note is None:
-            return
+        if self._note is None or self._note.mail != self._digest:
+            return  # a job that waited may have been given another mail
         if self._note.is_open and not (self._note.told or self.mail.resend):
             self._known = self._note.outcomes
             raise self._in_doubt("an earlier run was lost while it sent the mail")
@@ -75,7 +76,11 @@ class EmailRun:
         while True:
             try:
                 ours = await self._sends.begin(
-                    self._ctx.job_id, self._ctx.claim, self._note, self._known | outcomes
+                    self._ctx.job_id,
+                    self._ctx.claim,
+                    self._digest,
+                    self._note,
+                    self._known | outcomes,
                 )
                 break
             except NoteUnavailable:  # it may be written nevertheless; to write it again is no harm
@@ -106,7 +111,7 @@ class EmailRun:
         if accepted:
             self._sends.is_needless(self._ctx.job_id)
             return {
-                "messageId": message_id(self._ctx.job_id, self.sender),
+                "messageId": message_id(self._ctx.job_id, self.mail, self.sender),
                 "recipients": [_json(address, self._known[address]) for address in self._known],
             }
         await self._leave({})  # a person's retry is for everybody

@@ -38,10 +38,12 @@ class NoteUnavailable(Exception):  # noqa: N818
 
 
 class Note(NamedTuple):
-    """What earlier runs wrote down. `is_open`: the last of them began to send and has not ended it;
-    `told`: its job has FAILED since with that word, and was retried by somebody who knows."""
+    """What earlier runs wrote down, of the mail whose digest is `mail`. `is_open`: the last of them
+    began to send and has not ended it; `told`: its job has FAILED since with that word, and was
+    retried by somebody who knows."""
 
     claim: int
+    mail: str
     is_open: bool
     outcomes: Outcomes
     told: bool
@@ -64,9 +66,11 @@ class Sends:
         outcomes = {
             address: Outcome(*outcome) for address, outcome in json.loads(row["outcomes"]).items()
         }
-        return Note(row["claim"], row["is_open"], outcomes, row["told"])
+        return Note(row["claim"], row["mail"], row["is_open"], outcomes, row["told"])
 
-    async def begin(self, job_id: UUID, claim: int, seen: Note | None, outcomes: Outcomes) -> bool:
+    async def begin(
+        self, job_id: UUID, claim: int, mail: str, seen: Note | None, outcomes: Outcomes
+    ) -> bool:
         """Writes down that a run begins to send; False: the job is not the run's any more, or
         another run wrote something since `seen` was read."""
         row = await self._fetchrow(
@@ -76,6 +80,7 @@ class Sends:
             json.dumps(outcomes),
             seen.claim if seen else None,
             list(self._needless),
+            mail,
         )
         self._needless.clear()
         return row is not None
