@@ -233,6 +233,15 @@ async def test_resend_sends_once_more_what_may_have_been_sent(
     assert len({mail.message["Message-ID"] for mail in mails.mails}) == 1
 
 
+async def test_the_last_attempt_of_a_resend_promises_no_other(
+    db: asyncpg.Connection, sender: EmailSender, mails: MailServer
+) -> None:
+    with mails.faults(cut=True):
+        ended = await Job(db, sender, {"to": [ANN], "resend": True}).run(max_attempts=1)
+    assert isinstance(ended, Fail)
+    assert str(ended).endswith("Retry the job to send it to them once more")
+
+
 async def test_a_run_that_is_cancelled_while_it_waits_for_the_answer_says_unknown(
     db: asyncpg.Connection, sender: EmailSender, mails: MailServer
 ) -> None:

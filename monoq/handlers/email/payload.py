@@ -77,12 +77,15 @@ def _header_name(name: str) -> str:
 
 
 Line = Annotated[str, Field(max_length=MAX_HEADER), AfterValidator(_one_line)]
-Address = Annotated[
-    Mailbox,
-    BeforeValidator(_mailbox),
-    WithJsonSchema({"type": "string", "examples": ["Ann Lee <ann@example.com>"]}),
+_ONE = {"type": "string", "examples": ["Ann Lee <ann@example.com>"]}
+Address = Annotated[Mailbox, BeforeValidator(_mailbox), WithJsonSchema(_ONE)]
+_MANY = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_RECIPIENTS}
+Addresses = Annotated[
+    list[Address],
+    BeforeValidator(_listed),
+    Field(max_length=MAX_RECIPIENTS),
+    WithJsonSchema({"anyOf": [_MANY, _ONE]}),
 ]
-Addresses = Annotated[list[Address], BeforeValidator(_listed), Field(max_length=MAX_RECIPIENTS)]
 
 
 class Attachment(BaseModel):

@@ -47,6 +47,10 @@ class EmailRun:
         ]
 
     @property
+    def _is_last(self) -> bool:
+        return self._ctx.attempt >= self._ctx.max_attempts
+
+    @property
     def left_s(self) -> float:
         """Seconds until it must be written down what is known."""
         return max(0.0, self._ctx.deadline - MARGIN_S - time.monotonic())
@@ -104,8 +108,7 @@ class EmailRun:
         """The result; raises Retry or Fail if there is none."""
         accepted = self._with("accepted")
         deferred = self._with("deferred")
-        is_last = self._ctx.attempt >= self._ctx.max_attempts
-        if deferred and not is_last:
+        if deferred and not self._is_last:
             await self._leave(accepted | self._with("refused"))
             raise Retry(f"refused for now: {_words(deferred)}")
         if accepted:
@@ -136,7 +139,7 @@ class EmailRun:
     def _in_doubt(self, reason: str) -> Fail | Retry:
         doubtful = ", ".join(list(self._with("unknown"))[:SHOWN])
         error = f"{UNKNOWN}{reason}; it is not known whether it got to {doubtful}"
-        if self.mail.resend:
+        if self.mail.resend and not self._is_last:
             return Retry(f"{error}; it is sent once more")
         return Fail(f"{error}. Retry the job to send it to them once more")
 

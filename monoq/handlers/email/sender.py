@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from typing import Any
 
 from monoq.app.context import JobContext
@@ -17,7 +18,7 @@ from monoq.handlers.email.sends import NoteUnavailable, Sends
 log = logging.getLogger(__name__)
 
 LARGE = 100_000  # bytes from which a mail is written in a thread
-LATER_S = 5.0  # when all connections are in use, or PostgreSQL is away
+LATER_S = 5.0  # about, when all connections are in use, or PostgreSQL is away
 
 
 class EmailSender:
@@ -52,7 +53,8 @@ class EmailSender:
             return await run.end()
         except (Busy, NoteUnavailable) as error:  # the mail is not to blame
             log.info("job %s waits: %s", ctx.job_id, error)
-            raise Snooze(LATER_S) from error
+            later_s = LATER_S * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
+            raise Snooze(later_s) from error
 
     async def close(self) -> None:
         """Closes the connections."""
