@@ -730,6 +730,18 @@ BEGIN
     FROM claimed;
 END $$;
 
+-- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run that `claim` names began to send, and what
+-- came of it is not known. `outcomes`: by recipient. `mail`: a digest, since a waiting job may be given another payload. Only the handler
+-- writes here (monoq/handlers/email/sends.py).
+CREATE TABLE email_sends (
+    job_id   uuid        PRIMARY KEY,
+    claim    int         NOT NULL,
+    mail     text        NOT NULL,
+    is_open  boolean     NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    outcomes jsonb       NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
+
 -- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps its id and its place. `held_by` is the row of
 -- the key, which is locked first, so that of two such submits at once the second finds the first. A job that somebody else has locked is
 -- about to run or to be cancelled: too late.
@@ -775,7 +787,7 @@ CREATE TABLE breakers (
 );
 
 -- migrate: rollback
-DROP TABLE breakers;
+DROP TABLE breakers, email_sends;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

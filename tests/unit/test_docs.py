@@ -79,6 +79,8 @@ def test_every_statement_has_a_file_and_every_file_a_user() -> None:
     code = "".join(path.read_text() for path in (ROOT / "monoq").rglob("*.py"))
     used = set(re.findall(r'query\("(\w+)"\)', code))
     assert used == {path.stem for path in (ROOT / "monoq/store/queries").glob("*.sql")}
+    used = set(re.findall(r'_fetchrow\(\s*"(\w+)"', code))
+    assert used == {path.stem for path in (ROOT / "monoq/handlers/queries").glob("*.sql")}
 
 
 # the rows of tests/faults/README.md
