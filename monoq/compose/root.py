@@ -72,12 +72,12 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
 
 
 def handlers_of(settings: Settings, database_url: str = "", board: Board | None = None) -> App:
-    """The built-in job types and those of `--app`; without a `database_url` not all of them can
-    run. `board` is told of breakers."""
+    """The job types of `--app` and, where it has none of that name, the built-in ones; without a
+    `database_url` not all of them can run. `board` is told of breakers."""
     app = App()
-    app.include(builtin(options_of(settings, database_url), board))
     if settings.app:
         app.include(load_app(settings.app))
+    app.include(builtin(options_of(settings, database_url), board), missing_only=True)
     return app
 
 
