@@ -774,8 +774,33 @@ CREATE TABLE breakers (
     PRIMARY KEY (endpoint, worker_id)
 );
 
+-- Operations: many jobs cancelled or retried by a filter, some at a time. `filter` is as the API takes it; `matched` is how many jobs it found
+-- when the operation was created. The jobs behind the cursor are dealt with, except those in `behind`, which others held when it passed.
+-- Only who holds the row's lock goes on with an operation, and a batch moves the cursor in the transaction that changes its jobs.
+CREATE TABLE operations (
+    id             uuid        PRIMARY KEY DEFAULT monoq_uuid7(),
+    kind           text        NOT NULL CHECK (kind IN ('cancel', 'retry')),
+    state          text        NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'RUNNING', 'COMPLETED', 'ABORTED', 'FAILED')),
+    filter         jsonb       NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(), -- jobs that are newer are left alone
+    moved_at       timestamptz NOT NULL DEFAULT clock_timestamp(), -- of several, the one that has rested longest goes on
+    matched        bigint      NOT NULL,
+    matched_all    boolean     NOT NULL, -- false: there was no time to count them all
+    done           bigint      NOT NULL DEFAULT 0,
+    skipped        bigint      NOT NULL DEFAULT 0,
+    at_end         boolean     NOT NULL DEFAULT false, -- nothing is before the cursor
+    cursor_id      uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    cursor_tenant  text        NOT NULL DEFAULT '' COLLATE "C",
+    behind         uuid[]      NOT NULL DEFAULT '{}',
+    finished_at    timestamptz,
+    error          text,
+    CHECK ((state IN ('COMPLETED', 'ABORTED', 'FAILED')) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 50);
+CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
+
 -- migrate: rollback
 DROP TABLE breakers;
+DROP TABLE operations;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

@@ -17,6 +17,7 @@ from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
+from monoq.api.operations import operations_blueprint
 from monoq.api.policies import policies_blueprint
 from monoq.api.scaling import scaling_blueprint
 from monoq.api.schemas import Terms
@@ -37,6 +38,7 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
+from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
@@ -104,6 +106,7 @@ def api_services(
                 pusher=pusher,
                 metrics=metrics,
             ),
+            operations_blueprint(operations=OperationStore(database)),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
