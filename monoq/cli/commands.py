@@ -15,6 +15,7 @@ import click
 import uvloop
 
 from monoq import __version__
+from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
 from monoq.cli.policies import defaults, tenants, types
@@ -205,5 +206,5 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs, tenants, types, defaults):
+for command in (health, submit, jobs, operations, tenants, types, defaults):
     main.add_command(command)

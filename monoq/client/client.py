@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from monoq import codec
+from monoq.client.bulk import BulkCalls
 from monoq.client.shapes import Health, Job, JobPage
 from monoq.client.stream import Stream
 from monoq.errors import RequestRefused, ServerUnreachable
@@ -20,7 +21,7 @@ PolicyKind = Literal["tenants", "types", "defaults"]
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
-class Client:
+class Client(BulkCalls):
     """A connection to a running monoq, for one event loop.
 
     Args:

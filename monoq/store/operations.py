@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from monoq.job import Status, timestamp
+from monoq.process import failpoint
 from monoq.store.database import Database, Row, query
 
 COUNT_S = 1.5  # for counting what a filter matches
@@ -222,6 +223,7 @@ async def _step(
     if ids:
         text = query("cancel_jobs") if kind is Kind.CANCEL else query("retry_jobs")
         rows = await connection.fetch(text, *arguments, ids)
+    failpoint.hit("in_operation_batch")
     changed = [row for row in rows if row["tenant_id"] is not None]
     # first those that were not tried now: one that is held for long delays none of them
     behind = [*later, *(row["id"] for row in rows if row["tenant_id"] is None)]
