@@ -118,7 +118,9 @@ def check(deep: bool, **flags: Any) -> None:
 @click.argument(
     "measures",
     nargs=-1,
-    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]),
+    type=click.Choice(
+        ["submit", "drain", "latency", "scale", "mix", "beside", "fairness", "limits"]
+    ),
 )
 @click.option(
     "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
@@ -153,7 +155,13 @@ def check(deep: bool, **flags: Any) -> None:
     show_default=True,
     help="tenants waiting, for scale",
 )
-@click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
+@click.option(
+    "--minutes",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="how long mix and limits go on; fairness is longer",
+)
 @click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
 @click.option(
     "--compare",
@@ -165,7 +173,8 @@ def check(deep: bool, **flags: Any) -> None:
 def bench(
     measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
 ) -> None:
-    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
+    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside,
+    fairness, limits.
 
     Uses embedded engines, or a scratch database on yours; nothing else may use that Redis
     meanwhile.
