@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
+    DirectoryPath,
     Field,
     IPvAnyNetwork,
     SecretStr,
@@ -155,6 +156,24 @@ class Settings(BaseSettings):
         ge=0,
         le=600,
         description="seconds for which a stopping API still serves while its health says 503",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="the mail server of `email` jobs: smtp://user:password@host:587 or smtps://…",
+    )
+    smtp_from: str | None = Field(
+        None, description="the sender of `email` jobs that name none: Shop <shop@example.com>"
+    )
+    smtp_connections: int = Field(
+        8, ge=1, le=200, description="connections to the mail server that a worker has at most"
+    )
+    files_dir: DirectoryPath | None = Field(
+        None, description="folder whose files `csv_profile` jobs may read; unset: none"
+    )
+    csv_max_bytes: int = Field(
+        4_294_967_296,
+        ge=1,
+        description="bytes of a file that a `csv_profile` job reads or downloads, at most",
     )
     metrics_port: int | None = Field(
         None,

@@ -274,10 +274,12 @@ class App:
             raise ConfigError(f"two handlers for the job type {handler.name!r}")
         self.handlers[handler.name] = handler
 
-    def include(self, other: "App") -> None:
-        """Adds all handlers of another App. They keep that App's lifespan."""
+    def include(self, other: "App", *, missing_only: bool = False) -> None:
+        """Adds all handlers of another App; with `missing_only` those of types that this one has no
+        handler for. They keep that App's lifespan."""
         for handler in other.handlers.values():
-            self.add(handler)
+            if not (missing_only and handler.name in self.handlers):
+                self.add(handler)
 
     def get(self, name: str) -> Handler | None:
         """The handler of a job type, or None."""

@@ -28,6 +28,7 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
+from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
@@ -35,6 +36,7 @@ from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.rescuer import Rescuer
@@ -57,20 +59,27 @@ HARD_STOP_S = 1.0
 SWITCH_S = 0.001
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, database_url: str = "") -> Options:
     """What the built-in job types need of the settings."""
     return Options(
         allowed_networks=[str(network) for network in settings.allowed_networks],
         webhook_secrets=[secret.get_secret_value() for secret in settings.webhook_secrets],
+        database_url=database_url,
+        smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else "",
+        smtp_from=settings.smtp_from or "",
+        smtp_connections=settings.smtp_connections,
+        files_dir=str(settings.files_dir or ""),
+        csv_max_bytes=settings.csv_max_bytes,
     )
 
 
-def handlers_of(settings: Settings, board: Board | None = None) -> App:
-    """The built-in job types and those of `--app`. `board` is told of breakers."""
+def handlers_of(settings: Settings, database_url: str = "", board: Board | None = None) -> App:
+    """The job types of `--app` and, where it has none of that name, the built-in ones; without a
+    `database_url` not all of them can run. `board` is told of breakers."""
     app = App()
-    app.include(builtin(options_of(settings), board))
     if settings.app:
         app.include(load_app(settings.app))
+    app.include(builtin(options_of(settings, database_url), board), missing_only=True)
     return app
 
 
@@ -137,11 +146,11 @@ async def build(
     `serve_http` makes the service that serves the API; without it our own server does.
     """
     board = Board()
-    app = handlers_of(settings, board)
+    app = handlers_of(settings, database_url, board)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
-            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4
+            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=5
         )
         jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
         ready = Ready(redis_url)
@@ -177,6 +186,7 @@ async def build(
             rescuer,
             Counter(counts, troubles),
             Pruner(StreamStore(database), troubles),
+            Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
         finishing: list[Service] = []
@@ -255,7 +265,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         size=sizes.children,
         max_result=settings.max_result,
-        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings))},
+        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings, shared.database_url))},
     )
     worker = Worker(
         app=app,

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from monoq.app.registry import App
 from monoq.handlers import webhook
+from monoq.handlers.csv_profile.app import csv_app
 from monoq.handlers.echo import echo
+from monoq.handlers.email.app import email_app
 from monoq.handlers.options import Options
 from monoq.handlers.sleep import sleep
 from monoq.outgoing.board import Board
@@ -45,7 +47,8 @@ class BuiltinState:
 
 
 def builtin(options: Options, board: Board | None = None) -> App:
-    """The App of the job types that ship. `board` is told of the breakers of endpoints."""
+    """The App of the job types that ship. `board` is told of the breakers of endpoints. Raises
+    ConfigError for a bad option."""
     outgoing = Outgoing(map(ip_network, options.allowed_networks))
 
     async def lifespan() -> AsyncIterator[BuiltinState]:
@@ -61,4 +64,6 @@ def builtin(options: Options, board: Board | None = None) -> App:
         timeout=webhook.TIMEOUT_S,
         backoff=webhook.SCHEDULE,
     )(webhook.webhook_handler(outgoing))
+    app.include(email_app(options))
+    app.include(csv_app(options, outgoing))
     return app

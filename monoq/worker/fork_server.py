@@ -65,9 +65,10 @@ def main() -> None:
     _print_whole_lines()
     app = App()
     try:
-        app.include(builtin(Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))))
         if app_path:
             app.include(load_app(app_path))
+        options = Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))
+        app.include(builtin(options), missing_only=True)
     except ConfigError as error:
         log.error("%s", error)
         sys.exit(1)

@@ -14,6 +14,8 @@ from handlers_for_tests import app
 
 import monoq
 from monoq.errors import InvalidJson
+from monoq.handlers import builtin
+from monoq.handlers.options import Options
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -139,7 +141,7 @@ async def test_what_is_wrong_is_named(server: Server) -> None:
 
 async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Server) -> None:
     answer = await server.http.post("/jobs", json=job(type="unheard-of"))
-    known = sorted([*app.handlers, "echo", "sleep"])
+    known = sorted([*app.handlers, *builtin(Options()).handlers])
     assert f"known: {', '.join(known)}" in answer.json()["errors"][0]["message"]
 
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from monoq import App, Backoff, JobContext, Retry
 from monoq.app.registry import load_app
+from monoq.compose.root import handlers_of
+from monoq.config import load_settings
 from monoq.errors import ConfigError
 
 
@@ -50,6 +52,18 @@ def test_what_cannot_be_a_handler_is_refused() -> None:
         app.handler("a b")(lambda: None)
     with pytest.raises(ConfigError, match="max_attempts"):
         app.handler("never", max_attempts=0)(lambda: None)
+
+
+def test_an_app_may_have_a_type_of_its_own_by_the_name_of_one_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_email.py").write_text(
+        "import monoq\napp = monoq.App()\n@app.handler(max_attempts=7)\ndef email() -> None: ...\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    handlers = handlers_of(load_settings(app="own_email:app")).handlers
+    assert handlers["email"].max_attempts == 7
+    assert {"echo", "webhook"} <= handlers.keys()
 
 
 def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(
