@@ -20,7 +20,7 @@ from webhook_peer import Peer, peer
 
 from monoq.config import load_settings
 from monoq.errors import ConfigError
-from monoq.handlers.webhook import MAX_ATTEMPTS
+from monoq.handlers.webhook.policy import MAX_ATTEMPTS
 
 LOOPBACK = "127.0.0.0/8"
 OLD = "whsec_" + base64.b64encode(b"old secret, 32 bytes of it......").decode()

@@ -17,7 +17,8 @@ from monoq import codec
 from monoq.app.context import JobContext
 from monoq.app.outcome import Fail, Retry, Snooze
 from monoq.errors import RefusedUrl
-from monoq.handlers.webhook import SCHEDULE, Webhook
+from monoq.handlers.webhook.payload import Webhook
+from monoq.handlers.webhook.policy import SCHEDULE
 from monoq.outgoing.board import Board
 from monoq.outgoing.endpoints import Busy, Call, Endpoints
 from monoq.outgoing.outgoing import Outgoing
