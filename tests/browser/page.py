@@ -61,7 +61,7 @@ class Dashboard:
         def console(message: ConsoleMessage) -> None:
             expected = any(re.search(pattern, message.text) for pattern in self.expected)
             if message.type == "error" and not expected:
-                self.errors.append(message.text)
+                self.errors.append(f"{message.text} {message.location}")
 
         self.page.on("console", console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
