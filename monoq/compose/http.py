@@ -20,14 +20,17 @@ from monoq.api.policies import policies_blueprint
 from monoq.api.scaling import scaling_blueprint
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
+from monoq.api.workers import workers_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
+from monoq.changes.totals import TotalsReader
 from monoq.compose.shared import Shared
 from monoq.compose.start import package_dir
 from monoq.config import Settings
 from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
+from monoq.live.totals import TotalsBoard
 from monoq.process.service import Service
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
@@ -36,6 +39,8 @@ from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
+from monoq.store.totals import TotalsStore
+from monoq.store.workers import WorkerStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
 
@@ -80,7 +85,8 @@ def api_services(
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
-    sockets = Sockets(hub, replayer, metrics)
+    board = TotalsBoard()
+    sockets = Sockets(hub, replayer, board, metrics)
     pusher = Pusher(shared.ready, metrics)
     submitter = Submitter(
         database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
@@ -97,6 +103,11 @@ def api_services(
             ),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
+            workers_blueprint(
+                workers=WorkerStore(database),
+                totals=TotalsStore(database),
+                scaling=Scaling(database),
+            ),
             tenants_blueprint(counts=CountStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
@@ -124,6 +135,7 @@ def api_services(
         replayer,
         Subscriber(shared.redis_url, hub, tail.read_soon),
         tail,
+        TotalsReader(TotalsStore(database), shared.ready.ping, board),
     ]
 
 
