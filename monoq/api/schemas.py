@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Collection
 from hashlib import blake2b
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 from pydantic import (
@@ -16,9 +16,11 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
+    model_validator,
     with_config,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from monoq import codec
@@ -83,10 +85,19 @@ class StatsRequest(_Request):
 
 
 class TenantsRequest(_Request):
-    """The query of GET /tenants: a page of tenants by name, after `cursor`."""
+    """The query of GET /tenants: those whose names begin with `search`; a page by name, after
+    `cursor`, or, with another `sort`, the first ones."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 1000
     cursor: Annotated[str, Field(max_length=128)] = ""
+    search: Annotated[str, Field(max_length=128)] = ""
+    sort: Literal["name", "pending", "running", "failed"] = "name"
+
+    @model_validator(mode="after")
+    def _cursors_are_names(self) -> "TenantsRequest":
+        if self.cursor and self.sort != "name":
+            raise PydanticCustomError("sort", "a cursor goes on by name only")
+        return self
 
 
 class ScalingRequest(_Request):

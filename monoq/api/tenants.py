@@ -27,16 +27,31 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
             query = TenantsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
-        counted = _by_tenant(await counts.count_page(query.cursor, query.limit + 1))
-        page = dict(list(counted.items())[: query.limit])
-        names = list(page)
-        oldest = await counts.oldest_waiting(names[0], names[-1]) if names else {}
+        if query.sort == "name":
+            found = await counts.find_tenants(query.cursor, query.limit + 1, query.search)
+            names = found[: query.limit]
+            if not names:
+                return {"tenants": [], "nextCursor": None}
+            find_oldest = counts.oldest_waiting(names[0], names[-1])
+        else:
+            status = Status(query.sort.upper())
+            found = names = await counts.rank_tenants(status, query.limit, query.search)
+            find_oldest = counts.oldest_waiting_of(names)
+        counted, oldest, limits = await asyncio.gather(
+            counts.count_jobs(names), find_oldest, counts.limits(names)
+        )
+        by_tenant = _by_tenant(counted)
         return {
             "tenants": [
-                {"id": name, "counts": jobs, "oldestWaitingSeconds": _seconds(oldest.get(name))}
-                for name, jobs in page.items()
+                {
+                    "id": name,
+                    "counts": by_tenant[name],
+                    "oldestWaitingSeconds": _seconds(oldest.get(name)),
+                    "limits": _limits_json(limits.get(name)),
+                }
+                for name in names
             ],
-            "nextCursor": names[-1] if len(counted) > query.limit else None,
+            "nextCursor": names[-1] if len(found) > query.limit else None,
         }
 
     @tenants.get("/stats")
@@ -52,7 +67,7 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
                 "oldestWaitingSeconds": _seconds(oldest_s),
             }
         counted, oldest = await asyncio.gather(
-            counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id, tenant_id)
+            counts.count_jobs([tenant_id]), counts.oldest_waiting(tenant_id, tenant_id)
         )
         return {
             "tenantId": tenant_id,
@@ -66,6 +81,19 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
 def _seconds(waited: float | None) -> float | None:
     """None: no due job waits."""
     return None if waited is None else round(waited, 3)
+
+
+def _limits_json(row: Row | None) -> dict[str, object] | None:
+    """None: nothing limits what may start."""
+    if row is None:
+        return None
+    cap = row["max_running"]
+    return {
+        "paused": row["paused"],
+        "maxRunning": None if cap is None else int(cap),
+        "ratePerSecond": row["rate"],
+        "heldBy": row["held_by"],
+    }
 
 
 def _by_tenant(rows: Iterable[Row]) -> defaultdict[str, Counts]:

@@ -27,7 +27,7 @@ class Drains:
         if now - seen_at < MIN_ELAPSED_S:
             return seconds
         try:
-            rows = await self._counts.count_jobs(tenant_id)
+            rows = await self._counts.count_jobs([tenant_id])
         except MonoqError:
             return seconds
         ended_now = sum(row["jobs"] for row in rows if row["status"] in FINAL)

@@ -391,6 +391,50 @@ async def test_tenants_come_in_pages(server: Server) -> None:
     assert (await server.http.get("/tenants", params={"limit": 0})).status_code == 422
 
 
+async def test_tenants_are_searched_by_the_beginning_of_their_names_and_ranked(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    insert = (
+        "INSERT INTO jobs (tenant_id, type, run_at) SELECT $1, 'nobody-runs-this', "
+        "now() - interval '1 h' FROM generate_series(1, $2)"
+    )
+    for tenant_id, jobs in (("acme", 1), ("ac", 3), ("acme-2", 2), ("b", 4), ("add", 1)):
+        await db.execute(insert, tenant_id, jobs)
+
+    async def found(**query: Any) -> list[str]:
+        answer = await server.http.get("/tenants", params=query)
+        assert answer.status_code == 200, answer.text
+        return [tenant["id"] for tenant in answer.json()["tenants"]]
+
+    for _ in range(2):
+        assert await found(search="ac") == ["ac", "acme", "acme-2"]
+        assert await found(search="ac", cursor="ac", limit=1) == ["acme"]
+        assert await found(search="%") == []
+        assert await found(sort="pending") == ["b", "ac", "acme-2", "acme", "add"]
+        assert await found(sort="pending", search="acme", limit=1) == ["acme-2"]
+        assert await found(sort="running") == []
+        # once more when the counts are folded
+        await eventually(lambda: db.fetchval("SELECT NOT EXISTS (SELECT FROM job_count_changes)"))
+    ranked = await server.http.get("/tenants", params={"sort": "pending", "limit": 1})
+    (first,) = ranked.json()["tenants"]
+    assert 3600 <= first["oldestWaitingSeconds"] < 3700
+    wrong = await server.http.get("/tenants", params={"sort": "pending", "cursor": "a"})
+    assert wrong.status_code == 422
+
+
+async def test_a_tenant_tells_its_limits_and_what_holds_it(server: Server) -> None:
+    await server.submit([job(tenantId=name, delayMs=3_600_000) for name in ("a", "b", "c")])
+    for name, policy in (("a", {"paused": True}), ("b", {"maxRunning": 0, "ratePerSecond": 2})):
+        assert (await server.http.put(f"/tenants/{name}", json=policy)).status_code == 200
+    tenants = (await server.http.get("/tenants")).json()["tenants"]
+    free = {"paused": False, "maxRunning": None, "ratePerSecond": None}
+    assert [tenant["limits"] for tenant in tenants] == [
+        {**free, "paused": True, "heldBy": "paused"},
+        {**free, "maxRunning": 0, "ratePerSecond": 2, "heldBy": "maxRunning"},
+        None,
+    ]
+
+
 async def test_the_age_of_the_oldest_due_job_is_told_by_tenant_and_for_all(
     server: Server, db: asyncpg.Connection
 ) -> None:
