@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { clock, duration, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
 import { print } from "./json.js";
+import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
 import { isOver, mayCancel, mayRetry } from "./status.js";
 import { put } from "./text.js";
@@ -220,20 +221,6 @@ function momentsOf(job) {
 function lastWord(job) {
   const last = Array.isArray(job.errors) ? job.errors.at(-1) : undefined;
   return job.error && job.error !== last?.error ? shortened(job.error) : "";
-}
-
-/** Brings the children in line with the items, by key, in place. */
-function keyed(parent, items, template, keyOf, paint) {
-  const byKey = new Map(Array.from(parent.children, (element) => [element.dataset.key, element]));
-  items.forEach((item, index) => {
-    const key = String(keyOf(item));
-    const element = byKey.get(key) ?? template.content.firstElementChild.cloneNode(true);
-    byKey.delete(key);
-    element.dataset.key = key;
-    paint(element, item);
-    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
-  });
-  for (const element of byKey.values()) element.remove();
 }
 
 function shortened(text) {

@@ -113,6 +113,13 @@ export function createForm({ form, created, types, url, onCreated }) {
       key = newKey();
     },
 
+    /** Another job is meant: what is named here, the rest as it was. */
+    fill({ type: wanted }) {
+      type.value = wanted;
+      key = newKey();
+      fillExample();
+    },
+
     /** Once the types are known. */
     start() {
       if (type.value === "") type.value = types.first;

@@ -245,14 +245,14 @@ async def test_older_jobs_come_with_load_more(dashboard: Dashboard, server: Serv
     assert listed == sorted(ids, reverse=True)
 
 
-async def test_a_first_visit_shows_the_first_tenant_known(
+async def test_the_jobs_page_shows_the_first_tenant_known(
     dashboard: Dashboard, server: Server
 ) -> None:
-    await dashboard.open_live()
+    await dashboard.open_live(view="jobs")
     await expect(dashboard.page).to_have_url(re.compile(r"[?&]tenant=tenant-1$"))
     (job_id,) = await server.submit([{"tenantId": "acme", "type": "echo", "payload": 1}])
     await server.job_when(job_id, "COMPLETED")
-    await dashboard.open_live()
+    await dashboard.open_live(view="jobs")
     await expect(dashboard.page).to_have_url(re.compile(r"[?&]tenant=acme$"))
     await dashboard.has_status(job_id, "COMPLETED")
 
