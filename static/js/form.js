@@ -113,11 +113,22 @@ export function createForm({ form, created, types, url, onCreated }) {
       key = newKey();
     },
 
-    /** Another job is meant: what is named here, the rest as it was. */
+    /** Another job is meant, of this type. */
     fill({ type: wanted }) {
       type.value = wanted;
       key = newKey();
       fillExample();
+    },
+
+    /** Another job is meant, like this one. */
+    fillFrom(job) {
+      tenantId.value = job.tenantId;
+      type.value = job.type;
+      payload.value = print(job.payload, 2);
+      for (const name of NUMBERS) form.elements[name].value = job[name] || "";
+      key = newKey();
+      showErrors([]);
+      created.textContent = `As job ${shortId(job.id)}`;
     },
 
     /** Once the types are known. */
@@ -127,6 +138,7 @@ export function createForm({ form, created, types, url, onCreated }) {
     },
 
     focus: () => type.focus(),
+    focusPayload: () => payload.focus(),
   };
 }
 

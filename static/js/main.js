@@ -60,7 +60,7 @@ const table = createTable({
   },
 });
 store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
-const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url, onAgain: submitLike });
 const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
@@ -118,6 +118,12 @@ function judge({ tenantId, counts: jobs, oldestWaitingSeconds }) {
 function submitOf(type) {
   form.fill({ type });
   panels.openForm();
+}
+
+function submitLike(job) {
+  form.fillFrom(job);
+  panels.openForm();
+  form.focusPayload();
 }
 
 let before = { page: null, tenant: null, job: null, policy: null }; // what was shown last
