@@ -83,7 +83,8 @@ async def register(
 ) -> int:
     """A worker with async handlers of these types; returns its id. `process`: host, pid, start of
     it."""
-    arguments = ("w", *process, 1, 1, 1, list(types), list(threads), list(children), lease_s)
+    kinds = (list(types), list(threads), list(children))
+    arguments = ("w", *process, 1, 1, 1, *kinds, lease_s, "1.2.3")
     return int(await db.fetchval(query("register_worker"), *arguments))
 
 
