@@ -29,7 +29,8 @@ DIFFER = """
     SELECT format('%s waits', id) FROM jobs
     WHERE status = 'PENDING'
       AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs
-                                  UNION ALL SELECT id FROM delayed_jobs) AS said
+                                  UNION ALL SELECT id FROM delayed_jobs
+                                  UNION ALL SELECT id FROM keyed_jobs) AS said
            WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
