@@ -2,6 +2,7 @@
 
 import { createBanners } from "./banners.js";
 import { createCards } from "./cards.js";
+import { listCommands } from "./commands.js";
 import { createChart } from "./chart.js";
 import { createConnection } from "./connection.js";
 import { createCounts } from "./counts.js";
@@ -11,6 +12,7 @@ import { measureHeader } from "./header.js";
 import { installKeyboard } from "./keyboard.js";
 import { createNotice } from "./notice.js";
 import { createPages } from "./pages.js";
+import { createPalette } from "./palette.js";
 import { createPanels } from "./panels.js";
 import { createPolicy } from "./policy.js";
 import { createSnapshot } from "./snapshot.js";
@@ -24,7 +26,7 @@ import { createThroughput } from "./throughput.js";
 import { createTotals } from "./totals.js";
 import { createTypesPage } from "./types-page.js";
 import { createTypes } from "./types.js";
-import { createUrl } from "./url.js";
+import { createUrl, NOTHING } from "./url.js";
 import { createView } from "./view.js";
 import { createWorkers } from "./workers.js";
 
@@ -38,7 +40,8 @@ const view = createView(store);
 const totals = createTotals();
 const notice = createNotice(byId("notice"));
 const connection = createConnection(byId("connection"));
-const pages = createPages({ links: document.querySelectorAll("[data-page-link]"), url });
+const pageLinks = Array.from(document.querySelectorAll("[data-page-link]"));
+const pages = createPages({ links: pageLinks, url });
 const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
@@ -184,7 +187,18 @@ async function chooseTenant() {
 }
 
 byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
-installKeyboard({ onSearch: () => (url.page === "overview" ? tenantsTable : tenants).focus(), onEscape: panels.close });
+const search = () => (url.page === "overview" ? tenantsTable : tenants).focus();
+const keys = byId("keys");
+const palette = createPalette({
+  dialog: byId("palette"),
+  template: byId("command"),
+  commands: () => listCommands({ url, details, types, panels, pageLinks, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
+  onJob: (job) => url.set({ ...NOTHING, job }),
+});
+installKeyboard({ onSearch: search, onPalette: palette.open, onKeys: () => keys.showModal(), onEscape: panels.close });
+byId("open-palette").addEventListener("click", palette.open);
+byId("keys-close").addEventListener("click", () => keys.close());
 addEventListener("pageshow", (event) => event.persisted && wake());
 addEventListener("online", wake);
 document.addEventListener("visibilitychange", wake);
