@@ -17,7 +17,7 @@ from monoq.errors import MonoqError
 from monoq.process.exit import before_exit, not_before_exit
 
 ENDPOINTS = 10_000
-PER_S = 150  # webhooks submitted, steadily
+PER_S = 100  # webhooks submitted, steadily
 BUSY_SHARE = 20  # each twentieth goes to one endpoint, alive or dead
 STEP_S = 0.03
 JOBS_PER_ROUND = 10  # of the jobs asked for, one in so many: a webhook is dearer than a no-op
