@@ -440,7 +440,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs;
+             public.job_keys, public.keyed_jobs, public.tenant_counts;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -786,8 +786,40 @@ CREATE TABLE breakers (
     PRIMARY KEY (endpoint, worker_id)
 );
 
+-- Operations: many jobs cancelled or retried by a filter, some at a time. `filter` is as the API takes it; `matched` is how many jobs it found
+-- when the operation was created. The jobs behind the cursor are dealt with, except those in `behind`, which others held when it passed.
+-- Only who holds the row's lock goes on with an operation, and a batch moves the cursor in the transaction that changes its jobs.
+CREATE TABLE operations (
+    id             uuid        PRIMARY KEY DEFAULT monoq_uuid7(),
+    kind           text        NOT NULL CHECK (kind IN ('cancel', 'retry')),
+    state          text        NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'RUNNING', 'COMPLETED', 'ABORTED', 'FAILED')),
+    filter         jsonb       NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(), -- jobs that are newer are left alone
+    moved_at       timestamptz NOT NULL DEFAULT clock_timestamp(), -- of several, the one that has rested longest goes on
+    matched        bigint      NOT NULL,
+    matched_all    boolean     NOT NULL, -- false: there was no time to count them all
+    done           bigint      NOT NULL DEFAULT 0,
+    skipped        bigint      NOT NULL DEFAULT 0,
+    at_end         boolean     NOT NULL DEFAULT false, -- nothing is before the cursor
+    cursor_id      uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    cursor_tenant  text        NOT NULL DEFAULT '' COLLATE "C",
+    behind         uuid[]      NOT NULL DEFAULT '{}',
+    finished_at    timestamptz,
+    error          text,
+    CHECK ((state IN ('COMPLETED', 'ABORTED', 'FAILED')) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 50);
+CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
+
+-- What job_counts says of each tenant, in one row, so that tenants can be ranked: as of the last fold (fold_counts.sql), a second ago as a rule.
+-- A row of no job stays. No index on a number: each fold would have to change it for each busy tenant.
+CREATE TABLE tenant_counts (
+    tenant_id text   PRIMARY KEY COLLATE "C",
+    waiting   bigint NOT NULL,
+    running   bigint NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+
 -- migrate: rollback
-DROP TABLE breakers, email_sends;
+DROP TABLE breakers, operations, tenant_counts, email_sends;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

@@ -62,6 +62,14 @@ DIFFER = """
                     FROM jobs GROUP BY 1, 2) AS truth
          USING (type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
+    UNION ALL
+    SELECT format('%s waiting and %s running jobs of %s', said.waiting, said.running, tenant_id)
+    FROM (SELECT tenant_id, coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0) AS waiting,
+                 coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0) AS running
+          FROM job_counts GROUP BY 1) AS truth
+         FULL JOIN tenant_counts AS said USING (tenant_id)
+    WHERE (coalesce(said.waiting, 0), coalesce(said.running, 0))
+          <> (coalesce(truth.waiting, 0), coalesce(truth.running, 0))
 """
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 from pydantic import (
@@ -94,10 +94,14 @@ class StatsRequest(_Request):
 
 
 class TenantsRequest(_Request):
-    """The query of GET /tenants: a page of tenants by name, after `cursor`."""
+    """The query of GET /tenants: a page of tenants, behind `cursor`. By name, or by a number, the
+    greatest first."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 1000
-    cursor: Annotated[str, Field(max_length=128)] = ""
+    cursor: Annotated[str, Field(max_length=160, pattern=r"^[A-Za-z0-9_.:@~+-]*$")] = ""
+    sort: Literal["tenant", "backlog", "running", "oldest"] = "tenant"
+    order: Literal["asc", "desc"] | None = None
+    prefix: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.:@-]*$")] = ""
 
 
 class ScalingRequest(_Request):

@@ -44,7 +44,7 @@ async def webhooks(system: System, jobs: int, rounds: int) -> AsyncIterator[Samp
     settings = {"MONOQ_ALLOWED_NETWORKS": "127.0.0.0/8"}
     with _receiver() as port:
         async with system.api(**settings) as (api_port, _):
-            with closing(Connection(api_port)) as http, system.process("worker", 0, **settings):
+            with closing(Connection(api_port)) as http, system.process("worker", settings=settings):
                 await system.until("SELECT count(*) > 0 FROM workers")
                 for round_ in range(rounds):
                     samples: Samples = {}

@@ -15,6 +15,7 @@ import click
 import uvloop
 
 from monoq import __version__
+from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
 from monoq.cli.policies import defaults, tenants, types
@@ -117,7 +118,19 @@ def check(deep: bool, **flags: Any) -> None:
 @click.argument(
     "measures",
     nargs=-1,
-    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside", "webhooks"]),
+    type=click.Choice(
+        [
+            "submit",
+            "drain",
+            "latency",
+            "scale",
+            "mix",
+            "beside",
+            "fairness",
+            "limits",
+            "webhooks",
+        ]
+    ),
 )
 @click.option(
     "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
@@ -152,7 +165,13 @@ def check(deep: bool, **flags: Any) -> None:
     show_default=True,
     help="tenants waiting, for scale",
 )
-@click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
+@click.option(
+    "--minutes",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="how long mix and limits go on; fairness is longer",
+)
 @click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
 @click.option(
     "--compare",
@@ -165,7 +184,7 @@ def bench(
     measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
 ) -> None:
     """Measure this installation: submit, drain, latency (these by default), scale, mix, beside,
-    webhooks.
+    fairness, limits, webhooks.
 
     Uses embedded engines, or a scratch database on yours; nothing else may use that Redis
     meanwhile.
@@ -206,5 +225,5 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs, tenants, types, defaults):
+for command in (health, submit, jobs, operations, tenants, types, defaults):
     main.add_command(command)

@@ -32,23 +32,34 @@ def tenants() -> None:
 
 
 @tenants.command("list")
+@click.option(
+    "--sort",
+    type=click.Choice(["tenant", "backlog", "running", "oldest"]),
+    default="tenant",
+    show_default=True,
+    help="by name, or by a number: the greatest first",
+)
+@click.option("--order", type=click.Choice(["asc", "desc"]), help="the other way round")
+@click.option("--prefix", default="", help="what their names begin with")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @click.option("--cursor", default="", help="where the last page ended")
 @click.option("--json", "as_json", is_flag=True, help="as the API answers")
 @server_url
-def list_tenants(limit: int, cursor: str, as_json: bool, url: str | None) -> None:
-    """Tenants by name, with their jobs."""
-    page = ask(url, lambda client: client.tenants(limit=limit, cursor=cursor))
+def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
+    """Tenants with their jobs."""
+    page = ask(url, lambda client: client.tenants(**options))
     if as_json:
         click.echo(json.dumps(page))
         return
     from rich.table import Table
 
-    table = Table("tenant", "waiting", "running", "failed", "oldest waits")
+    table = Table("tenant", "waiting", "running", "failed", "oldest waits", "held by", "shares")
     for tenant in page["tenants"]:
         counts, oldest = tenant["counts"], tenant["oldestWaitingSeconds"]
         shown = [str(counts[status]) for status in ("PENDING", "RUNNING", "FAILED")]
-        table.add_row(tenant["id"], *shown, "" if oldest is None else f"{oldest:.1f} s")
+        waits = "" if oldest is None else f"{oldest:.1f} s"
+        shares = f"{tenant['runningShare']:.1%} of {tenant['weightShare']:.1%}"
+        table.add_row(tenant["id"], *shown, waits, tenant["heldBy"] or "", shares)
     console().print(table)
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")

@@ -172,22 +172,6 @@ def explain(job_id: str, as_json: bool, url: str | None) -> None:
     return None
 
 
-@jobs.command()
-@click.argument("job_id")
-@server_url
-def cancel(job_id: str, url: str | None) -> None:
-    """Cancel a waiting or running job."""
-    click.echo(ask(url, lambda client: client.cancel(job_id))["status"])
-
-
-@jobs.command()
-@click.argument("job_id")
-@server_url
-def retry(job_id: str, url: str | None) -> None:
-    """Put a failed or cancelled job back."""
-    click.echo(ask(url, lambda client: client.retry(job_id))["status"])
-
-
 def console() -> "Console":
     """Where tables and JSON are shown."""
     from rich.console import Console

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from monoq import codec
+from monoq.client.bulk import BulkCalls
 from monoq.client.shapes import Health, Job, JobPage
 from monoq.client.stream import Stream
 from monoq.errors import RequestRefused, ServerUnreachable
@@ -20,7 +21,7 @@ PolicyKind = Literal["tenants", "types", "defaults"]
 FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
-class Client:
+class Client(BulkCalls):
     """A connection to a running monoq, for one event loop.
 
     Args:
@@ -203,12 +204,29 @@ class Client:
         """
         return Stream(self._url, self.list, tenant_id, cursor, snapshot)
 
-    async def tenants(self, *, limit: int = 1000, cursor: str = "") -> dict[str, Any]:
-        """A page of tenants by name, with their counts.
+    async def tenants(
+        self,
+        *,
+        sort: Literal["tenant", "backlog", "running", "oldest"] = "tenant",
+        order: Literal["asc", "desc"] | None = None,
+        prefix: str = "",
+        limit: int = 1000,
+        cursor: str = "",
+    ) -> dict[str, Any]:
+        """A page of tenants with their numbers.
 
-        >>> [tenant["id"] for tenant in (await client.tenants())["tenants"]]
+        Args:
+            sort: By name, or by a number: then the greatest first.
+            order: The other way round, if it is "asc" for a number or "desc" for names.
+            prefix: What their names begin with.
+            limit: At most so many, 1 to 1,000.
+            cursor: `nextCursor` of the page before.
+
+        >>> [one["id"] for one in (await client.tenants(sort="backlog", limit=10))["tenants"]]
         """
-        return await self._call("GET", "/tenants", params={"limit": limit, "cursor": cursor})
+        asked = {"sort": sort, "order": order, "prefix": prefix, "limit": limit, "cursor": cursor}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return await self._call("GET", "/tenants", params=params)
 
     async def policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
         """The policy of a tenant ("tenants"), a job type ("types"), or of each tenant without a

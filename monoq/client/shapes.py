@@ -95,3 +95,28 @@ class Health(TypedDict):
     database: str
     queue: str
     workers: NotRequired[str]
+
+
+class Matched(TypedDict):
+    """How many jobs a filter matches; `matchedIsExact` is false if there was no time to look at
+    all."""
+
+    matched: int
+    matchedIsExact: bool
+
+
+class Operation(TypedDict):
+    """Many jobs cancelled or retried. `done`: changed so far; `skipped`: found, but changed by
+    others before it came to them."""
+
+    id: str
+    kind: Literal["cancel", "retry"]
+    state: Literal["PENDING", "RUNNING", "COMPLETED", "ABORTED", "FAILED"]
+    filter: dict[str, str]
+    matched: int
+    matchedIsExact: bool
+    done: int
+    skipped: int
+    createdAt: str
+    finishedAt: str | None
+    error: str | None

@@ -17,6 +17,8 @@ from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
+from monoq.api.oldest import OldestTenants
+from monoq.api.operations import operations_blueprint
 from monoq.api.policies import policies_blueprint
 from monoq.api.scaling import scaling_blueprint
 from monoq.api.schemas import Terms
@@ -37,10 +39,12 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.jobs import JobStore
+from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
+from monoq.store.tenants import TenantStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
 
@@ -90,6 +94,7 @@ def api_services(
     submitter = Submitter(
         database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
     )
+    oldest = OldestTenants(CountStore(database))
     server: Service
 
     def draining() -> bool:
@@ -104,9 +109,12 @@ def api_services(
                 pusher=pusher,
                 metrics=metrics,
             ),
+            operations_blueprint(operations=OperationStore(database)),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
-            tenants_blueprint(counts=CountStore(database)),
+            tenants_blueprint(
+                counts=CountStore(database), store=TenantStore(database), oldest=oldest
+            ),
             breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
@@ -133,6 +141,7 @@ def api_services(
         submitter,
         pusher,
         replayer,
+        oldest,
         Subscriber(shared.redis_url, hub, tail.read_soon),
         tail,
     ]

@@ -28,6 +28,7 @@ from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
+from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
@@ -35,6 +36,7 @@ from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.rescuer import Rescuer
@@ -148,7 +150,7 @@ async def build(
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
-            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4
+            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=5
         )
         jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
         ready = Ready(redis_url)
@@ -184,6 +186,7 @@ async def build(
             rescuer,
             Counter(counts, troubles),
             Pruner(StreamStore(database), troubles),
+            Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
         finishing: list[Service] = []
