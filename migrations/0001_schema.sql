@@ -33,6 +33,7 @@ CREATE TABLE workers (
     host          text,
     pid           int,
     pid_started   bigint,
+    version       text, -- of monoq
     slots         int         NOT NULL CHECK (slots > 0),
     threads       int         NOT NULL DEFAULT 0,
     children      int         NOT NULL DEFAULT 0,

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from monoq import App, Backoff, Cancel, Fail, JobContext, Retry, Snooze
 
@@ -74,6 +75,38 @@ def _act(what: Act, ctx: JobContext) -> Any:
 class Unspeakable(Exception):  # noqa: N818
     def __str__(self) -> str:
         raise ValueError("no words")
+
+
+class Address(BaseModel):
+    """Where something goes."""
+
+    city: str
+    zip: str | None = None
+
+
+class Line(BaseModel):
+    """One of what is ordered."""
+
+    sku: str
+    pieces: int = Field(1, ge=1)
+
+
+class Order(BaseModel):
+    """A payload with everything that a form must know."""
+
+    to: Address
+    lines: list[Line] = []
+    speed: Literal["slow", "fast"] = "slow"
+    gift: bool = False
+    by: datetime | None = None
+    discount: float | None = None
+    return_to: Address | None = None
+    more: dict[str, Any] = {}
+
+
+@app.handler
+async def order(payload: Order) -> Any:
+    return payload.model_dump(mode="json")
 
 
 @app.handler("act", max_attempts=3, backoff=QUICK)

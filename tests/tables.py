@@ -29,7 +29,8 @@ DIFFER = """
     SELECT format('%s waits', id) FROM jobs
     WHERE status = 'PENDING'
       AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs
-                                  UNION ALL SELECT id FROM delayed_jobs) AS said
+                                  UNION ALL SELECT id FROM delayed_jobs
+                                  UNION ALL SELECT id FROM keyed_jobs) AS said
            WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
@@ -83,7 +84,8 @@ async def register(
 ) -> int:
     """A worker with async handlers of these types; returns its id. `process`: host, pid, start of
     it."""
-    arguments = ("w", *process, 1, 1, 1, list(types), list(threads), list(children), lease_s)
+    kinds = (list(types), list(threads), list(children))
+    arguments = ("w", *process, 1, 1, 1, *kinds, lease_s, "1.2.3")
     return int(await db.fetchval(query("register_worker"), *arguments))
 
 

@@ -24,14 +24,17 @@ from monoq.api.scaling import scaling_blueprint
 from monoq.api.schemas import Terms
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
+from monoq.api.workers import workers_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
+from monoq.changes.totals import TotalsReader
 from monoq.compose.shared import Shared
 from monoq.compose.start import package_dir
 from monoq.config import Settings
 from monoq.live.hub import Hub
 from monoq.live.sockets import Sockets
 from monoq.live.subscriber import Subscriber
+from monoq.live.totals import TotalsBoard
 from monoq.outgoing.outgoing import Outgoing
 from monoq.process.service import Service
 from monoq.store.breakers import BreakerStore
@@ -45,6 +48,8 @@ from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.store.tenants import TenantStore
+from monoq.store.totals import TotalsStore
+from monoq.store.workers import WorkerStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
 
@@ -89,7 +94,8 @@ def api_services(
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
-    sockets = Sockets(hub, replayer, metrics)
+    board = TotalsBoard()
+    sockets = Sockets(hub, replayer, board, metrics)
     pusher = Pusher(shared.ready, metrics)
     submitter = Submitter(
         database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
@@ -116,6 +122,11 @@ def api_services(
                 counts=CountStore(database), store=TenantStore(database), oldest=oldest
             ),
             breakers_blueprint(breakers=BreakerStore(database)),
+            workers_blueprint(
+                workers=WorkerStore(database),
+                totals=TotalsStore(database),
+                scaling=Scaling(database),
+            ),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
@@ -144,6 +155,7 @@ def api_services(
         oldest,
         Subscriber(shared.redis_url, hub, tail.read_soon),
         tail,
+        TotalsReader(TotalsStore(database), shared.ready.ping, board),
     ]
 
 

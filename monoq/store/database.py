@@ -131,6 +131,9 @@ class Database:
                 connection = await self._pool.acquire()
             try:
                 yield connection
+            except asyncio.CancelledError:
+                await _come_to_rest(connection)
+                raise
             finally:
                 await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
         except UNAVAILABLE as error:
@@ -207,6 +210,20 @@ def connection_error(error: Exception) -> MonoqError:
 async def _no_reset(connection: asyncpg.Connection) -> None:
     """We leave no session state behind, so a connection returns to the pool without the driver's
     extra round trip."""
+
+
+async def _come_to_rest(connection: asyncpg.Connection) -> None:
+    """After a cancellation. Between its preparation and its execution a statement is open in
+    Postgres, and the clock of statement_timeout runs: when it is up, whoever has the connection by
+    then gets the error."""
+    try:
+        async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+            await connection.execute("SELECT")
+    except (*UNAVAILABLE, asyncpg.PostgresError):
+        connection.terminate()
+    except BaseException:  # cancelled once more
+        connection.terminate()
+        raise
 
 
 def _one_line(error: BaseException) -> str:

@@ -18,9 +18,7 @@ export class Problem extends Error {
   }
 }
 
-export const listTenants = async () => (await get("/tenants")).tenants;
-
-/** A page by name: {tenants: [{id, counts, oldestWaitingSeconds}], nextCursor}. */
+/** A page: {tenants: [{id, counts, oldestWaitingSeconds, runningShare, weightShare, policy, heldBy}], nextCursor}. */
 export const listTenantsPage = (query, signal) => get("/tenants", query, signal);
 
 /** {policy, effective}: what is said of the tenant, and what holds. */
@@ -28,6 +26,12 @@ export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
 
 /** Replaces the whole policy. */
 export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
+
+/** {workers: [{id, name, version, startedAt, silentSeconds, hungHandlers, pools, running}], runsAreComplete}. */
+export const listWorkers = (signal) => get("/workers", {}, signal);
+
+/** [{type, counts, workers, meanRunSeconds}]. */
+export const countTypes = async (signal) => (await get("/stats/types", {}, signal)).types;
 
 export const listTypes = async () => (await get("/types")).types;
 

@@ -202,7 +202,7 @@ class Statements:
 
     def register_worker(self) -> None:
         (row,) = self.postgres.run(
-            "register_worker", "w", None, None, None, 1, 1, 1, TYPES, [], [], 10.0
+            "register_worker", "w", None, None, None, 1, 1, 1, TYPES, [], [], 10.0, "1"
         )
         assert row["id"] not in self.workers
         assert row["id"] not in self.gone
