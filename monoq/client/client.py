@@ -204,6 +204,14 @@ class Client(BulkCalls):
         """
         return Stream(self._url, self.list, tenant_id, cursor, snapshot)
 
+    async def breakers(self) -> dict[str, Any]:
+        """The endpoints of webhooks that are, or lately were, dead: `open` says how many,
+        `breakers` which and why.
+
+        >>> [one["endpoint"] for one in (await client.breakers())["breakers"]]
+        """
+        return await self._call("GET", "/breakers")
+
     async def tenants(
         self,
         *,
