@@ -42,6 +42,9 @@ export const readStats = (tenantId, signal) => get("/stats", { tenantId }, signa
 export const listJobs = (query, signal) => get("/jobs", query, signal);
 
 /** A job with payload, result and errors, whose numbers are as they were written. */
+/** {lines: [{offset, attempt, at, text, fields}], next}: what the handler logged after this offset. */
+export const readLog = (id, after) => get(`${jobPath(id)}/log`, { after });
+
 export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
 
 /** Why the job waits: {message}; null if the server cannot tell. */

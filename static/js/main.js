@@ -63,7 +63,7 @@ const table = createTable({
   },
 });
 store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
-const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url, onAgain: submitLike });
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment"), line: byId("line") }, store, url, onAgain: submitLike });
 const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: byId("f-hint"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
@@ -85,6 +85,7 @@ const socket = createSocket({
     if (!document.hidden) readers[url.page]?.ask();
   },
   onHistory: totals.begin,
+  onProgress: details.hear,
   onSubscribed({ anew }) {
     if (anew) {
       store.distrust();
@@ -152,6 +153,7 @@ function show() {
   if (wanted.policy !== before.policy && wanted.policy !== null) policy.open(wanted.policy);
   if (wanted.job !== before.job) {
     details.open(wanted.job);
+    socket.follow(wanted.job);
     table.mark(wanted.job);
   }
   panels.show();
