@@ -41,10 +41,10 @@ export const readStats = (tenantId, signal) => get("/stats", { tenantId }, signa
 /** A page, newest first: {jobs, nextCursor}. */
 export const listJobs = (query, signal) => get("/jobs", query, signal);
 
-/** A job with payload, result and errors, whose numbers are as they were written. */
 /** {lines: [{offset, attempt, at, text, fields}], next}: what the handler logged after this offset. */
 export const readLog = (id, after) => get(`${jobPath(id)}/log`, { after });
 
+/** A job with payload, result and errors, whose numbers are as they were written. */
 export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
 
 /** Why the job waits: {message}; null if the server cannot tell. */
@@ -60,6 +60,16 @@ export async function explainJob(id, signal) {
 export const cancelJob = (id) => request("POST", `${jobPath(id)}/cancel`, { body: "{}", parse: parseExactly });
 
 export const retryJob = (id) => request("POST", `${jobPath(id)}/retry`, { body: "{}", parse: parseExactly });
+
+/** {matched, matchedIsExact}: how many jobs a filter matches. `kind`: cancel or retry. */
+export const countMatching = (kind, filter) => request("POST", `/jobs/${kind}`, { body: JSON.stringify({ filter, dryRun: true }) });
+
+/** An operation: {id, kind, state, matched, done, skipped, error}. */
+export const beginOperation = (kind, filter) => request("POST", `/jobs/${kind}`, { body: JSON.stringify({ filter }) });
+
+export const readOperation = (id) => get(`/operations/${encodeURIComponent(id)}`);
+
+export const abortOperation = (id) => request("POST", `/operations/${encodeURIComponent(id)}/abort`, { body: "{}" });
 
 /** The new job's id. A repeat with the same key creates no second job. */
 export async function createJob(job, idempotencyKey) {

@@ -1,6 +1,7 @@
 // The composition: builds each part once and tells it of what concerns it. The only module that knows them all; it must hold no behaviour of its own.
 
 import { createBanners } from "./banners.js";
+import { createBulk } from "./bulk.js";
 import { createCards } from "./cards.js";
 import { listCommands } from "./commands.js";
 import { createChart } from "./chart.js";
@@ -69,6 +70,13 @@ const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
 const policy = createPolicy({ form: byId("policy"), title: byId("policy-title"), template: byId("policy-field"), onSaved: tenantsTable.ask });
 const workers = createWorkers({ section: byId("workers"), template: byId("worker-row"), notice });
+const bulkButtons = [byId("cancel-all"), byId("retry-all")];
+const bulk = createBulk({
+  buttons: { cancel: bulkButtons[0], retry: bulkButtons[1] },
+  dialog: byId("bulk"),
+  url,
+  onChanged: () => counts.ask(),
+});
 const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close"), policyCloser: byId("policy-close") });
 const typesPage = createTypesPage({ section: byId("all-types"), template: byId("type-row"), notice, types, onSubmit: submitOf });
 createBanners({ list: byId("banners"), template: byId("banner"), totals });
@@ -156,6 +164,7 @@ function show() {
     socket.follow(wanted.job);
     table.mark(wanted.job);
   }
+  bulk.show(wanted);
   panels.show();
   if (wanted.job === null && before.job !== null) table.focus(before.job);
   before = wanted;
@@ -194,7 +203,7 @@ const keys = byId("keys");
 const palette = createPalette({
   dialog: byId("palette"),
   template: byId("command"),
-  commands: () => listCommands({ url, details, types, panels, pageLinks, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  commands: () => listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
   onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
   onJob: (job) => url.set({ ...NOTHING, job }),
 });

@@ -15,7 +15,7 @@ const HELD = { paused: "Paused", maxRunning: "Held by its cap", rate: "Held by i
 
 const A_NAME = /^[\w.:@-]*$/;
 const valueOf = (setting) => setting?.value ?? setting; // some hold until a time
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => Math.round(share * 100);
 
 export function createTenantsTable({ section, template, url, notice }) {
   const [search, body, empty, next, first] = ["search", "rows", "empty", "next", "first"].map((part) => section.querySelector(`[data-part=${part}]`));
@@ -77,7 +77,7 @@ export function createTenantsTable({ section, template, url, notice }) {
     put(running, cap === null ? count(counts.RUNNING) : `${count(counts.RUNNING)} of ${count(cap)}`);
     put(failed, count(counts.FAILED));
     put(oldest, oldestWaitingSeconds === null ? "" : age(oldestWaitingSeconds * 1000));
-    put(share, counts.RUNNING > 0 ? `${percent(runningShare)} of ${percent(weightShare)}` : "");
+    put(share, counts.RUNNING > 0 ? `${percent(runningShare)} / ${percent(weightShare)} %` : "");
     const holds = valueOf(policy.paused) ? "Paused" : (HELD[heldBy] ?? "");
     put(state, holds);
     row.toggleAttribute("data-held", holds !== "");
