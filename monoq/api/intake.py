@@ -114,7 +114,10 @@ class Intake:
         body.let_go()
         submitted = await self._submitter.submit(jobs)
         status = 201 if any(one.created for one in submitted) else 200
-        return status, orjson.dumps({"jobIds": [str(one.id) for one in submitted]}), []
+        answer: dict[str, Any] = {"jobIds": [str(one.id) for one in submitted]}
+        if repeated := [place for place, one in enumerate(submitted) if not one.created]:
+            answer["repeated"] = repeated
+        return status, orjson.dumps(answer), []
 
     async def _read(self, headers: Headers, receive: Receive, body: Body, most: int) -> None:
         """All of the body; raises Problem 413 for more than `most` bytes, 408 for one that comes

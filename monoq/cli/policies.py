@@ -12,7 +12,8 @@ from monoq.cli.moment import Moment
 from monoq.cli.remote import ask, console, server_url
 
 if TYPE_CHECKING:
-    from monoq.client.client import Client, PolicyKind
+    from monoq.client.client import Client
+    from monoq.client.policies import PolicyKind
 
 C = TypeVar("C", bound=Callable[..., Any])
 

@@ -97,6 +97,21 @@ class Health(TypedDict):
     workers: NotRequired[str]
 
 
+class Stats(TypedDict):
+    """How many jobs have which status; None: no due job waits."""
+
+    tenantId: NotRequired[str]
+    counts: dict[StatusName, int]
+    oldestWaitingSeconds: float | None
+
+
+class JobType(TypedDict):
+    """A job type and the JSON schema of its payload."""
+
+    name: str
+    schema: dict[str, Any]
+
+
 class Matched(TypedDict):
     """How many jobs a filter matches; `matchedIsExact` is false if there was no time to look at
     all."""
