@@ -119,7 +119,7 @@ def payload(value: Any, of: "TypeAdapter[Any] | None" = None) -> Any:
     else:
         dump = partial((of or TypeAdapter(type(value))).dump_python, value)
     try:
-        return dump(mode="json", by_alias=True, round_trip=True, warnings="error")
+        return dump(mode="json", by_alias=True, round_trip=True, warnings=False)
     except PydanticSerializationError as error:
         name = type(value).__name__
         raise InvalidJson(f"the payload, a {name}, has no JSON form: {error}") from None

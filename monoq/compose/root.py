@@ -73,11 +73,18 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
     )
 
 
-def handlers_of(settings: Settings, database_url: str = "", board: Board | None = None) -> App:
-    """The job types of `--app` and, where it has none of that name, the built-in ones; without a
-    `database_url` not all of them can run. `board` is told of breakers."""
+def handlers_of(
+    settings: Settings,
+    database_url: str = "",
+    board: Board | None = None,
+    own: App | None = None,
+) -> App:
+    """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
+    ones; without a `database_url` not all of them can run. `board` is told of breakers."""
     app = App()
-    if settings.app:
+    if own is not None:
+        app.include(own)
+    elif settings.app:
         app.include(load_app(settings.app))
     app.include(builtin(options_of(settings, database_url), board), missing_only=True)
     return app
@@ -138,15 +145,20 @@ def collect_seldom() -> None:
 
 @asynccontextmanager
 async def build(
-    settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
+    settings: Settings,
+    database_url: str,
+    redis_url: str,
+    serve_http: "ServeHttp | None" = None,
+    own: App | None = None,
 ) -> AsyncIterator[list[list[Service]]]:
     """The services of the role, by the phase in which they stop: first those that take work, then
     those that finish it, last those that announce it.
 
-    `serve_http` makes the service that serves the API; without it our own server does.
+    `serve_http` makes the service that serves the API; without it our own server does. `own` has
+    the handlers, instead of `settings.app`.
     """
     board = Board()
-    app = handlers_of(settings, database_url, board)
+    app = handlers_of(settings, database_url, board, own)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
