@@ -82,6 +82,14 @@ def jobs_blueprint(
         pusher.push([Stored(row["id"], row["tenant_id"], row["type"], row["priority"])])
         return _json(job_json(row))
 
+    @jobs.delete("/jobs/<job_id>")
+    async def delete_job(job_id: str) -> Response:
+        raise Problem(
+            405,
+            f"a job stays; POST /jobs/{job_id[:100]}/cancel cancels it",
+            headers={"Allow": "GET, HEAD, OPTIONS"},
+        )
+
     async def _existing(job_id: str) -> Row:
         row = await store.get_job(_job_id(job_id))
         if row is None:

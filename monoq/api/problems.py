@@ -99,12 +99,11 @@ def problem_of(error: Exception) -> Problem:
         case DatabaseUnavailable():
             return Problem(503, str(error), headers={"Retry-After": "1"})
         case HTTPException():
-            allow = getattr(error, "valid_methods", None)
-            return Problem(
-                error.code or 500,
-                error.description or "",
-                headers={"Allow": ", ".join(sorted(allow))} if allow else None,
-            )
+            if allow := getattr(error, "valid_methods", None):
+                allowed = ", ".join(sorted(allow))
+                detail = f"this path takes {allowed}"
+                return Problem(error.code or 405, detail, headers={"Allow": allowed})
+            return Problem(error.code or 500, error.description or "")
     log.error("a request failed", exc_info=error)
     return Problem(500, "internal error; it was logged")
 

@@ -18,8 +18,11 @@ from monoq import __version__
 from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
+from monoq.cli.init import init
+from monoq.cli.look import stats, watch
 from monoq.cli.policies import defaults, tenants, types
 from monoq.cli.remote import errors_in_one_line, jobs, submit
+from monoq.cli.url import url
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
 from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
@@ -225,5 +228,6 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs, operations, tenants, types, defaults):
+COMMANDS = [health, submit, jobs, operations, stats, watch, tenants, types, defaults, url, init]
+for command in COMMANDS:
     main.add_command(command)
