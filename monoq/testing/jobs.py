@@ -12,6 +12,7 @@ from monoq.app.declared import handler_of
 from monoq.client.requests import SubmitOptions
 from monoq.job import NewJob, job_json
 from monoq.store.database import query
+from monoq.store.jobs import JobStore
 from monoq.submitting.insert import submit as insert
 from monoq.testing.engines import Engines
 
@@ -98,7 +99,10 @@ async def assert_not_submitted(
 async def _read(engines: Engines) -> list[dict[str, Any]]:
     connection = await asyncpg.connect(engines.database_url)
     try:
-        return [job_json(row) for row in await connection.fetch(query("list_all_jobs"))]
+        store = JobStore(connection)
+        ids = await connection.fetch(query("list_all_ids"))
+        rows = [await store.get_job(row["id"]) for row in ids]
+        return [job_json(row) for row in rows if row is not None]
     finally:
         await connection.close()
 
