@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         " submits and one for its health",
     )
     accept_unknown_types: bool = Field(
-        False, description="accept jobs of types that this process has no handler for"
+        False, description="accept jobs of types that no worker has registered"
     )
     batch_size: int = Field(
         500,

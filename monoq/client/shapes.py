@@ -106,10 +106,11 @@ class Stats(TypedDict):
 
 
 class JobType(TypedDict):
-    """A job type and the JSON schema of its payload."""
+    """A job type, the JSON schema of its payload, and how many live workers run it."""
 
     name: str
     schema: dict[str, Any]
+    workers: int
 
 
 class Matched(TypedDict):

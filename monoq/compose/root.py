@@ -32,6 +32,7 @@ from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
+from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
@@ -39,6 +40,7 @@ from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
+from monoq.upkeep.registrar import TypeRegistrar
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
@@ -191,6 +193,7 @@ async def build(
             ready,
             publisher,
             stager,
+            troubles,
         )
         taking: list[Service] = [
             stager,
@@ -201,6 +204,7 @@ async def build(
             Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
+        registrar = TypeRegistrar(app, TypeStore(database), troubles)
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             # not in every worker: Quart and Hypercorn take 10 MB and 0.14 s
@@ -232,7 +236,7 @@ async def build(
                 metrics=metrics,
                 troubles=troubles,
             )
-            taking += [worker, keeper]
+            taking += [worker, keeper, registrar]
             finishing.append(heartbeat)
         yield [taking, finishing, [publisher]]
 
