@@ -44,6 +44,13 @@ def jobs_blueprint(
             }
         )
 
+    async def in_front() -> Response:
+        raise AssertionError("the intake answers it")
+
+    # so that OPTIONS and 405 tell of them
+    jobs.add_url_rule("/jobs", "create", in_front, methods=["POST"])
+    jobs.add_url_rule("/jobs/batch", "create many", in_front, methods=["POST"])
+
     @jobs.get("/jobs/<job_id>")
     async def get_job(job_id: str) -> Response:
         return _json(job_json(await _existing(job_id)))
@@ -81,14 +88,6 @@ def jobs_blueprint(
         _publish(row)
         pusher.push([Stored(row["id"], row["tenant_id"], row["type"], row["priority"])])
         return _json(job_json(row))
-
-    @jobs.delete("/jobs/<job_id>")
-    async def delete_job(job_id: str) -> Response:
-        raise Problem(
-            405,
-            f"a job stays; POST /jobs/{job_id[:100]}/cancel cancels it",
-            headers={"Allow": "GET, HEAD, OPTIONS"},
-        )
 
     async def _existing(job_id: str) -> Row:
         row = await store.get_job(_job_id(job_id))

@@ -21,7 +21,7 @@ from monoq.upkeep.troubles import Troubles
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
-LOOK_AGAIN_S = 0.2  # between two looks for unknown types, however many ask
+LOOK_AGAIN_S = 0.05  # between two looks for unknown types, however many ask
 MAX_REFUSALS = 20  # of one payload
 MAX_NAMES = 100  # that a refusal lists
 

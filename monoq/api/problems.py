@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from quart import Quart, Response
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from monoq.errors import (
@@ -114,6 +114,8 @@ def install(app: Quart) -> None:
     @app.errorhandler(Exception)
     async def answer(error: Exception) -> Response:
         problem = problem_of(error)
+        if problem.status == 405 and request.method == "DELETE" and request.path[:6] == "/jobs/":
+            problem.detail = f"a job stays; POST {request.path[:100]}/cancel cancels it"
         return Response(
             problem.json(),
             problem.status,

@@ -20,6 +20,7 @@ from pydantic import (
     with_config,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from monoq import codec
@@ -32,6 +33,7 @@ MAX_BATCH = 10_000
 MAX_DELAY_MS = 366 * 86_400_000
 # with a place behind it (":9999") a key like any other
 BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
@@ -42,8 +44,16 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 
+NOT_BOTH: JsonDict = {  # said by _new_job
+    "not": {
+        "required": ["delayMs", "runAt"],
+        "properties": {"delayMs": {"type": "integer"}, "runAt": {"type": "string"}},
+    }
+}
+
+
 # Jobs come in by the thousand: a dict that is checked costs a third of a model that is built.
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra=NOT_BOTH))
 class JobRequest(TypedDict):
     """A job to create, as in POST /jobs."""
 
@@ -56,7 +66,7 @@ class JobRequest(TypedDict):
     maxAttempts: NotRequired[Annotated[Integer, Field(ge=1, le=1000)] | None]
     timeoutMs: NotRequired[Annotated[Integer, Field(ge=1, le=86_400_000)] | None]
     idempotencyKey: NotRequired[
-        Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
+        Annotated[str, StringConstraints(pattern=f"^{KEY.pattern}$")] | None
     ]
     callbackUrl: NotRequired[str | None]
     key: NotRequired[Annotated[str, Field(min_length=1, max_length=256)] | None]
@@ -131,6 +141,8 @@ class Terms:
 
 def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
     """The job of a POST /jobs; raises InvalidJob, UnknownType if nobody has registered the type."""
+    if header_key is not None:
+        _check_key(header_key, KEY)
     try:
         if header_key is not None and isinstance(body, dict):
             body = {"idempotencyKey": header_key} | body
@@ -147,15 +159,8 @@ def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
 def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
     """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index;
     UnknownType if nobody has registered one of the types."""
-    if header_key is not None and not BATCH_KEY.fullmatch(header_key):
-        raise InvalidJob(
-            [
-                {
-                    "field": "Idempotency-Key",
-                    "message": f"of a batch it must match {BATCH_KEY.pattern}",
-                }
-            ]
-        )
+    if header_key is not None:
+        _check_key(header_key, BATCH_KEY)
     try:
         requests = deque(_BATCH.validate_python(body)["jobs"])
     except ValidationError as error:
@@ -173,6 +178,12 @@ def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
     if errors:
         raise _refused(errors)
     return [job for job in jobs if job is not None]
+
+
+def _check_key(header_key: str, form: re.Pattern[str]) -> None:
+    if not form.fullmatch(header_key):
+        message = f"it must match {form.pattern}"
+        raise InvalidJob([{"field": "Idempotency-Key", "message": message}])
 
 
 def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | None]:

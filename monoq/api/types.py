@@ -3,9 +3,10 @@
 from quart import Blueprint
 
 from monoq.api.known_types import KnownTypes
+from monoq.api.openapi import document
 
 
-def types_blueprint(*, types: KnownTypes) -> Blueprint:
+def types_blueprint(*, types: KnownTypes, version: str) -> Blueprint:
     """The routes, over what they need. They answer from memory."""
     blueprint = Blueprint("types", __name__)
 
@@ -17,5 +18,9 @@ def types_blueprint(*, types: KnownTypes) -> Blueprint:
                 for name, schema, workers in types
             ]
         }
+
+    @blueprint.get("/openapi.json")
+    async def openapi() -> dict[str, object]:
+        return document({name: schema for name, schema, _ in types}, version)
 
     return blueprint

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from monoq import __version__
 from monoq.api.application import create_quart
 from monoq.api.breakers import breakers_blueprint
 from monoq.api.dashboard import dashboard_blueprint
@@ -139,7 +140,7 @@ def api_services(
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
-            types_blueprint(types=types),
+            types_blueprint(types=types, version=__version__),
             dashboard_blueprint(static=package_dir("static")),
         ]
     )

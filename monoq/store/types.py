@@ -25,7 +25,7 @@ class TypeStore:
         await self._database.fetch(query("forget_types"), unseen_s)
 
     async def list_types(self) -> Sequence[Row]:
-        """Rows of name, changed_at (None: no schema is registered) and workers: the live ones."""
+        """Rows of name, changed_at (of the schema) and workers: the live ones."""
         return await self._database.fetch(query("list_types"))
 
     async def read_schemas(self, names: Sequence[str]) -> Sequence[Row]:
