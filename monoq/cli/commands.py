@@ -21,6 +21,7 @@ from monoq.cli.health import health
 from monoq.cli.init import init
 from monoq.cli.look import stats, watch
 from monoq.cli.policies import defaults, tenants, types
+from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
 from monoq.cli.remote import errors_in_one_line, jobs, submit
 from monoq.cli.url import url
 from monoq.compose.root import handlers_of
@@ -62,11 +63,16 @@ def main() -> None:
 @setting("metrics_port", type=int)
 @setting("log", type=click.Choice(["console", "json"]))
 @setting("log_level")
-def serve(**flags: Any) -> None:
+@click.option("--reload", is_flag=True, help="start anew when a module in this folder changes")
+def serve(reload: bool, **flags: Any) -> None:
     """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
+    stop_with_the_parent()
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
+        if reload:
+            with _errors_as_records(settings.log == "json"), _engines(settings):
+                sys.exit(Reloader(server_command(), settings.data_dir).run())
         for stranger in unknown_variables(os.environ):
             logging.getLogger("monoq").warning("%s; it is ignored", stranger)
         raise_descriptor_limit()
