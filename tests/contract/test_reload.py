@@ -53,7 +53,7 @@ def left(processes: list[psutil.Process], folder: Path) -> list[str]:
 
 def _is_in(process: psutil.Process, folder: Path) -> bool:
     try:
-        return process.cwd().startswith(str(folder / ".monoq"))
+        return bool(process.cwd().startswith(str(folder / ".monoq")))
     except psutil.Error:
         return False
 
