@@ -19,7 +19,7 @@ from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
 from monoq.cli.init import init
-from monoq.cli.look import stats, watch
+from monoq.cli.look import stats, watch, workers
 from monoq.cli.policies import defaults, tenants, types
 from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
 from monoq.cli.remote import errors_in_one_line, jobs, submit
@@ -234,6 +234,19 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-COMMANDS = [health, submit, jobs, operations, stats, watch, tenants, types, defaults, url, init]
+COMMANDS = [
+    health,
+    submit,
+    jobs,
+    operations,
+    stats,
+    watch,
+    workers,
+    tenants,
+    types,
+    defaults,
+    url,
+    init,
+]
 for command in COMMANDS:
     main.add_command(command)

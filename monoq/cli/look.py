@@ -1,4 +1,4 @@
-"""The commands that look at a running server as a whole: stats, watch."""
+"""The commands that look at a running server as a whole: stats, workers, watch."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monoq.cli.remote import ask, server_url
-from monoq.cli.tables import show_table
+from monoq.cli.tables import age, show_table
 
 if TYPE_CHECKING:
     from monoq.client.client import Client
@@ -34,6 +34,32 @@ def stats(tenant: str | None, as_json: bool, url: str | None) -> None:
     show_table(["status", "jobs"], [[name, str(jobs)] for name, jobs in told["counts"].items()])
     if (oldest := told["oldestWaitingSeconds"]) is not None:
         click.echo(f"the oldest has waited for {oldest:.1f} s")
+    return None
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
+@server_url
+def workers(as_json: bool, url: str | None) -> None:
+    """List the live workers, with what they run."""
+    live = ask(url, lambda client: client.workers())
+    if as_json:
+        return click.echo(json.dumps(live))
+    show_table(
+        ["id", "name", "version", "age", "loop", "threads", "children", "runs"],
+        [
+            [
+                str(worker["id"]),
+                worker["name"],
+                worker["version"] or "",
+                age(worker["startedAt"]),
+                *[f"{pool['used']}/{pool['slots']}" for pool in worker["pools"].values()],
+                ", ".join(f"{one['type']} {one['jobs']}" for one in worker["running"]),
+            ]
+            for worker in live
+        ],
+        wrap="runs",
+    )
     return None
 
 

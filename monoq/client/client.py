@@ -103,7 +103,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         **options: Unpack[SubmitOptions],
     ) -> JobId:
         """Creates a job and returns its id, a str whose `created` is False if the idempotency key
-        brought back an earlier job.
+        brought back an earlier job, or a waiting job was replaced.
 
         Args:
             tenant_id: Whose job it is.
@@ -118,6 +118,9 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
             timeout_ms: Milliseconds that each run may take; by default what the handler says.
             idempotency_key: Submitted again with the same key, the first job's id is returned.
             callback_url: Gets a signed webhook when the job has ended, however it ends.
+            key: Of a tenant's jobs with the same key one runs at a time, in the order of their
+                submits.
+            replace: If a job of this key and type waits, it is replaced: it keeps its id.
 
         Raises:
             InvalidJson: The payload has no JSON form.

@@ -20,7 +20,8 @@ TakesNothing = Callable[[], Any] | Callable[[JobContext], Any]
 
 
 class JobId(str):
-    """The id of a job. `created` is False if the idempotency key brought back an earlier job."""
+    """The id of a job. `created` is False if it is an earlier one: its idempotency key brought it
+    back, or it was replaced."""
 
     __slots__ = ("created",)
     created: bool
@@ -48,6 +49,8 @@ class SubmitOptions(TypedDict, total=False):
     timeout_ms: int | None
     idempotency_key: str | None
     callback_url: str | None
+    key: str | None
+    replace: bool
 
 
 def request_of(
@@ -75,6 +78,8 @@ def request_of(
             "timeoutMs": options.get("timeout_ms"),
             "idempotencyKey": options.get("idempotency_key"),
             "callbackUrl": options.get("callback_url"),
+            "key": options.get("key"),
+            "replace": options.get("replace") or None,
         }
     )
 
@@ -95,6 +100,8 @@ def request_of_many(job: NewJob | Mapping[str, Any]) -> dict[str, Any]:
             "timeoutMs": job.timeout_ms,
             "idempotencyKey": job.idempotency_key,
             "callbackUrl": job.callback_url,
+            "key": job.key,
+            "replace": job.replace or None,
         }
     )
 

@@ -106,6 +106,7 @@ class SyncClient:
     tenants = _sync(Client.tenants)
     stats = _sync(Client.stats)
     types = _sync(Client.types)
+    workers = _sync(Client.workers)
     health = _sync(Client.health)
     policy = _sync(Client.policy)
     set_policy = _sync(Client.set_policy)

@@ -4,7 +4,7 @@ works."""
 from typing import Any, Literal, cast
 
 from monoq.client.calls import Calls
-from monoq.client.shapes import Health, JobType, Stats
+from monoq.client.shapes import Health, JobType, Stats, Worker
 
 
 class SystemCalls(Calls):
@@ -48,6 +48,13 @@ class SystemCalls(Calls):
         >>> [one["name"] for one in await client.types()]
         """
         return cast(list[JobType], (await self._get("/types"))["types"])
+
+    async def workers(self) -> list[Worker]:
+        """The live workers, with what they run.
+
+        >>> sum(worker["pools"]["loop"]["used"] for worker in await client.workers())
+        """
+        return cast(list[Worker], (await self._get("/workers"))["workers"])
 
     async def health(self) -> Health:
         """Whether the server works. RequestRefused with status 503: it does not.

@@ -96,7 +96,7 @@ async def test_a_repeated_submit_says_that_the_job_is_an_earlier_one(server: Ser
     assert (code, again) == (0, f"{first}the idempotency key brought back this earlier job\n")
 
 
-async def test_stats_and_types_are_shown_as_tables_and_as_json(server: Server) -> None:
+async def test_stats_types_and_workers_are_shown_as_tables_and_as_json(server: Server) -> None:
     await server.submit([{"tenantId": "acme", "type": "nothing", "delayMs": 3_600_000}] * 3)
     code, told = await cli(server, "stats", "acme")
     assert (code, re.findall(r"PENDING +(\d+)", told)) == (0, ["3"])
@@ -107,6 +107,8 @@ async def test_stats_and_types_are_shown_as_tables_and_as_json(server: Server) -
         assert code == 0
         assert re.search(r"^act +do, ledger\?, times\?, value\?$", told, re.M), told
         assert re.search(r"^sleep +delayMs$", told, re.M)
+    code, told = await cli(server, "workers")
+    assert re.search(r"^1 +\S+ +\S* +\d+s +0/2000 +0/16 +0/32$", told, re.M), told
     code, told = await cli(server, "types", "--json")
     assert "act" in {one["name"] for one in json.loads(told)}
 

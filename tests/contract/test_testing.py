@@ -114,6 +114,15 @@ async def test_each_end_of_a_handler_is_told() -> None:
     }
 
 
+@app.batch_handler("index")
+async def index(jobs: list[monoq.BatchJob[int]]) -> list[int]:
+    return [job.payload + len(jobs) for job in jobs]
+
+
+async def test_a_batch_handler_runs_with_one_job() -> None:
+    assert (await run_handler(index, 5)).result == 6
+
+
 async def with_pool() -> AsyncIterator[str]:
     yield "a pool"
 

@@ -47,6 +47,10 @@ def wake(ctx: monoq.JobContext) -> int:
     return ctx.attempt
 
 
+@app.batch_handler("index", max_size=10)
+async def index(jobs: list[monoq.BatchJob[Email]]) -> None: ...
+
+
 def use_without_a_loop(url: str) -> str:
     with monoq.SyncClient(url) as client:
         job_id: str = client.submit("acme", send_email, Email(to="a"))
@@ -72,6 +76,7 @@ async def use(url: str) -> str:
         assert again.created
         await client.submit("acme", count, {"a": 1}, run_at=datetime.now(UTC))
         await client.submit("acme", rest)
+        await client.submit("acme", index, Email(to="a"), key="account:17", replace=True)
         await client.submit("acme", wake, idempotency_key="order-7")
         try:
             job = await client.wait(job_id, timeout=30)
@@ -98,6 +103,7 @@ MISTAKES = {
     "a payload its handler does not take": 'await client.submit("acme", send_email, {"to": 1})',
     "a handler without its payload": 'await client.submit("acme", send_email)',
     "a payload for a handler that takes none": 'await client.submit("acme", rest, 5)',
+    "a payload for a batch handler": 'await client.submit("acme", index, "a")',
     "an option of a handler that is no number": (
         'await client.submit("acme", send_email, Email(to="a"), priority="high")'
     ),
