@@ -819,8 +819,16 @@ CREATE TABLE tenant_counts (
     running   bigint NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 
+-- What workers say of their job types: an API that has not loaded a type checks payloads by its schema.
+CREATE TABLE job_types (
+    name       type_name   PRIMARY KEY,
+    schema     jsonb       NOT NULL, -- JSON Schema of the payload
+    changed_at timestamptz NOT NULL DEFAULT now(), -- of the schema
+    seen_at    timestamptz NOT NULL DEFAULT now()  -- when a worker named the type last
+);
+
 -- migrate: rollback
-DROP TABLE breakers, operations, tenant_counts, email_sends;
+DROP TABLE breakers, operations, tenant_counts, email_sends, job_types;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

@@ -22,7 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
 
-OTHERS = {"MONOQ_URL", "MONOQ_FAILPOINT"}  # of the command line, and of tests
+# of the command line, of its children, and of tests
+OTHERS = {"MONOQ_URL", "MONOQ_RELOADER", "MONOQ_FAILPOINT"}
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
         " submits and one for its health",
     )
     accept_unknown_types: bool = Field(
-        False, description="accept jobs of types that this process has no handler for"
+        False, description="accept jobs of types that no worker has registered"
     )
     batch_size: int = Field(
         500,

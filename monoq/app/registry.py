@@ -8,12 +8,12 @@ import sys
 import traceback
 import typing
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, overload
 
-from pydantic import TypeAdapter
+from pydantic import PydanticInvalidForJsonSchema, TypeAdapter
 
 from monoq import codec
 from monoq.app.backoff import Backoff
@@ -31,6 +31,7 @@ Hook = Callable[..., Any]
 
 DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 60.0
+DECLARED = "__monoq_handlers__"  # the attribute of a function that says what it was declared as
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,16 @@ class Handler:
         """The payload for the function, from JSON text; raises pydantic.ValidationError."""
         return self.payload.validate_json(text) if self.payload else codec.read(text)
 
+    def plain(self, payload: Any) -> Any:
+        """A payload as JSON values that `parse` takes; raises InvalidJson."""
+        return codec.payload(payload, self.payload)
+
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the payload."""
-        return self.payload.json_schema() if self.payload else {}
+        """The JSON schema of the payload; an empty one if pydantic can tell none."""
+        try:
+            return self.payload.json_schema() if self.payload else {}
+        except PydanticInvalidForJsonSchema:
+            return {}
 
 
 class App:
@@ -258,15 +266,18 @@ class App:
     ) -> None:
         _check_hooks(handler, self._hooks)
         name = handler.name
-        self.add(
-            replace(
-                handler,
-                retry_on=None if retry_on is None else _error_types(name, "retry_on", retry_on),
-                give_up_on=_error_types(name, "give_up_on", give_up_on),
-                lifespan=self._lifespan,
-                hooks=self._hooks,
-            )
+        declared = replace(
+            handler,
+            retry_on=None if retry_on is None else _error_types(name, "retry_on", retry_on),
+            give_up_on=_error_types(name, "give_up_on", give_up_on),
+            lifespan=self._lifespan,
+            hooks=self._hooks,
         )
+        self.add(declared)
+        # a bound method or a builtin takes no attributes: it is submitted by its type's name
+        with suppress(AttributeError, TypeError):
+            there = getattr(handler.function, DECLARED, ())
+            setattr(handler.function, DECLARED, (*there, declared))
 
     def add(self, handler: Handler) -> None:
         """Adds a handler; a second one for the same job type is an error."""

@@ -18,8 +18,12 @@ from monoq import __version__
 from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.health import health
+from monoq.cli.init import init
+from monoq.cli.look import stats, watch, workers
 from monoq.cli.policies import defaults, tenants, types
+from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
 from monoq.cli.remote import errors_in_one_line, jobs, submit
+from monoq.cli.url import url
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
 from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
@@ -59,11 +63,16 @@ def main() -> None:
 @setting("metrics_port", type=int)
 @setting("log", type=click.Choice(["console", "json"]))
 @setting("log_level")
-def serve(**flags: Any) -> None:
+@click.option("--reload", is_flag=True, help="start anew when a module in this folder changes")
+def serve(reload: bool, **flags: Any) -> None:
     """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
+    stop_with_the_parent()
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
+        if reload:
+            with _errors_as_records(settings.log == "json"), _engines(settings):
+                sys.exit(Reloader(server_command(), settings.data_dir).run())
         for stranger in unknown_variables(os.environ):
             logging.getLogger("monoq").warning("%s; it is ignored", stranger)
         raise_descriptor_limit()
@@ -225,5 +234,19 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs, operations, tenants, types, defaults):
+COMMANDS = [
+    health,
+    submit,
+    jobs,
+    operations,
+    stats,
+    watch,
+    workers,
+    tenants,
+    types,
+    defaults,
+    url,
+    init,
+]
+for command in COMMANDS:
     main.add_command(command)

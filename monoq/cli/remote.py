@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoq.cli.moment import Moment
+from monoq.cli.tables import age, show_table
 from monoq.config import load_settings
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 from monoq.process.exit import Interrupted
@@ -61,6 +62,7 @@ def server_url(command: C) -> C:
 @click.option("--run-at", type=Moment(), help="when it may run: like 30m, or RFC 3339 with a zone")
 @click.option("--priority", type=int, help="the lower runs first")
 @click.option("--max-attempts", type=int, help="number of runs, the first included")
+@click.option("--timeout-ms", type=int, help="milliseconds that each run may take")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
 @click.option("--callback-url", help="who gets a signed webhook when the job has ended")
 @click.option(
@@ -87,6 +89,8 @@ def submit(
     async def create(client: "Client") -> "Job | None":
         job_id = await client.submit(tenant, type, parsed, **options)
         click.echo(job_id)
+        if not job_id.created:
+            click.echo("the idempotency key brought back this earlier job", err=True)
         return await client.wait(job_id, timeout=86_400) if wait else None
 
     if job := ask(url, create):
@@ -130,20 +134,21 @@ def list_jobs(
     )
     if as_json:
         return click.echo(json.dumps(page))
-    from rich.table import Column, Table
-
-    table = Table(Column("id", no_wrap=True), "type", "status", "attempts", "created", "error")
-    for job in page["jobs"]:
-        attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
-        table.add_row(
-            job["id"],
-            job["type"],
-            job["status"],
-            attempts,
-            job["createdAt"],
-            (job["error"] or "")[:60],
-        )
-    console().print(table)
+    show_table(
+        ["id", "type", "status", "attempts", "age", "error"],
+        [
+            [
+                job["id"],
+                job["type"],
+                job["status"],
+                f"{job['attempts']}/{job['maxAttempts'] or '-'}",
+                age(job["createdAt"]),
+                " ".join((job["error"] or "").split())[:200],
+            ]
+            for job in page["jobs"]
+        ],
+        wrap="error",
+    )
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")
     return None

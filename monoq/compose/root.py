@@ -32,6 +32,7 @@ from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.stream import StreamStore
+from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
@@ -39,6 +40,7 @@ from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
+from monoq.upkeep.registrar import TypeRegistrar
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
@@ -73,11 +75,18 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
     )
 
 
-def handlers_of(settings: Settings, database_url: str = "", board: Board | None = None) -> App:
-    """The job types of `--app` and, where it has none of that name, the built-in ones; without a
-    `database_url` not all of them can run. `board` is told of breakers."""
+def handlers_of(
+    settings: Settings,
+    database_url: str = "",
+    board: Board | None = None,
+    own: App | None = None,
+) -> App:
+    """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
+    ones; without a `database_url` not all of them can run. `board` is told of breakers."""
     app = App()
-    if settings.app:
+    if own is not None:
+        app.include(own)
+    elif settings.app:
         app.include(load_app(settings.app))
     app.include(builtin(options_of(settings, database_url), board), missing_only=True)
     return app
@@ -138,15 +147,20 @@ def collect_seldom() -> None:
 
 @asynccontextmanager
 async def build(
-    settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
+    settings: Settings,
+    database_url: str,
+    redis_url: str,
+    serve_http: "ServeHttp | None" = None,
+    own: App | None = None,
 ) -> AsyncIterator[list[list[Service]]]:
     """The services of the role, by the phase in which they stop: first those that take work, then
     those that finish it, last those that announce it.
 
-    `serve_http` makes the service that serves the API; without it our own server does.
+    `serve_http` makes the service that serves the API; without it our own server does. `own` has
+    the handlers, instead of `settings.app`.
     """
     board = Board()
-    app = handlers_of(settings, database_url, board)
+    app = handlers_of(settings, database_url, board, own)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
@@ -179,6 +193,7 @@ async def build(
             ready,
             publisher,
             stager,
+            troubles,
         )
         taking: list[Service] = [
             stager,
@@ -189,6 +204,7 @@ async def build(
             Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
+        registrar = TypeRegistrar(app, TypeStore(database), troubles)
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             # not in every worker: Quart and Hypercorn take 10 MB and 0.14 s
@@ -220,7 +236,7 @@ async def build(
                 metrics=metrics,
                 troubles=troubles,
             )
-            taking += [worker, keeper]
+            taking += [worker, keeper, registrar]
             finishing.append(heartbeat)
         yield [taking, finishing, [publisher]]
 
