@@ -4,6 +4,7 @@ URL."""
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from monoq.client.shapes import Job
 
 C = TypeVar("C", bound=Callable[..., Any])
+
+FOLLOW_EVERY_S = 0.5
 
 
 @contextmanager
@@ -175,6 +178,25 @@ def explain(job_id: str, as_json: bool, url: str | None) -> None:
     for holder in explained["reason"].get("heldBy", ()):
         click.echo(f"  held by {holder}")
     return None
+
+
+@jobs.command("log")
+@click.argument("job_id")
+@click.option("--follow", is_flag=True, help="go on until the job has ended")
+@server_url
+def show_log(job_id: str, follow: bool, url: str | None) -> None:
+    """Show what a job's handler has logged."""
+    after = 0
+    while True:
+        job = ask(url, lambda client: client.get(job_id)) if follow else None
+        page = ask(url, lambda client: client.log(job_id, after=after))  # noqa: B023 - awaited here
+        for line in page["lines"]:
+            fields = "" if line["fields"] is None else f" {json.dumps(line['fields'])}"
+            click.echo(f"{line['at']} {line['text']}{fields}")
+        after = page["next"]
+        if job is None or job["finishedAt"]:
+            return
+        time.sleep(FOLLOW_EVERY_S)
 
 
 def console() -> "Console":

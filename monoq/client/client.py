@@ -20,7 +20,7 @@ from monoq.client.requests import (
     request_of,
     request_of_many,
 )
-from monoq.client.shapes import Job, JobPage
+from monoq.client.shapes import Job, JobPage, LogPage
 from monoq.client.stream import Stream, Updates
 from monoq.client.system import SystemCalls
 from monoq.client.waits import FINAL, Waits
@@ -209,6 +209,18 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         >>> (await client.explain(job_id))["message"]
         """
         return await self._get(f"{_path(job_id)}/explain")
+
+    async def log(self, job_id: str, *, after: int = 0, limit: int = 1000) -> LogPage:
+        """What the job's handler has logged, oldest first. RequestRefused with status 404: there is
+        no such job.
+
+        Args:
+            after: Only lines after this offset: `next` of the page before.
+            limit: At most so many, 1 to 1,000.
+
+        >>> [line["text"] for line in (await client.log(job_id))["lines"]]
+        """
+        return cast(LogPage, await self._get(f"{_path(job_id)}/log", after=after, limit=limit))
 
     async def wait(self, job_id: str, *, timeout: float = 60.0, poll: float = 0.5) -> Job:
         """The job once it is COMPLETED, FAILED or CANCELLED, which a stream of changes tells. A

@@ -56,6 +56,14 @@ class SystemCalls(Calls):
         """
         return cast(list[Worker], (await self._get("/workers"))["workers"])
 
+    async def breakers(self) -> dict[str, Any]:
+        """The endpoints of webhooks that are, or lately were, dead: `open` says how many,
+        `breakers` which and why.
+
+        >>> [one["endpoint"] for one in (await client.breakers())["breakers"]]
+        """
+        return await self._get("/breakers")
+
     async def health(self) -> Health:
         """Whether the server works. RequestRefused with status 503: it does not.
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from monoq import App, Backoff, JobContext, Retry
+from monoq import App, Backoff, JobContext, Retry, Schedule
 from monoq.app.registry import load_app
 from monoq.compose.root import handlers_of
 from monoq.config import load_settings
@@ -107,3 +107,12 @@ def test_a_retry_takes_its_delay_as_a_snooze_does() -> None:
     assert str(Retry(60)) == "retry after 60 s"
     assert (str(Retry("busy", delay=5)), Retry("busy", delay=5).delay) == ("busy", 5)
     assert Retry().delay is None
+
+
+def test_a_schedule_has_a_delay_for_each_attempt_and_ends_with_its_last() -> None:
+    plain = Schedule(delays=(5, 300, 1800), jitter=False)
+    assert [plain.delay(attempt) for attempt in (1, 2, 3, 4, 1000)] == [5, 300, 1800, 1800, 1800]
+    assert all(300 <= Schedule(delays=(5, 300)).delay(2) <= 330 for _ in range(100))
+    for wrong in ((), (5, -1)):
+        with pytest.raises(ValueError, match="a schedule needs delays"):
+            Schedule(delays=wrong)
