@@ -13,7 +13,8 @@ import jsonschema_rs
 
 from monoq import codec
 from monoq.api.problems import FieldErrors
-from monoq.app.registry import App, Handler
+from monoq.app.handler import Handler
+from monoq.app.registry import App
 from monoq.store.types import TypeStore
 from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles

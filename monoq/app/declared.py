@@ -4,7 +4,7 @@ it was declared as is kept beside it."""
 from collections.abc import Callable
 from typing import Any
 
-from monoq.app.registry import DECLARED, Handler
+from monoq.app.handler import DECLARED, Handler
 from monoq.errors import ConfigError
 
 

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from monoq import __version__
+from monoq.app.loading import load_app
 from monoq.app.pool import Pool
-from monoq.app.registry import App, load_app
+from monoq.app.registry import App
 from monoq.compose.shared import Shared
 from monoq.config import Settings
 from monoq.handlers import builtin

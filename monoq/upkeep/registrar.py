@@ -4,7 +4,8 @@ keep a worker from working."""
 import logging
 
 from monoq import codec
-from monoq.app.registry import App, Handler
+from monoq.app.handler import Handler
+from monoq.app.registry import App
 from monoq.errors import InvalidJson
 from monoq.store.types import TypeStore
 from monoq.upkeep.loop import UpkeepLoop
