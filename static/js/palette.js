@@ -24,7 +24,7 @@ export function createPalette({ dialog, template, commands, onTenant, onJob }) {
     const search = input.value.trim();
     let found = [];
     try {
-      if (search) found = (await api.listTenantsPage({ search, limit: MOST_TENANTS }, signal)).tenants.map(({ id }) => id);
+      if (search) found = (await api.listTenantsPage({ prefix: search, limit: MOST_TENANTS }, signal)).tenants.map(({ id }) => id);
     } catch {
       // no tenants are offered
     }
