@@ -835,7 +835,7 @@ CREATE TABLE job_types (
     seen_at    timestamptz NOT NULL DEFAULT now()  -- when a worker named the type last
 );
 
--- Idempotency keys, and the first job that came with each. They have a time of their own: a key answers its job's id
+-- Idempotency keys, and the first job that came with each. They have a time of their own (MONOQ_KEEP_KEYS_DAYS): a key answers its job's id
 -- also when that job is gone.
 CREATE TABLE idempotency_keys (
     tenant_id    text        NOT NULL COLLATE "C",
@@ -860,7 +860,28 @@ END $$;
 CREATE TRIGGER use_idempotency_key BEFORE INSERT ON jobs
     FOR EACH ROW WHEN (NEW.idempotency_key IS NOT NULL) EXECUTE FUNCTION use_idempotency_key();
 
+-- Where the removal of old jobs stands, one row, which is the lock of whoever removes. Jobs are looked at in passes, in the order of their ids:
+-- up to `reached` in this one; the next one begins at `next_at`. Only jobs that changed before transaction `told` are removed: by then
+-- every viewer has been told of their ends, or is away. `mark` becomes the next one, once it is old enough (lock_retention.sql).
+CREATE TABLE retention (
+    reached   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    next_at   timestamptz NOT NULL DEFAULT now(),
+    told      xid8        NOT NULL DEFAULT '0',
+    mark      xid8        NOT NULL DEFAULT '0',
+    marked_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20);
+CREATE UNIQUE INDEX retention_has_one_row ON retention ((true));
+ALTER TABLE retention REPLICA IDENTITY FULL;
+INSERT INTO retention DEFAULT VALUES;
+
+-- No id of version 7 that was made at this moment is lower.
+CREATE FUNCTION lowest_id(moment timestamptz) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN encode(overlay(decode(repeat('00', 16), 'hex')
+                      PLACING substring(int8send(greatest(extract(epoch FROM moment) * 1000, 0)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
+
 -- migrate: rollback
+DROP FUNCTION lowest_id(timestamptz);
+DROP TABLE retention;
 DROP FUNCTION use_idempotency_key() CASCADE;
 DROP TABLE idempotency_keys;
 DROP TABLE breakers, operations, tenant_counts, email_sends, job_types;
