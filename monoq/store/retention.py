@@ -27,13 +27,14 @@ class Place(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """What a batch came to: how many jobs were looked at, were due, and were removed; and the last
-    one looked at."""
+    """What a batch came to: how many jobs were looked at, were due, and were removed; the last one
+    looked at; and for how many seconds some of those due should have been gone."""
 
     looked: int
     due: int
     removed: int
     reached: UUID | None
+    overdue_s: float
 
 
 class RetentionStore:
@@ -57,7 +58,9 @@ class RetentionStore:
     ) -> Removal:
         """Looks at up to `limit` jobs after this one; removes those that are due, if not `dry`."""
         (row,) = await self._database.fetch(query("remove_jobs"), after, *kept, limit, told, dry)
-        return Removal(row["looked"], row["due"], row["removed"], row["reached"])
+        return Removal(
+            row["looked"], row["due"], row["removed"], row["reached"], row["overdue_s"] or 0.0
+        )
 
     async def oldest_transaction(self) -> int:
         """Below it, all transactions have ended."""

@@ -23,8 +23,9 @@ TOLD_S = 5.0
 # it stay beyond its time. Each walks over all old jobs that are still kept.
 PASS_SHARE, SHORTEST_PASS_S, LONGEST_PASS_S = 0.01, 1.0, 3600.0
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 10.0
-# Of the time of one connection, for as long as there is something to remove.
-SHARE = 0.1
+# Of the time of one connection, for as long as there is something to remove; more where that does
+# not keep up with what ends.
+SHARE, MAX_SHARE = 0.1, 0.5
 MIN_BATCH, FIRST_BATCH, MAX_BATCH = 50, 500, 5000  # jobs in one transaction
 FAST_S, SLOW_S = 0.05, 0.2  # a batch: others may wait for the places that it takes in memory
 KEYS_BATCH = 2000
@@ -46,6 +47,15 @@ class BatchSize:
     def shrink(self) -> None:
         """A batch took too long."""
         self.limit = max(self.limit // 2, MIN_BATCH)
+
+
+def share(overdue_s: float, pass_s: float) -> float:
+    """Of the time of one connection. Between two passes what is due waits for the next one.
+
+    >>> share(3600.0, 3600.0), share(4 * 3600.0, 3600.0), share(86_400.0, 3600.0)
+    (0.1, 0.2, 0.5)
+    """
+    return min(max(SHARE, SHARE * overdue_s / (2 * pass_s)), MAX_SHARE)
 
 
 class Batch(NamedTuple):
@@ -94,7 +104,7 @@ class Retention(UpkeepLoop):
         self._metrics.removed.inc(batch.removal.removed)
         self._size.took(took_s)
         if not batch.ended:
-            self._rest_s = took_s * (1 / SHARE - 1)
+            self._rest_s = took_s * (1 / share(batch.removal.overdue_s, self._pass_s) - 1)
         if batch.began:
             await self._forget_keys()
 
