@@ -176,6 +176,24 @@ class Settings(BaseSettings):
         ge=1,
         description="bytes of a file that a `csv_profile` job reads or downloads, at most",
     )
+    keep_completed_days: float = Field(
+        7.0,
+        ge=0,
+        le=36_500,
+        description="days for which COMPLETED jobs are kept; 0: until viewers have been told",
+    )
+    keep_failed_days: float = Field(
+        30.0,
+        ge=0,
+        le=36_500,
+        description="days for which FAILED and CANCELLED jobs are kept; 0: as above",
+    )
+    keep_keys_days: float = Field(
+        7.0,
+        gt=0,
+        le=36_500,
+        description="days for which an idempotency key answers its first job, at least",
+    )
     metrics_port: int | None = Field(
         None,
         ge=0,

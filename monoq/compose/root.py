@@ -32,6 +32,7 @@ from monoq.store.limits import Limits
 from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
+from monoq.store.retention import Kept
 from monoq.store.stream import StreamStore
 from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
@@ -43,6 +44,7 @@ from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
 from monoq.upkeep.registrar import TypeRegistrar
 from monoq.upkeep.rescuer import Rescuer
+from monoq.upkeep.retention import Retention
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
 from monoq.worker.children import Children
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
+DAY_S = 86_400.0
 # how long a computing handler may hold up the other threads; with Python's own 5 ms, each round
 # trip would wait that long
 SWITCH_S = 0.001
@@ -74,6 +77,11 @@ def options_of(settings: Settings, database_url: str = "") -> Options:
         files_dir=str(settings.files_dir or ""),
         csv_max_bytes=settings.csv_max_bytes,
     )
+
+
+def kept_of(settings: Settings) -> Kept:
+    """For how long jobs are kept."""
+    return Kept(settings.keep_completed_days * DAY_S, settings.keep_failed_days * DAY_S)
 
 
 def handlers_of(
@@ -202,6 +210,13 @@ async def build(
             rescuer,
             Counter(counts, troubles),
             Pruner(StreamStore(database), troubles),
+            Retention(
+                database=database,
+                kept=kept_of(settings),
+                keys_kept_s=settings.keep_keys_days * DAY_S,
+                metrics=metrics,
+                troubles=troubles,
+            ),
             Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
