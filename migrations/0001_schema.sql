@@ -104,7 +104,6 @@ ALTER TABLE jobs ALTER payload SET STORAGE EXTERNAL, ALTER result SET STORAGE EX
 -- same page and no entry in any index. Which jobs wait, run and changed is in tables of their own, below.
 CREATE INDEX jobs_of_tenant ON jobs (tenant_id, type, id); -- list_jobs.sql
 CREATE INDEX jobs_ended_badly ON jobs (tenant_id, id) WHERE ended_badly;
-CREATE UNIQUE INDEX jobs_idempotency ON jobs (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- The stream of changes, one row. Cursors hold for one `id` only: after putting back a disk or a virtual machine, give it a new one by
 -- hand (restored dumps, points in time and failovers are noticed without it). Whoever deletes jobs raises `floor` above their
@@ -124,13 +123,21 @@ INSERT INTO stream DEFAULT VALUES;
 -- whoever installed monoq, so a role needs no more than EXECUTE.
 CREATE FUNCTION monoq_submit(
     tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
-    key text DEFAULT NULL
+    key text DEFAULT NULL, idempotency_key text DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key)
-    VALUES (tenant, type, payload, now() + delay, callback_url, key)
-    RETURNING id
-$$;
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job uuid;
+BEGIN
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, idempotency_key)
+    VALUES (tenant, type, payload, now() + delay, callback_url, key, idempotency_key)
+    RETURNING id INTO job;
+    IF job IS NULL THEN -- the key was used before: the first job's id
+        SELECT used.job_id INTO job FROM public.idempotency_keys AS used
+        WHERE used.tenant_id = monoq_submit.tenant AND used.key = monoq_submit.idempotency_key;
+    END IF;
+    RETURN job;
+END $$;
 
 -- What follows: tables that say which jobs wait, run and changed. As indexes of `jobs` they would make every change of a status dearer.
 -- Triggers keep these tables, whoever writes, in the transaction of the change: they are indexes that happen to be tables, and nothing else
@@ -429,10 +436,13 @@ BEGIN
         DELETE FROM public.job_progress WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     ), log_gone AS (
         DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
+    ), sends_gone AS (
+        DELETE FROM public.email_sends WHERE job_id = ANY (ARRAY(SELECT id FROM removed WHERE type = 'email'))
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
-    IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
-        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text)) FROM removed WHERE key IS NOT NULL;
+    IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL AND finished_at IS NULL) THEN -- who has ended has left it
+        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text))
+        FROM removed WHERE key IS NOT NULL AND finished_at IS NULL;
     END IF;
     RETURN NULL;
 END $$;
@@ -441,7 +451,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs, public.tenant_counts;
+             public.job_keys, public.keyed_jobs, public.tenant_counts, public.idempotency_keys;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -733,7 +743,7 @@ END $$;
 
 -- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run that `claim` names began to send, and what
 -- came of it is not known. `outcomes`: by recipient. `mail`: a digest, since a waiting job may be given another payload. Only the handler
--- writes here (monoq/handlers/email/sends.py).
+-- writes here (monoq/handlers/email/sends.py); a row goes with its job.
 CREATE TABLE email_sends (
     job_id   uuid        PRIMARY KEY,
     claim    int         NOT NULL,
@@ -819,8 +829,64 @@ CREATE TABLE tenant_counts (
     running   bigint NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 
+-- What workers say of their job types: an API that has not loaded a type checks payloads by its schema.
+CREATE TABLE job_types (
+    name       type_name   PRIMARY KEY,
+    schema     jsonb       NOT NULL, -- JSON Schema of the payload
+    changed_at timestamptz NOT NULL DEFAULT now(), -- of the schema
+    seen_at    timestamptz NOT NULL DEFAULT now()  -- when a worker named the type last
+);
+
+-- Idempotency keys, and the first job that came with each. They have a time of their own (MONOQ_KEEP_KEYS_DAYS): a key answers its job's id
+-- also when that job is gone.
+CREATE TABLE idempotency_keys (
+    tenant_id    text        NOT NULL COLLATE "C",
+    key          text        NOT NULL COLLATE "C",
+    used_at      timestamptz NOT NULL DEFAULT now(),
+    job_id       uuid        NOT NULL,
+    request_hash bytea,
+    PRIMARY KEY (tenant_id, key)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (used_at);
+
+-- A job whose key was used before is not stored, whoever writes: as with ON CONFLICT DO NOTHING, and as long as another transaction has not
+-- ended that uses the key, this waits for it.
+CREATE FUNCTION use_idempotency_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO public.idempotency_keys (tenant_id, key, job_id, request_hash)
+    VALUES (NEW.tenant_id, NEW.idempotency_key, NEW.id, NEW.request_hash)
+    ON CONFLICT DO NOTHING;
+    RETURN CASE WHEN FOUND THEN NEW END;
+END $$;
+CREATE TRIGGER use_idempotency_key BEFORE INSERT ON jobs
+    FOR EACH ROW WHEN (NEW.idempotency_key IS NOT NULL) EXECUTE FUNCTION use_idempotency_key();
+
+-- Where the removal of old jobs stands, one row, which is the lock of whoever removes. Jobs are looked at in passes, in the order of their ids:
+-- up to `reached` in this one; the next one begins at `next_at`. Only jobs that changed before transaction `told` are removed: by then
+-- every viewer has been told of their ends, or is away. `mark` becomes the next one, once it is old enough (lock_retention.sql).
+CREATE TABLE retention (
+    reached   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    next_at   timestamptz NOT NULL DEFAULT now(),
+    told      xid8        NOT NULL DEFAULT '0',
+    mark      xid8        NOT NULL DEFAULT '0',
+    marked_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20);
+CREATE UNIQUE INDEX retention_has_one_row ON retention ((true));
+ALTER TABLE retention REPLICA IDENTITY FULL;
+INSERT INTO retention DEFAULT VALUES;
+
+-- No id of version 7 that was made at this moment is lower.
+CREATE FUNCTION lowest_id(moment timestamptz) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN encode(overlay(decode(repeat('00', 16), 'hex')
+                      PLACING substring(int8send(greatest(extract(epoch FROM moment) * 1000, 0)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
+
 -- migrate: rollback
-DROP TABLE breakers, operations, tenant_counts, email_sends;
+DROP FUNCTION lowest_id(timestamptz);
+DROP TABLE retention;
+DROP FUNCTION use_idempotency_key() CASCADE;
+DROP TABLE idempotency_keys;
+DROP TABLE breakers, operations, tenant_counts, email_sends, job_types;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);
@@ -829,7 +895,7 @@ DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
 DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
 DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text), callback_id(uuid, int);
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, text), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
 DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, priority;

@@ -22,7 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
 
-OTHERS = {"MONOQ_URL", "MONOQ_FAILPOINT"}  # of the command line, and of tests
+# of the command line, of its children, and of tests
+OTHERS = {"MONOQ_URL", "MONOQ_RELOADER", "MONOQ_FAILPOINT"}
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
         " submits and one for its health",
     )
     accept_unknown_types: bool = Field(
-        False, description="accept jobs of types that this process has no handler for"
+        False, description="accept jobs of types that no worker has registered"
     )
     batch_size: int = Field(
         500,
@@ -174,6 +175,24 @@ class Settings(BaseSettings):
         4_294_967_296,
         ge=1,
         description="bytes of a file that a `csv_profile` job reads or downloads, at most",
+    )
+    keep_completed_days: float = Field(
+        7.0,
+        ge=0,
+        le=36_500,
+        description="days for which COMPLETED jobs are kept; 0: until viewers have been told",
+    )
+    keep_failed_days: float = Field(
+        30.0,
+        ge=0,
+        le=36_500,
+        description="days for which FAILED and CANCELLED jobs are kept; 0: as above",
+    )
+    keep_keys_days: float = Field(
+        7.0,
+        gt=0,
+        le=36_500,
+        description="days for which an idempotency key answers its first job, at least",
     )
     metrics_port: int | None = Field(
         None,

@@ -48,7 +48,7 @@ class NewJob:
     Args:
         tenant_id: Whose job it is.
         type: The name of its handler.
-        payload: Any value that has a JSON form.
+        payload: Any value that has a JSON form, or a pydantic model or dataclass.
         priority: -100 to 100; the lower runs first, within its tenant.
         run_at: When it may run, with a time zone; not together with `delay_ms`.
         delay_ms: Milliseconds before it may run.
@@ -98,6 +98,7 @@ class NewJob:
         if self.replace and (self.key is None or self.idempotency_key is not None):
             raise ValueError("replace needs a key, and excludes an idempotency key")
         if written_payload is None:
+            object.__setattr__(self, "payload", codec.payload(self.payload))
             written_payload = codec.dumps(self.payload)
         object.__setattr__(self, "payload_json", written_payload)
         if self.idempotency_key is not None:

@@ -151,5 +151,14 @@ async def block_elsewhere(payload: float) -> None:
     await asyncio.to_thread(time.sleep, payload)
 
 
+@app.handler("reports", timeout=60)
+async def reports(payload: float, ctx: JobContext) -> None:
+    ctx.log("begins", by="test")
+    ctx.progress(0.4, "half way")
+    await asyncio.sleep(payload)
+    ctx.log("<img src=x onerror=alert(1)>")
+    ctx.progress(1.0)
+
+
 @app.handler
 async def nothing() -> None: ...

@@ -22,7 +22,9 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 
-class _FilterRequest(_Request):
+class FilterRequest(_Request):
+    """Which jobs: those for which all that is said is true."""
+
     tenant_id: TenantId | None = None
     type: TypeName | None = None
     status: Status | None = None
@@ -34,11 +36,13 @@ class _FilterRequest(_Request):
 class OperationRequest(_Request):
     """The body of POST /jobs/cancel and POST /jobs/retry."""
 
-    filter: _FilterRequest
+    filter: FilterRequest
     dry_run: StrictBool = False
 
 
-class _ListRequest(_Request):
+class OperationsRequest(_Request):
+    """The query of GET /operations: a page of them, newest first."""
+
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     cursor: UUID | None = None
 
@@ -68,7 +72,7 @@ def operations_blueprint(*, operations: OperationStore) -> Blueprint:
     @blueprint.get("/operations")
     async def list_operations() -> Response:
         try:
-            asked = _ListRequest.model_validate(request.args.to_dict())
+            asked = OperationsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         rows = await operations.list(asked.cursor, asked.limit)
@@ -127,7 +131,7 @@ def read_operation(body: Any, kind: Kind) -> tuple[OperationRequest, Filter]:
         errors.append(_error("status", f"to {kind} jobs, it must be {allowed}"))
     jobs = Filter(said.tenant_id, said.type, said.status, said.error_prefix, after, before)
     if not errors and not jobs.json():
-        message = "say at least one of " + ", ".join(map(to_camel, _FilterRequest.model_fields))
+        message = "say at least one of " + ", ".join(map(to_camel, FilterRequest.model_fields))
         errors.append({"field": "filter", "message": message})
     if errors:
         raise Problem(422, "the operation is wrong", errors)

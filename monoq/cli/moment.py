@@ -1,4 +1,4 @@
-"""A point in time, as people type it."""
+"""A point in time, and a length of it, as people type them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,3 +29,16 @@ class Moment(click.ParamType[datetime]):
         except (ValueError, OverflowError):
             pass
         raise click.BadParameter(f"{value!r} is neither like 30m nor like 2027-01-31T12:00:00Z")
+
+
+class Duration(click.ParamType[float]):
+    """A length of time in seconds, like 90s, 30m, 12h, 7d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, _: Any, __: Any) -> float:
+        """Returns seconds."""
+        number, unit = value[:-1], value[-1:]
+        if unit in UNITS and number.replace(".", "", 1).isdecimal():
+            return float(number) * UNITS[unit]
+        raise click.BadParameter(f"{value!r} is not like 90s, 30m, 12h or 7d")

@@ -5,24 +5,22 @@ import builtins
 from datetime import datetime
 from typing import Any, Literal, cast
 
+from monoq.client.calls import Calls
 from monoq.client.shapes import Matched, Operation
 
 
-class BulkCalls:
-    """A part of Client: operations."""
-
-    async def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        raise NotImplementedError
+class BulkCalls(Calls):
+    """Cancels and retries many jobs."""
 
     async def count_matching(
-        self, kind: Literal["cancel", "retry"], **jobs: str | datetime | None
+        self, kind: Literal["cancel", "retry"], /, **jobs: str | datetime | None
     ) -> Matched:
         """How many jobs `cancel_all` or `retry_all` would change, with the filter that they take.
 
         >>> (await client.count_matching("retry", tenant_id="acme"))["matched"]
         """
         body = {"filter": _filter(jobs), "dryRun": True}
-        return cast(Matched, await self._call("POST", f"/jobs/{kind}", json=body))
+        return cast(Matched, await self._send("POST", f"/jobs/{kind}", body))
 
     async def cancel_all(
         self,
@@ -91,14 +89,14 @@ class BulkCalls:
 
         >>> (await client.operation(operation["id"]))["state"]
         """
-        return cast(Operation, await self._call("GET", f"/operations/{operation_id}"))
+        return cast(Operation, await self._get(f"/operations/{operation_id}"))
 
     async def operations(self, *, limit: int = 50) -> builtins.list[Operation]:
         """The newest operations.
 
         >>> [one["state"] for one in await client.operations()]
         """
-        page = await self._call("GET", "/operations", params={"limit": limit})
+        page = await self._get("/operations", limit=limit)
         return cast(builtins.list[Operation], page["operations"])
 
     async def abort(self, operation_id: str) -> Operation:
@@ -107,7 +105,7 @@ class BulkCalls:
 
         >>> await client.abort(operation["id"])
         """
-        return cast(Operation, await self._call("POST", f"/operations/{operation_id}/abort"))
+        return cast(Operation, await self._send("POST", f"/operations/{operation_id}/abort", {}))
 
     async def wait_for(
         self, operation_id: str, *, timeout: float = 3600.0, poll: float = 0.2
@@ -128,7 +126,7 @@ class BulkCalls:
 
     async def _begin(self, kind: str, **jobs: Any) -> Operation:
         body = {"filter": _filter(jobs)}
-        return cast(Operation, await self._call("POST", f"/jobs/{kind}", json=body))
+        return cast(Operation, await self._send("POST", f"/jobs/{kind}", body))
 
 
 _NAMES = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
+from monoq import __version__
 from monoq.api.application import create_quart
 from monoq.api.breakers import breakers_blueprint
 from monoq.api.dashboard import dashboard_blueprint
@@ -15,6 +16,7 @@ from monoq.api.health import health_blueprint
 from monoq.api.hosts import AllowedHosts
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
+from monoq.api.known_types import KnownTypes
 from monoq.api.metrics import Scrapes, metrics_blueprint
 from monoq.api.metrics_server import MetricsServer
 from monoq.api.oldest import OldestTenants
@@ -24,6 +26,7 @@ from monoq.api.scaling import scaling_blueprint
 from monoq.api.schemas import Terms
 from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
+from monoq.api.types import types_blueprint
 from monoq.api.workers import workers_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
@@ -49,6 +52,7 @@ from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
 from monoq.store.tenants import TenantStore
 from monoq.store.totals import TotalsStore
+from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
@@ -101,6 +105,12 @@ def api_services(
         database=pools["submit"], pusher=pusher, publisher=publisher, metrics=metrics
     )
     oldest = OldestTenants(CountStore(database))
+    types = KnownTypes(
+        app,
+        TypeStore(database),
+        shared.troubles,
+        accept_unknown=settings.accept_unknown_types,
+    )
     server: Service
 
     def draining() -> bool:
@@ -130,15 +140,14 @@ def api_services(
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
             metrics_blueprint(scrapes),
-            dashboard_blueprint(static=package_dir("static"), app=app),
+            types_blueprint(types=types, version=__version__),
+            dashboard_blueprint(static=package_dir("static")),
         ]
     )
     guard = Guard(
         Intake(
             cast(ASGIApp, quart),
-            terms=Terms(
-                app, settings.accept_unknown_types, Outgoing(settings.allowed_networks).check
-            ),
+            terms=Terms(types, Outgoing(settings.allowed_networks).check),
             submitter=submitter,
         ),
         sockets=sockets,
@@ -149,6 +158,7 @@ def api_services(
     server = (serve_http or partial(_server, settings))(guard, sockets)
     return [
         server,
+        types,
         submitter,
         pusher,
         replayer,

@@ -51,7 +51,7 @@ class Explainer:
         if job["not_due"]:
             return Explained(status, _not_due(job))
         if job["holder"]:
-            reason = {"code": "key", "key": job["key"], "heldBy": str(job["holder"])}
+            reason = {"code": "key", "key": job["key"], "heldBy": [str(job["holder"])]}
             return Explained(status, reason)
         if held:
             return Explained(status, await self._held(held[0]))

@@ -20,7 +20,8 @@ from uuid import UUID
 
 import orjson
 
-from monoq.app.registry import App, load_app
+from monoq.app.loading import load_app
+from monoq.app.registry import App
 from monoq.errors import ConfigError
 from monoq.handlers import builtin, preload
 from monoq.handlers.options import Options

@@ -2,7 +2,7 @@
 
 import { STATUSES } from "./status.js";
 
-export function listCommands({ url, details, types, panels, pageLinks, onSearch, onKeys, onSubmit }) {
+export function listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch, onKeys, onSubmit }) {
   const { page, shown } = url;
   const commands = [...details.actions];
   if (document.body.dataset.panel !== "none") commands.push({ name: "Close the panel", run: panels.close });
@@ -11,6 +11,7 @@ export function listCommands({ url, details, types, panels, pageLinks, onSearch,
   if (page === "jobs" && shown.tenant) {
     for (const status of STATUSES) if (status !== shown.status) commands.push({ name: `Show ${status} jobs only`, run: () => url.set({ status }) });
     if (shown.status || shown.type) commands.push({ name: "Show all jobs", run: () => url.set({ status: null, type: null }) });
+    for (const button of bulkButtons) if (!button.hidden) commands.push({ name: button.textContent, run: () => button.click() });
     commands.push({ name: `Limits of tenant ${shown.tenant}`, run: () => url.set({ job: null, policy: shown.tenant }) });
   }
   commands.push({ name: "Search", run: onSearch }, { name: "Keys", run: onKeys });

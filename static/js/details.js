@@ -5,6 +5,7 @@ import { copy } from "./clipboard.js";
 import { asCurl } from "./curl.js";
 import { clock, duration, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { createJobLog } from "./job-log.js";
 import { print } from "./json.js";
 import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
@@ -13,7 +14,7 @@ import { put } from "./text.js";
 import { momentsOf } from "./timeline.js";
 
 const INTERVAL_MS = 300; // between reads while the job changes
-const SWEEP_MS = 3_000; // progress is not in the stream, and a message may be lost
+const SWEEP_MS = 3_000; // a message may be lost
 const LONGEST_TEXT = 100_000; // characters of a payload that are shown
 
 /** `onAgain(job)`: a person wants to change the payload and run it again. */
@@ -22,6 +23,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
   const title = panel.querySelector("h2");
   const pace = atMostEvery(INTERVAL_MS, read);
   const paint = oncePerFrame(paintNow);
+  const log = createJobLog({ section: parts["log-section"], list: parts.log, template: templates.line });
   let id = null;
   let reason = null; // why it waits: {code}, and in words
   let tellable = true; // until the server says that it cannot
@@ -129,13 +131,12 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
   }
 
   function paintProgress(job) {
-    const known = job.progress !== null && job.progress !== undefined;
-    parts["progress-section"].hidden = !known;
-    if (!known) return;
-    const isShare = typeof job.progress === "number" && job.progress >= 0 && job.progress <= 1;
-    parts["progress-bar"].hidden = !isShare;
-    if (isShare) parts["progress-bar"].value = job.progress;
-    put(parts.progress, isShare ? `${Math.round(job.progress * 100)} %` : shortened(print(job.progress, 2)));
+    const progress = full.progress ?? null;
+    parts["progress-section"].hidden = progress === null || job.status === "PENDING";
+    if (progress === null) return;
+    const share = Number(print(progress.fraction)); // it may be a number with its text
+    parts["progress-bar"].value = share;
+    put(parts.progress, [`${Math.round(share * 100)} %`, progress.text].filter(Boolean).join(" · "));
   }
 
   function paintTimeline(job) {
@@ -172,7 +173,9 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
     if (full !== null && !isOver(current().status)) paint(); // how long it runs or waits grows
   }, 1_000);
   setInterval(() => {
-    if (id !== null && !document.hidden && (full === null || !isOver(full.status))) pace.ask();
+    if (id === null || document.hidden || (full !== null && isOver(full.status))) return;
+    pace.ask();
+    log.read();
   }, SWEEP_MS);
 
   parts.cancel.addEventListener("click", () => act(api.cancelJob));
@@ -190,6 +193,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
       full = null;
       reason = null;
       tellable = true;
+      log.open(id);
       panel.hidden = id === null;
       parts.body.hidden = true;
       put(parts.status, "");
@@ -209,10 +213,19 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
       return buttons.filter((button) => !button.disabled).map((button) => ({ name: `${button.textContent}: job ${shortId(id)}`, run: () => button.click() }));
     },
 
+    /** Takes what the job says of itself. */
+    hear(message) {
+      if (message.jobId !== id || full === null) return;
+      if (message.progress) full = { ...full, progress: message.progress };
+      log.hear(message);
+      paint();
+    },
+
     /** After a reconnect. `anew`: the next answer counts, whatever its version. */
     refresh({ anew }) {
       if (id === null) return;
       if (anew) full = null;
+      log.read();
       pace.ask();
     },
   };

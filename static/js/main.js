@@ -1,6 +1,7 @@
 // The composition: builds each part once and tells it of what concerns it. The only module that knows them all; it must hold no behaviour of its own.
 
 import { createBanners } from "./banners.js";
+import { createBulk } from "./bulk.js";
 import { createCards } from "./cards.js";
 import { listCommands } from "./commands.js";
 import { createChart } from "./chart.js";
@@ -63,12 +64,19 @@ const table = createTable({
   },
 });
 store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
-const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url, onAgain: submitLike });
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment"), line: byId("line") }, store, url, onAgain: submitLike });
 const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: byId("f-hint"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
 const policy = createPolicy({ form: byId("policy"), title: byId("policy-title"), template: byId("policy-field"), onSaved: tenantsTable.ask });
 const workers = createWorkers({ section: byId("workers"), template: byId("worker-row"), notice });
+const bulkButtons = [byId("cancel-all"), byId("retry-all")];
+const bulk = createBulk({
+  buttons: { cancel: bulkButtons[0], retry: bulkButtons[1] },
+  dialog: byId("bulk"),
+  url,
+  onChanged: () => counts.ask(),
+});
 const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close"), policyCloser: byId("policy-close") });
 const typesPage = createTypesPage({ section: byId("all-types"), template: byId("type-row"), notice, types, onSubmit: submitOf });
 createBanners({ list: byId("banners"), template: byId("banner"), totals });
@@ -85,6 +93,7 @@ const socket = createSocket({
     if (!document.hidden) readers[url.page]?.ask();
   },
   onHistory: totals.begin,
+  onProgress: details.hear,
   onSubscribed({ anew }) {
     if (anew) {
       store.distrust();
@@ -152,8 +161,10 @@ function show() {
   if (wanted.policy !== before.policy && wanted.policy !== null) policy.open(wanted.policy);
   if (wanted.job !== before.job) {
     details.open(wanted.job);
+    socket.follow(wanted.job);
     table.mark(wanted.job);
   }
+  bulk.show(wanted);
   panels.show();
   if (wanted.job === null && before.job !== null) table.focus(before.job);
   before = wanted;
@@ -192,7 +203,7 @@ const keys = byId("keys");
 const palette = createPalette({
   dialog: byId("palette"),
   template: byId("command"),
-  commands: () => listCommands({ url, details, types, panels, pageLinks, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  commands: () => listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
   onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
   onJob: (job) => url.set({ ...NOTHING, job }),
 });

@@ -15,13 +15,15 @@ const SERVICE_RESTART = 1012;
  * `onSubscribed({anew})`: from now on nothing is missed; read what was before. `anew`: what was known may be of another database.
  * `onResumed()`: it was away, and what it missed comes as updates.
  * `onTotals(message)`, `onHistory(history)`: the totals of all tenants, and their samples of the last minutes.
+ * `onProgress(message)`: what the job that is followed says of itself.
  * `onUpdates(updates, {missed})`: what happens, or, with `missed`, what happened while it was away. `onError(message)`.
  */
-export function createSocket({ onState, onTotals, onHistory, onSubscribed, onResumed, onUpdates, onError }) {
+export function createSocket({ onState, onTotals, onHistory, onSubscribed, onResumed, onUpdates, onProgress, onError }) {
   let socket = null;
   let tenantId = undefined; // watched; null: none, undefined: not said yet
   let cursor = null; // how far all is known of this tenant
   let catchingUp = false; // until a newer cursor comes
+  let followed = null; // the job whose progress and log are wanted
   let asked = null; // the tenant of the SUBSCRIBE said last on this connection
   let subscribed = false;
   let state = "waiting";
@@ -58,7 +60,7 @@ export function createSocket({ onState, onTotals, onHistory, onSubscribed, onRes
   function subscribe() {
     if (socket?.readyState !== WebSocket.OPEN) return; // said on opening
     asked = tenantId;
-    if (tenantId !== null) say({ type: "SUBSCRIBE", tenantId, batch: true, cursor });
+    if (tenantId !== null) say({ type: "SUBSCRIBE", tenantId, batch: true, cursor, log: followed });
     say({ type: "SUBSCRIBE", topic: "totals" });
   }
 
@@ -73,6 +75,7 @@ export function createSocket({ onState, onTotals, onHistory, onSubscribed, onRes
     else if (message.type === "UPDATES") takeUpdates(message);
     else if (message.type === "SUBSCRIBED") welcome(message);
     else if (message.type === "RESET") reset(message);
+    else if (message.type === "PROGRESS") onProgress(message);
     else if (message.jobId) onUpdates([message], { missed: false });
     onState({ state, retryAt, heardAt });
   }
@@ -163,6 +166,13 @@ export function createSocket({ onState, onTotals, onHistory, onSubscribed, onRes
 
   return {
     check,
+
+    /** Hears of the progress and the log of this job, too; null: of none. */
+    follow(wanted) {
+      if (wanted === followed) return;
+      followed = wanted;
+      if (subscribed && asked !== null) subscribe();
+    },
 
     /** Hears of this tenant's jobs from now on, and of no other's; null: of nobody's. */
     watch(wanted) {

@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from tables import register
 
 from browser.page import TENANT, Dashboard, echoes, sleeps
+from browser.test_live import Line
 from monoq.embedded import Engines
 
 WAITING = (
@@ -109,6 +110,10 @@ async def test_tenants_are_searched_ranked_and_told_what_holds_them(
     await expect(rows.nth(2)).to_contain_text("2 h")
     await dashboard.part("sort-backlog").click()
     await expect(links).to_have_text(["acorn", "acme", "zebra"])
+    await dashboard.part("sort-tenant").click()
+    await dashboard.part("sort-tenant").click()
+    await expect(links).to_have_text(["zebra", "acorn", "acme"])
+    await dashboard.part("sort-backlog").click()
     await dashboard.page.keyboard.press("/")
     await dashboard.page.keyboard.type("ac")
     await expect(links).to_have_text(["acorn", "acme"])
@@ -171,6 +176,38 @@ async def test_workers_and_types_tell_what_runs(dashboard: Dashboard, server: Se
     await row.get_by_role("button").click()
     await expect(dashboard.part("new-type")).to_have_value("sleep")
     assert "delayMs" in await dashboard.part("new-payload").input_value()
+
+
+async def test_hostile_names_of_workers_are_shown_as_text(
+    dashboard: Dashboard, db: asyncpg.Connection
+) -> None:
+    hostile = '<img src=x onerror="window.hacked = 1">'
+    worker = await register(db, "nobody-does-this")
+    await db.execute("UPDATE workers SET name = $1, version = $1 WHERE id = $2", hostile, worker)
+    await dashboard.open_live(view="workers")
+    await expect(dashboard.part("workers")).to_contain_text(hostile)
+    await db.execute("DELETE FROM workers WHERE id = $1", worker)
+    await expect(dashboard.part("worker-row")).to_have_count(1)
+    assert await dashboard.page.evaluate("window.hacked") is None
+
+
+async def test_the_overview_dims_while_the_connection_is_lost_and_heals(
+    dashboard: Dashboard, server: Server
+) -> None:
+    line = Line(dashboard.page)
+    await line.install()
+    await dashboard.open_live()
+    await expect(dashboard.part("card-pending")).to_have_text("0")
+    line.cut = True
+    await line.drop(1012)
+    await expect(dashboard.part("connection")).to_contain_text("Reconnecting")
+    await expect(dashboard.part("card-pending")).to_have_css("opacity", "0.5")
+    await server.submit(sleeps(0, 0, delayMs=3_600_000))
+    line.cut = False
+    await dashboard.is_live()
+    await expect(dashboard.part("card-pending")).to_have_text("2")
+    await expect(dashboard.part("card-pending")).to_have_css("opacity", "1")
+    assert line.connected == 2
 
 
 async def test_an_open_panel_covers_no_button_of_the_bar(

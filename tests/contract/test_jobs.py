@@ -306,6 +306,10 @@ async def test_an_unknown_job_is_404(server: Server) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await server.http.post(f"/jobs/{uuid4()}/cancel", json={})).status_code == 404
     assert (await server.http.put("/jobs", json={})).status_code == 405
+    (job_id,) = await server.submit([job()])
+    refused = await server.http.delete(f"/jobs/{job_id}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert refused.json()["detail"] == f"a job stays; POST /jobs/{job_id}/cancel cancels it"
 
 
 async def test_a_waiting_job_is_cancelled_and_retried(server: Server) -> None:

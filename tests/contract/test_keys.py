@@ -109,7 +109,7 @@ async def test_a_waiting_job_of_a_key_can_be_cancelled_and_is_listed_and_explain
     answer = await server.http.get("/jobs?tenantId=acme&status=PENDING")
     assert [one["id"] for one in answer.json()["jobs"]] == [third, second]
     reason = (await server.http.get(f"/jobs/{third}/explain")).json()["reason"]
-    assert reason == {"code": "key", "key": "a", "heldBy": first}
+    assert reason == {"code": "key", "key": "a", "heldBy": [first]}
     assert (await server.http.post(f"/jobs/{second}/cancel")).status_code == 200
     await completed(server, [first, third])
     assert begun(ledger, "a") == [0, 2]

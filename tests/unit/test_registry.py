@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from monoq import App, Backoff, JobContext, Retry, Schedule
-from monoq.app.registry import load_app
+from monoq.app.loading import load_app
 from monoq.compose.root import handlers_of
 from monoq.config import load_settings
 from monoq.errors import ConfigError
