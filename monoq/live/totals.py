@@ -26,6 +26,7 @@ class TotalsBoard:
         self._viewers: set[TotalsViewer] = set()
         self._samples: deque[list[int]] = deque(maxlen=KEPT)
         self._welcome = ""
+        self._newest = ""
 
     @property
     def watched(self) -> bool:
@@ -43,6 +44,8 @@ class TotalsBoard:
             self._welcome = orjson.dumps(
                 {"type": "SUBSCRIBED", "topic": TOPIC, "history": history}
             ).decode()
+        if self._newest:
+            viewer.offer_totals(self._newest)  # UNWATCHED_S old at most, and it says of when it is
         return self._welcome
 
     def remove(self, viewer: TotalsViewer) -> None:
@@ -55,9 +58,7 @@ class TotalsBoard:
         self._welcome = ""
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Tells every viewer."""
-        if not self._viewers:
-            return
-        text = orjson.dumps({"type": "TOTALS", **message}).decode()
+        """Tells every viewer, and those who come before the next message."""
+        self._newest = orjson.dumps({"type": "TOTALS", **message}).decode()
         for viewer in tuple(self._viewers):
-            viewer.offer_totals(text)
+            viewer.offer_totals(self._newest)

@@ -3,6 +3,7 @@
 import { parseExactly, print } from "./json.js";
 
 const TIMEOUT_MS = 10_000;
+const A_NAME = /^[\w.:@-]*$/; // of a tenant: ASCII
 
 /** An answer that is not 2xx, or none at all (status 0). `errors` are the fields it names: [{field, message}]. */
 export class Problem extends Error {
@@ -19,7 +20,8 @@ export class Problem extends Error {
 }
 
 /** A page: {tenants: [{id, counts, oldestWaitingSeconds, runningShare, weightShare, policy, heldBy}], nextCursor}. */
-export const listTenantsPage = (query, signal) => get("/tenants", query, signal);
+export const listTenantsPage = async (query, signal) =>
+  A_NAME.test(query.prefix ?? "") ? get("/tenants", query, signal) : { tenants: [], nextCursor: null }; // no name begins so
 
 /** {policy, effective}: what is said of the tenant, and what holds. */
 export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);

@@ -13,7 +13,6 @@ const INTERVAL_MS = 2_000;
 const FAILURE = "tenants";
 const HELD = { paused: "Paused", maxRunning: "Held by its cap", rate: "Held by its rate" };
 
-const A_NAME = /^[\w.:@-]*$/;
 const valueOf = (setting) => setting?.value ?? setting; // some hold until a time
 const percent = (share) => Math.round(share * 100);
 
@@ -22,6 +21,7 @@ export function createTenantsTable({ section, template, url, notice }) {
   const headers = Array.from(section.querySelectorAll("button[data-sort]"));
   const pace = atMostEvery(INTERVAL_MS, read);
   let sort = "tenant";
+  let backwards = false; // the other way round than usual: Z first, the smallest first
   let cursor = null;
   let following = null;
   let listed = ""; // which list is in the table
@@ -29,11 +29,12 @@ export function createTenantsTable({ section, template, url, notice }) {
   const held = () => body.matches(":hover") || body.contains(document.activeElement);
 
   async function read(signal) {
-    const wanted = JSON.stringify([sort, cursor, search.value]);
+    const wanted = JSON.stringify([sort, backwards, cursor, search.value]);
     try {
       const prefix = search.value.trim();
-      const page = { limit: PAGE, cursor, sort, prefix };
-      const { tenants, nextCursor } = A_NAME.test(prefix) ? await api.listTenantsPage(page, signal) : { tenants: [], nextCursor: null };
+      const order = (sort === "tenant") === backwards ? "desc" : "asc";
+      const page = { limit: PAGE, cursor, sort, order, prefix };
+      const { tenants, nextCursor } = await api.listTenantsPage(page, signal);
       if (signal.aborted) return false;
       following = nextCursor;
       paint(wanted === listed && held() ? inPlace(tenants) : tenants);
@@ -95,9 +96,10 @@ export function createTenantsTable({ section, template, url, notice }) {
   first.addEventListener("click", () => turn(null));
   for (const header of headers) {
     header.addEventListener("click", () => {
+      backwards = sort === header.dataset.sort && !backwards;
       sort = header.dataset.sort;
       for (const { dataset, parentElement } of headers) {
-        if (dataset.sort === sort) parentElement.setAttribute("aria-sort", sort === "tenant" ? "ascending" : "descending");
+        if (dataset.sort === sort) parentElement.setAttribute("aria-sort", (sort === "tenant") === backwards ? "descending" : "ascending");
         else parentElement.removeAttribute("aria-sort");
       }
       turn(null);
