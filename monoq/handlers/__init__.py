@@ -14,6 +14,14 @@ from monoq.outgoing.board import Board
 from monoq.outgoing.outgoing import Outgoing
 
 
+def preload() -> None:
+    """Loads what a job of these types would load at first: for a process that forks a child for
+    each job, which would load it anew."""
+    from monoq.handlers.webhook import deliveries
+
+    deliveries.preload()
+
+
 def builtin(options: Options, board: Board | None = None) -> App:
     """The App of the job types that ship. `board` is told of the breakers of endpoints. Raises
     ConfigError for a bad option."""

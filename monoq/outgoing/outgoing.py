@@ -52,14 +52,14 @@ class Outgoing:
 
         import httpx
 
-        from monoq.outgoing.transport import GuardedTransport
+        from monoq.outgoing.transport import GuardedTransport, tls_context
 
         resolver = Resolver(self._allowed, self._lookup)
         # One jar for all who are called would hand one tenant's cookies to another.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         try:
             async with httpx.AsyncClient(
-                transport=GuardedTransport(resolver, self._allowed, httpx.create_ssl_context()),
+                transport=GuardedTransport(resolver, self._allowed, tls_context()),
                 timeout=timeout,
                 trust_env=False,
                 follow_redirects=False,

@@ -23,7 +23,7 @@ import orjson
 from monoq.app.loading import load_app
 from monoq.app.registry import App
 from monoq.errors import ConfigError
-from monoq.handlers import builtin
+from monoq.handlers import builtin, preload
 from monoq.handlers.options import Options
 from monoq.observe.log import configure, current_run
 from monoq.worker.call import end_of, failed_attempt
@@ -70,6 +70,7 @@ def main() -> None:
             app.include(load_app(app_path))
         options = Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))
         app.include(builtin(options), missing_only=True)
+        preload()
     except ConfigError as error:
         log.error("%s", error)
         sys.exit(1)

@@ -21,6 +21,7 @@ from monoq.handlers.webhook.policy import SCHEDULE
 from monoq.outgoing.board import Board
 from monoq.outgoing.endpoints import Busy, Call, Endpoints
 from monoq.outgoing.outgoing import Outgoing
+from monoq.outgoing.transport import tls_context
 
 GONE = 410
 USER_AGENT = "monoq-webhook"
@@ -121,6 +122,11 @@ async def delivering(
     endpoints = Endpoints(board)
     async with outgoing.client(timeout=60) as client, endpoints.watching():
         yield Deliveries(client, endpoints, outgoing, secrets)
+
+
+def preload() -> None:
+    """Makes what each child process would make anew."""
+    tls_context()
 
 
 async def _read_away(answer: httpx.Response) -> None:
