@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 from quart import Blueprint, Response, request
 
 from monoq import codec
 from monoq.api.problems import FieldErrors, Problem, field_errors
-from monoq.api.schemas import TenantId, TypeName
+from monoq.api.schemas import Moment, TenantId, TypeName
 from monoq.job import Status, timestamp
 from monoq.store.database import Row
 from monoq.store.operations import STATUSES, Filter, Kind, OperationStore
@@ -29,8 +29,8 @@ class FilterRequest(_Request):
     type: TypeName | None = None
     status: Status | None = None
     error_prefix: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
 
 
 class OperationRequest(_Request):

@@ -4,10 +4,11 @@ named."""
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic.alias_generators import to_camel
 
 from monoq.api.problems import FieldErrors, Problem
+from monoq.api.schemas import Moment
 from monoq.job import timestamp
 from monoq.policy import Policy, Scope, Setting
 
@@ -22,7 +23,7 @@ class Until(BaseModel, Generic[V]):
     model_config = ConfigDict(extra="forbid")
 
     value: V
-    until: AwareDatetime
+    until: Moment
     then: V | None = None
 
 

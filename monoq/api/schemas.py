@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import (
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -21,6 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from monoq import codec
@@ -38,6 +40,16 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}")
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
 Integer = Annotated[int, Field(strict=True)]
+
+
+def _moment(value: Any) -> Any:
+    """Of itself pydantic takes a number, too, as a time in 1970."""
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value):
+        return value
+    raise PydanticCustomError("moment", "it must be a time like 2027-01-31T12:00:00Z")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
 class _Request(BaseModel):
@@ -62,7 +74,7 @@ class JobRequest(TypedDict):
     payload: NotRequired[Any]
     priority: NotRequired[Annotated[Integer, Field(ge=-100, le=100)]]
     delayMs: NotRequired[Annotated[Integer, Field(ge=0, le=MAX_DELAY_MS)] | None]
-    runAt: NotRequired[AwareDatetime | None]
+    runAt: NotRequired[Moment | None]
     maxAttempts: NotRequired[Annotated[Integer, Field(ge=1, le=1000)] | None]
     timeoutMs: NotRequired[Annotated[Integer, Field(ge=1, le=86_400_000)] | None]
     idempotencyKey: NotRequired[

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monoq.client.client import Client
     from monoq.client.shapes import Update
 
+POOLS = ("loop", "threads", "children")
 COLORS = {
     "PENDING": "cyan",
     "RUNNING": "blue",
@@ -46,14 +47,14 @@ def workers(as_json: bool, url: str | None) -> None:
     if as_json:
         return click.echo(json.dumps(live))
     show_table(
-        ["id", "name", "version", "age", "loop", "threads", "children", "runs"],
+        ["id", "name", "version", "age", *POOLS, "runs"],
         [
             [
                 str(worker["id"]),
                 worker["name"],
                 worker["version"] or "",
                 age(worker["startedAt"]),
-                *[f"{pool['used']}/{pool['slots']}" for pool in worker["pools"].values()],
+                *[_used(worker["pools"][pool]) for pool in POOLS],
                 ", ".join(f"{one['type']} {one['jobs']}" for one in worker["running"]),
             ]
             for worker in live
@@ -61,6 +62,10 @@ def workers(as_json: bool, url: str | None) -> None:
         wrap="runs",
     )
     return None
+
+
+def _used(pool: dict[str, Any]) -> str:
+    return f"{pool['used']}/{pool['slots']}"
 
 
 @click.command()

@@ -8,7 +8,6 @@ import { put } from "./text.js";
 const LOOK_EVERY_MS = 150;
 const MOST = 12; // that are offered
 const MOST_TENANTS = 5;
-const A_NAME = /^[\w.:@-]+$/;
 const JOB_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** `commands()`: [{name, run}], as of now. `onTenant(id)` and `onJob(id)`: one that was typed is to be shown. */
@@ -25,7 +24,7 @@ export function createPalette({ dialog, template, commands, onTenant, onJob }) {
     const search = input.value.trim();
     let found = [];
     try {
-      if (A_NAME.test(search)) found = (await api.listTenantsPage({ prefix: search, limit: MOST_TENANTS }, signal)).tenants.map(({ id }) => id);
+      if (search) found = (await api.listTenantsPage({ prefix: search, limit: MOST_TENANTS }, signal)).tenants.map(({ id }) => id);
     } catch {
       // no tenants are offered
     }

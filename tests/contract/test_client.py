@@ -100,11 +100,12 @@ async def test_waits_for_jobs_of_one_tenant_share_a_connection_that_ends_soon_af
     server: Server,
 ) -> None:
     async with monoq.Client(server.url) as client:
-        ids = [await client.submit("acme", "sleep", {"delayMs": 500}) for _ in range(20)]
+        ids = [await client.submit("acme", "nothing", delay_ms=3_600_000) for _ in range(20)]
         waiting = [asyncio.create_task(client.wait(job_id, poll=NEVER)) for job_id in ids]
-
         await sockets_are(server, 1)
-        await asyncio.gather(*waiting)
+        for job_id in ids:
+            await client.cancel(job_id)
+        assert {job["status"] for job in await asyncio.gather(*waiting)} == {"CANCELLED"}
         await sockets_are(server, 0)
 
 

@@ -64,7 +64,7 @@ async def test_a_list_of_jobs_cuts_no_id_in_a_terminal_nor_in_a_pipe(server: Ser
     assert code == 0
     header, line = piped.splitlines()
     assert header.split() == ["id", "type", "status", "attempts", "age", "error"]
-    assert re.fullmatch(rf"{ids[1]}  act +FAILED  1/3 +\d+s +no use", line), line
+    assert re.fullmatch(rf"{ids[1]}  act +FAILED  1/3 +\d+[sm] +no use", line), line
 
 
 async def test_a_payload_comes_from_a_file_or_standard_input(
@@ -108,7 +108,7 @@ async def test_stats_types_and_workers_are_shown_as_tables_and_as_json(server: S
         assert re.search(r"^act +do, ledger\?, times\?, value\?$", told, re.M), told
         assert re.search(r"^sleep +delayMs$", told, re.M)
     code, told = await cli(server, "workers")
-    assert re.search(r"^1 +\S+ +\S* +\d+s +0/2000 +0/16 +0/32$", told, re.M), told
+    assert re.search(r"^1 +\S+ +\S* +\d+[smh] +0/2000 +0/16 +0/32$", told, re.M), told
     code, told = await cli(server, "types", "--json")
     assert "act" in {one["name"] for one in json.loads(told)}
 

@@ -115,6 +115,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"priority": True}, "priority"),
     ({"delayMs": -1}, "delayMs"),
     ({"runAt": "tomorrow"}, "runAt"),
+    ({"runAt": 1_900_000_000}, "runAt"),
+    ({"runAt": "1900000000"}, "runAt"),
     ({"runAt": "2030-01-01T00:00:00"}, "runAt"),
     ({"maxAttempts": 0}, "maxAttempts"),
     ({"timeoutMs": 0}, "timeoutMs"),
