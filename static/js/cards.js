@@ -5,6 +5,7 @@ import { oncePerFrame } from "./frame.js";
 import { put } from "./text.js";
 
 const UNKNOWN = "–";
+const ENGINES = { database: "PostgreSQL", queue: "Redis" };
 
 export function createCards({ section, totals }) {
   const cards = Object.fromEntries(
@@ -27,10 +28,10 @@ export function createCards({ section, totals }) {
     show("oldest", known && told.oldestWaitingSeconds !== null ? age(told.oldestWaitingSeconds * 1000) : UNKNOWN);
     show("workers", known && count(told.workers), known ? `${count(allSlots(told.pools))} slots` : "");
     cards.workers.card.toggleAttribute("data-bad", known && told.workers === 0);
-    const broken = Object.values(told.engines).filter((said) => said !== "ok").length;
-    put(cards.engines.number, broken ? "not well" : "well");
-    put(cards.engines.more, `PostgreSQL ${told.engines.database === "ok" ? "ok" : "away"}, Redis ${told.engines.queue === "ok" ? "ok" : "away"}`);
-    cards.engines.card.toggleAttribute("data-bad", broken > 0);
+    const away = Object.keys(ENGINES).filter((engine) => told.engines[engine] !== "ok");
+    put(cards.engines.number, away.length ? "not well" : "well");
+    put(cards.engines.more, away.length ? `away: ${away.map((engine) => ENGINES[engine]).join(", ")}` : Object.values(ENGINES).join(", "));
+    cards.engines.card.toggleAttribute("data-bad", away.length > 0);
   }
 
   function perMinute(kind) {
