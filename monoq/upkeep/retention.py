@@ -24,8 +24,9 @@ TOLD_S = 5.0
 PASS_SHARE, SHORTEST_PASS_S, LONGEST_PASS_S = 0.01, 1.0, 3600.0
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 10.0
 # Of the time of one connection, for as long as there is something to remove; more where that does
-# not keep up with what ends.
+# not keep up with what ends, as judged each minute.
 SHARE, MAX_SHARE = 0.1, 0.5
+JUDGE_S = 60.0
 MIN_BATCH, FIRST_BATCH, MAX_BATCH = 50, 500, 5000  # jobs in one transaction
 FAST_S, SLOW_S = 0.05, 0.2  # a batch: others may wait for the places that it takes in memory
 KEYS_BATCH = 2000
@@ -49,13 +50,25 @@ class BatchSize:
         self.limit = max(self.limit // 2, MIN_BATCH)
 
 
-def share(overdue_s: float, pass_s: float) -> float:
-    """Of the time of one connection. Between two passes what is due waits for the next one.
+class Share:
+    """Of the time of one connection that removing takes. It grows as long as what is due becomes
+    later and later: then more ends than is removed. A backlog that shrinks is no reason."""
 
-    >>> share(3600.0, 3600.0), share(4 * 3600.0, 3600.0), share(86_400.0, 3600.0)
-    (0.1, 0.2, 0.5)
-    """
-    return min(max(SHARE, SHARE * overdue_s / (2 * pass_s)), MAX_SHARE)
+    def __init__(self, pass_s: float) -> None:
+        self.now = SHARE
+        self._pass_s = pass_s
+        self._judged_at: float | None = None
+        self._overdue_s = 0.0
+
+    def judge(self, overdue_s: float, at: float) -> None:
+        """What was removed at `at` (seconds, of any clock) should have been gone this long."""
+        if self._judged_at is not None and at - self._judged_at < JUDGE_S:
+            return
+        # between two passes what is due waits for the next one
+        is_late = self._judged_at is not None and overdue_s > 2 * self._pass_s
+        grows = is_late and overdue_s >= self._overdue_s
+        self.now = min(2 * self.now, MAX_SHARE) if grows else max(self.now / 2, SHARE)
+        self._judged_at, self._overdue_s = at, overdue_s
 
 
 class Batch(NamedTuple):
@@ -90,6 +103,7 @@ class Retention(UpkeepLoop):
         self._pass_s = min(max(PASS_SHARE * shortest_s, SHORTEST_PASS_S), LONGEST_PASS_S)
         self._idle_s = min(max(self._pass_s, SHORTEST_LOOK_S), LONGEST_LOOK_S)
         self._size = BatchSize()
+        self._share = Share(self._pass_s)
         self._rest_s = 0.0
 
     async def look(self) -> None:
@@ -104,7 +118,9 @@ class Retention(UpkeepLoop):
         self._metrics.removed.inc(batch.removal.removed)
         self._size.took(took_s)
         if not batch.ended:
-            self._rest_s = took_s * (1 / share(batch.removal.overdue_s, self._pass_s) - 1)
+            if batch.removal.due:
+                self._share.judge(batch.removal.overdue_s, began)
+            self._rest_s = took_s * (1 / self._share.now - 1)
         if batch.began:
             await self._forget_keys()
 

@@ -252,9 +252,18 @@ async def test_a_pass_goes_on_where_another_process_has_stopped(
     await database.close()
 
 
-def test_what_falls_behind_takes_more_of_the_time_up_to_a_half() -> None:
-    hours = [retention.share(hours * 3600, 3600) for hours in (0, 1, 2, 4, 9, 11, 1000)]
-    assert hours == pytest.approx([0.1, 0.1, 0.1, 0.2, 0.45, 0.5, 0.5])
+def test_what_falls_behind_takes_more_of_the_time_and_a_backlog_that_shrinks_does_not() -> None:
+    share = retention.Share(3600)
+
+    def judge(hours: float, minute: float) -> float:
+        share.judge(hours * 3600, 60 * minute)
+        return share.now
+
+    assert judge(80, 0) == judge(79, 1) == judge(78, 2) == 0.1
+    assert [judge(78 + n, 3 + n) for n in range(5)] == [0.2, 0.4, 0.5, 0.5, 0.5]
+    assert judge(90, 7.5) == 0.5, "it is judged once a minute"
+    assert [judge(70 - n, 8 + n) for n in range(4)] == [0.25, 0.125, 0.1, 0.1]
+    assert judge(1.9, 12) == judge(1.95, 13) == 0.1, "what is due waits for the next pass"
 
 
 @pytest.fixture

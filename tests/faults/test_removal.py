@@ -58,6 +58,27 @@ async def test_whoever_removes_old_jobs_may_die_at_any_point(tmp_path: Path) -> 
         assert await broken.value(floor), "who was told nothing of them reads the table"
 
 
+async def test_a_process_that_freezes_while_it_removes_holds_nothing_up_for_long(
+    tmp_path: Path,
+) -> None:
+    """PostgreSQL ends its transaction, and with it the lock of whoever removes."""
+    async with world(tmp_path) as broken:
+        await broken.fetch(OLD)
+        await broken.fetch(TOLD)
+        victim = broken.member("worker", MONOQ_FAILPOINT="within_removal:stop")
+        held = (
+            "SELECT count(*) > 0 FROM pg_stat_activity"
+            " WHERE state = 'idle in transaction' AND application_name = 'monoq upkeep'"
+        )
+        await eventually(lambda: broken.value(held), timeout=60)
+        assert await left(broken) == 5050
+        broken.member("worker")
+        await eventually(lambda: broken.value("SELECT count(*) = 50 FROM jobs"), timeout=60)
+        victim.thaw()
+        assert await left(broken) == 50
+        assert await find_drift(broken.database_url) == []
+
+
 async def test_jobs_that_are_kept_for_no_time_go_after_their_end_while_others_run(
     tmp_path: Path,
 ) -> None:
