@@ -29,6 +29,9 @@ export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
 /** Replaces the whole policy. */
 export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
 
+/** {open, breakers: [{endpoint, state, since, reason, nextProbeAt, workerId}]}. */
+export const readBreakers = (signal) => get("/breakers", {}, signal);
+
 /** {workers: [{id, name, version, startedAt, silentSeconds, hungHandlers, pools, running}], runsAreComplete}. */
 export const listWorkers = (signal) => get("/workers", {}, signal);
 

@@ -1,16 +1,45 @@
 // What is wrong with the whole, in a line each. It must never stay when it is over, nor touch a line that stays.
 
-import { count, jobs } from "./format.js";
+import * as api from "./api.js";
+import { clock, count, jobs } from "./format.js";
 import { oncePerFrame } from "./frame.js";
 import { keyed } from "./keyed.js";
+import { atMostEvery } from "./pace.js";
 import { put } from "./text.js";
 
+const BREAKERS_EVERY_MS = 10_000;
+const MOST_BREAKERS = 5; // that have a line each
+
 export function createBanners({ list, template, totals }) {
-  function paint() {
-    keyed(list, bannersOf(totals.latest), template, ({ key }) => key, (element, { text }) => put(element, text)); // prettier-ignore
+  const pace = atMostEvery(BREAKERS_EVERY_MS, readBreakers);
+  const paint = oncePerFrame(() => {
+    const banners = [...bannersOf(totals.latest), ...breakers];
+    keyed(list, banners, template, ({ key }) => key, (element, { text }) => put(element, text)); // prettier-ignore
+  });
+  let breakers = [];
+
+  async function readBreakers(signal) {
+    try {
+      breakers = bannersOfBreakers(await api.readBreakers(signal));
+      paint();
+    } catch {
+      // what was read last stays; that the server is away is said elsewhere
+    }
+    return false;
   }
 
-  totals.onChange(oncePerFrame(paint));
+  totals.onChange(() => {
+    paint();
+    if (!document.hidden) pace.ask();
+  });
+}
+
+/** A line an endpoint, however many workers have found it dead. */
+function bannersOfBreakers({ open, breakers }) {
+  const dead = new Map(breakers.filter(({ state }) => state !== "closed").map((breaker) => [breaker.endpoint, breaker]));
+  const lines = Array.from(dead.values(), ({ endpoint, since, reason }) => ({ key: `breaker ${endpoint}`, text: `Webhooks to ${endpoint} wait since ${clock(since)}: ${reason}.` })); // prettier-ignore
+  if (lines.length <= MOST_BREAKERS) return lines;
+  return [...lines.slice(0, MOST_BREAKERS), { key: "breakers", text: `${count(Math.max(open, lines.length) - MOST_BREAKERS)} more endpoints of webhooks are dead.` }];
 }
 
 function bannersOf(told) {

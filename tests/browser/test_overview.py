@@ -76,6 +76,20 @@ async def test_banners_tell_what_nobody_runs_and_go_when_somebody_does(
     await expect(dashboard.part("card-oldest")).to_have_text("2 h")
 
 
+async def test_a_banner_names_an_endpoint_of_webhooks_that_is_dead(
+    dashboard: Dashboard, server: Server, db: asyncpg.Connection
+) -> None:
+    await db.execute(
+        "INSERT INTO breakers (endpoint, worker_id, state, since, reason, next_probe_at)"
+        " SELECT 'https://dead.example:443', id, 'open', now(), 'no answer for 3.1 s', now()"
+        " FROM workers WHERE expires_at > now() LIMIT 1"
+    )
+    await dashboard.open_live()
+    await expect(dashboard.part("banner")).to_contain_text("Webhooks to https://dead.example:443")
+    await expect(dashboard.part("banner")).to_contain_text("no answer for 3.1 s")
+    await db.execute("DELETE FROM breakers")
+
+
 async def test_without_a_live_worker_a_banner_says_so(
     dashboard: Dashboard, own_engines: Engines
 ) -> None:
