@@ -17,8 +17,8 @@ from monoq.errors import MonoqError
 OTHERS, EVERY_S = 10, 0.1  # so many tenants submit a job each, so often
 # seconds, for each minute that is asked for: how long they do; how long shares are looked at,
 # and before that are given to settle
-SUBMIT_S, SHARES_S, SETTLE_S = 4.0, 10.0, 4.0
-SLOTS = 20  # where tenants share them
+SUBMIT_S, SHARES_S, SETTLE_S = 4.0, 10.0, 10.0
+SLOTS = 100  # where tenants share them
 LENGTHS_MS = (10, 22, 46, 100, 215, 464, 1000, 2154, 4642, 10_000)
 WEIGHTS = (1.0, 2.0, 4.0)
 QUICK_STOP = {"MONOQ_SHUTDOWN_TIMEOUT": "1"}
@@ -131,8 +131,9 @@ async def _shares(
             status, answer = await http.put(f"/tenants/tenant{number}", body)
             if status != 200:
                 raise MonoqError(f"the server answered {status}: {answer.decode()[:200]}")
-            # as many as it could run if it had all slots
-            most = int(1.5 * SLOTS * (shares_s + settle_s) * 1000 / ms) + 10 * SLOTS
+            # three times an even share; whether somebody had none left is looked at in the end
+            even = SLOTS / len(weights) * (shares_s + settle_s) * 1000 / ms
+            most = int(3 * even) + 2 * SLOTS
             await _fill(system, f"tenant{number}", "bench-async", ms, most)
         await system.connection.execute("VACUUM (ANALYZE) jobs, waiting_jobs", timeout=600)
         with system.process("worker", settings=QUICK_STOP | {"MONOQ_SLOTS": str(SLOTS)}):
