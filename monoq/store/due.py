@@ -68,7 +68,8 @@ class Due:
         self._jobs = jobs
         self._limits = limits
         self._takes = takes
-        self.work = Work(jobs, sorted({job_type for _, job_type in takes}))
+        # A suspect runs in a child, whatever its type is: that it runs elsewhere says nothing.
+        self.work = Work(jobs, [job_type for suspect, job_type in takes if not suspect])
         self._tenants = 1  # as of the last look
         self._depth = 1
         self._busy: list[_Busy] = []  # as of the last look
@@ -90,7 +91,6 @@ class Due:
         busy = [] if whole else [one for one in self._known(began) if one.tenant_id > after]
         # The next look is a light one if this fails: it may have taken too long.
         depth, self._depth = self._depth, 1
-        await self.work.look()
         if self.work.decides:  # one tenant of short jobs may need all that is chosen
             depth = max(depth, min(self._tenants, MAX_FOUND // limit))
         self.falls_short = False
@@ -108,6 +108,7 @@ class Due:
             self._remembered[one.suspect, one.type, one.tenant_id] = one, began
         found = await self._with_room(rows)
         self._tenants = len(found)
+        await self.work.look(self._tenants)
         has_more = any(one.has_more for one in found)
         together = min(soon // len(found), TOGETHER) if found else 0
         if together > 1:  # any order will do, as long as no tenant is always the first

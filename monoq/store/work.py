@@ -27,10 +27,14 @@ class Work:
         self.slots = 0
         self.decides = False  # whether slots are what jobs wait for
 
-    async def look(self) -> None:
-        """Raises DatabaseUnavailable."""
+    async def look(self, tenants: int) -> None:
+        """`tenants`: how many have jobs waiting; one shares with nobody. Raises
+        DatabaseUnavailable."""
         now = time.monotonic()
-        if not self.slots or (not self.decides and now - self._looked_at < IDLE_S):
+        if tenants < 2 or not self.slots or not self._types:
+            self.decides = False
+            return
+        if not self.decides and now - self._looked_at < IDLE_S:
             return
         self._looked_at = now
         self._held = {}
