@@ -86,7 +86,7 @@ def test_every_statement_has_a_file_and_every_file_a_user() -> None:
 
 
 # the rows of tests/faults/README.md
-FAULTS = {"A": 15, "B": 8, "C": 12, "D": 7, "E": 4, "F": 5, "G": 3}
+FAULTS = {"A": 16, "B": 8, "C": 12, "D": 7, "E": 4, "F": 5, "G": 3}
 
 
 def test_every_fault_has_a_test_or_a_reason() -> None:
