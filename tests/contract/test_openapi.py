@@ -103,7 +103,7 @@ def test_a_type_with_odd_characters_and_a_recursive_payload_has_its_place() -> N
 
 @pytest.mark.long
 async def test_requests_that_are_made_up_from_the_document_are_answered_as_it_says(
-    database_url: str, redis_url: str
+    database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     """No worker: some of these jobs would block it for a thousand years."""
     async with serving(database_url, redis_url, role="api") as server:
@@ -113,6 +113,7 @@ async def test_requests_that_are_made_up_from_the_document_are_answered_as_it_sa
             *("run", f"{server.url}/openapi.json", "--phases", "coverage,fuzzing"),
             *("--max-examples", "5", "--seed", "1", "--suppress-health-check", "all"),
             "--no-color",
+            cwd=tmp_path,  # it keeps what it finds there, and tries it first the next time
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
