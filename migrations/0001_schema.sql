@@ -211,10 +211,13 @@ CREATE TABLE job_totals (
     PRIMARY KEY (type, status)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 CREATE TABLE job_count_changes (
-    tenant_id text       NOT NULL COLLATE "C",
-    type      text       NOT NULL COLLATE "C",
-    status    job_status NOT NULL,
-    jobs      bigint     NOT NULL
+    tenant_id text        NOT NULL COLLATE "C",
+    type      text        NOT NULL COLLATE "C",
+    status    job_status  NOT NULL,
+    jobs      bigint      NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    submitted int         NOT NULL DEFAULT 0, -- of these jobs, for the history
+    retried   int         NOT NULL DEFAULT 0  -- runs that failed and whose jobs wait for another attempt
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
 -- What running jobs say of themselves: how far they are, and lines of a log. In tables of their own: a job that says nothing pays nothing,
@@ -344,7 +347,7 @@ BEGIN
     ), changed AS (
         INSERT INTO public.job_changes (tenant_id, ids) SELECT tenant_id, ids FROM moved
     )
-    INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved;
+    INSERT INTO public.job_count_changes (tenant_id, type, status, jobs, submitted) SELECT tenant_id, type, status, jobs, jobs FROM moved;
     RETURN NULL;
 END $$;
 CREATE FUNCTION follow_updated_jobs() RETURNS trigger
@@ -383,11 +386,21 @@ BEGIN
         INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved WHERE jobs <> 0
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
-           OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now()),
+           OR EXISTS (SELECT FROM added WHERE status = 'PENDING'),
            EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL),
            EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL)
     INTO undue, told, keyed;
     IF undue THEN
+        -- What was given back (a snooze, a release, a rescue) has its attempt back. No join: a worker's connection has hash joins switched off.
+        INSERT INTO public.job_count_changes (tenant_id, type, status, jobs, retried)
+        SELECT tenant_id, type, 'PENDING', 0, count(*)
+        FROM (SELECT tenant_id, type
+              FROM (SELECT id, tenant_id::text, type::text, attempts AS later, NULL::int AS before FROM added WHERE status = 'PENDING'
+                    UNION ALL
+                    SELECT id, tenant_id::text, type::text, NULL, attempts FROM removed WHERE status = 'RUNNING') AS runs
+              GROUP BY id, tenant_id, type
+              HAVING max(later) = max(before)) AS failed
+        GROUP BY 1, 2;
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'));
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
         SELECT id, run_at, tenant_id, type FROM added
@@ -440,7 +453,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs;
+             public.job_keys, public.keyed_jobs, public.open_minutes, public.job_times, public.job_history;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -741,7 +754,213 @@ CREATE TABLE breakers (
     PRIMARY KEY (endpoint, worker_id)
 );
 
+-- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts sums what the changes say into open_minutes.
+-- A minute that can get no more is closed: it goes into job_history and into its hour there, of the busiest only, so that the size does not
+-- depend on how many tenants there are. A series is a tenant and a type; '' stands for all of them together.
+CREATE TABLE open_minutes (
+    at             timestamptz NOT NULL,
+    submitted      bigint      NOT NULL,
+    completed      bigint      NOT NULL,
+    failed         bigint      NOT NULL,
+    cancelled      bigint      NOT NULL,
+    retried        bigint      NOT NULL,
+    waiting_change bigint      NOT NULL,
+    running_change bigint      NOT NULL,
+    tenant_id      text        NOT NULL COLLATE "C",
+    type           text        NOT NULL COLLATE "C", -- never ''
+    PRIMARY KEY (tenant_id, at, type)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 1);
+
+-- How long runs that ended had waited and taken, as workers report it every few seconds: [bucket, how many, bucket, how many, …], for the
+-- buckets see monoq/observe/buckets.py.
+CREATE TABLE job_times (
+    at        timestamptz NOT NULL DEFAULT now(),
+    tenant_id text        NOT NULL COLLATE "C",
+    type      text        NOT NULL COLLATE "C", -- never ''
+    waits     int[]       NOT NULL,
+    runs      int[]       NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX job_times_of ON job_times (tenant_id, type);
+
+CREATE TABLE job_history (
+    at             timestamptz NOT NULL,
+    step           int         NOT NULL, -- seconds: 60 or 3600
+    left_out       smallint    NOT NULL DEFAULT 0, -- in the row of all tenants and types: 1: tenants, 2: types of tenants, 4: types, 8: tenants in some minutes
+    submitted      bigint      NOT NULL,
+    completed      bigint      NOT NULL,
+    failed         bigint      NOT NULL,
+    cancelled      bigint      NOT NULL,
+    retried        bigint      NOT NULL,
+    waiting_change bigint      NOT NULL,
+    running_change bigint      NOT NULL,
+    waiting        bigint, -- at its end; NULL: an hour that may get more
+    running        bigint,
+    tenant_id      text        NOT NULL COLLATE "C",
+    type           text        NOT NULL COLLATE "C",
+    waits          int[]       NOT NULL,
+    runs           int[]       NOT NULL,
+    PRIMARY KEY (tenant_id, type, step, at)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX job_history_by_time ON job_history (step, at);
+
+-- One row: the first minute that is open, and the hour that is, if one has got something.
+CREATE TABLE history_state (
+    open_from timestamptz NOT NULL DEFAULT date_bin('1 minute', now(), 'epoch'),
+    open_hour timestamptz
+);
+CREATE UNIQUE INDEX history_state_has_one_row ON history_state ((true));
+INSERT INTO history_state DEFAULT VALUES;
+ALTER TABLE job_times REPLICA IDENTITY FULL;
+ALTER TABLE history_state REPLICA IDENTITY FULL;
+
+-- Histograms one behind the other, as one.
+CREATE FUNCTION sum_buckets(pairs int[]) RETURNS int[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    counts int[];
+    summed int[] := '{}';
+    rising boolean := true;
+BEGIN
+    FOR n IN 2 .. cardinality(pairs) / 2 LOOP
+        rising := rising AND pairs[2 * n - 1] > pairs[2 * n - 3];
+    END LOOP;
+    IF rising THEN
+        RETURN pairs; -- it was one
+    END IF;
+    counts := array_fill(0, ARRAY[120]);
+    FOR n IN 1 .. cardinality(pairs) / 2 LOOP
+        counts[pairs[2 * n - 1] + 1] := counts[pairs[2 * n - 1] + 1] + pairs[2 * n];
+    END LOOP;
+    FOR bucket IN 0 .. 119 LOOP
+        IF counts[bucket + 1] > 0 THEN
+            summed := summed || ARRAY[bucket, counts[bucket + 1]];
+        END IF;
+    END LOOP;
+    RETURN summed;
+END $$;
+CREATE AGGREGATE merged_buckets(int[]) (sfunc = array_cat, stype = int[], initcond = '{}', finalfunc = sum_buckets);
+
+-- How many jobs of a series had a status at the end of the minute `after`: what the folded counts say, less what happened later.
+CREATE FUNCTION history_level(of_tenant text, of_type text, of_status job_status, after timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_there bigint;
+    later     bigint;
+BEGIN
+    IF of_tenant = '' THEN
+        SELECT sum(jobs) INTO now_there FROM public.job_totals
+        WHERE status = of_status AND (of_type = '' OR type = of_type COLLATE "C");
+    ELSE
+        SELECT sum(jobs) INTO now_there FROM public.job_counts
+        WHERE tenant_id = of_tenant COLLATE "C" AND status = of_status AND (of_type = '' OR type = of_type COLLATE "C");
+    END IF;
+    SELECT sum(CASE of_status WHEN 'PENDING' THEN waiting_change ELSE running_change END) INTO later
+    FROM public.open_minutes
+    WHERE tenant_id = of_tenant COLLATE "C" AND at > after AND (of_type = '' OR type = of_type COLLATE "C");
+    RETURN coalesce(now_there, 0) - coalesce(later, 0);
+END $$;
+
+-- Leaves of a minute or an hour, which gets no more, the 100 busiest tenants, the 200 busiest types of tenants and the 100 busiest types,
+-- and notes how many jobs waited and ran at its end, that of the minute `after`.
+CREATE FUNCTION keep_busiest(of_step int, of timestamptz, after timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    left_outs int;
+BEGIN
+    WITH gone AS (
+        -- By their place: a join would be planned for the few rows that the planner expects. Nobody else writes these rows.
+        DELETE FROM public.job_history
+        WHERE ctid = ANY (ARRAY(
+            SELECT ranked.place
+            FROM (SELECT ctid AS place, tenant_id, type,
+                         row_number() OVER (PARTITION BY tenant_id = '', type = ''
+                                            ORDER BY submitted + completed + failed + cancelled + retried DESC, tenant_id, type) AS n
+                  FROM public.job_history WHERE step = of_step AND at = of) AS ranked
+            WHERE n > CASE WHEN tenant_id <> '' AND type <> '' THEN 200 ELSE 100 END))
+        RETURNING CASE WHEN tenant_id = '' THEN 4 WHEN type = '' THEN 1 ELSE 2 END AS what
+    )
+    SELECT coalesce(bit_or(what), 0) INTO left_outs FROM gone;
+    UPDATE public.job_history
+    SET waiting = public.history_level(tenant_id, type, 'PENDING', after),
+        running = public.history_level(tenant_id, type, 'RUNNING', after),
+        left_out = left_out | CASE WHEN tenant_id = '' AND type = '' THEN left_outs ELSE 0 END
+    WHERE step = of_step AND at = of;
+END $$;
+
+-- Closes the oldest open minute that ended `lag` ago or longer; returns whether there was one. It excludes the fold of counts, which writes
+-- what comes later into the next minute: what a transaction that was open for longer has moved.
+CREATE FUNCTION close_minute(lag interval) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    end_of_closed timestamptz := date_bin('1 minute', now() - lag, 'epoch');
+    closing       timestamptz;
+    hour_now      timestamptz;
+    busiest       text[];
+    idle_tenants  boolean;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')) THEN
+        RETURN false;
+    END IF;
+    SELECT least((SELECT min(at) FROM public.open_minutes WHERE tenant_id = ''),
+                 (SELECT date_bin('1 minute', min(at), 'epoch') FROM public.job_times)) INTO closing;
+    closing := greatest(closing, (SELECT open_from FROM public.history_state)); -- reports that came too late for theirs
+    hour_now := date_bin('1 hour', least(closing, end_of_closed), 'epoch');
+    PERFORM public.keep_busiest(3600, open_hour, open_hour + interval '59 minutes') FROM public.history_state WHERE open_hour < hour_now;
+    IF closing IS NULL OR closing >= end_of_closed THEN
+        UPDATE public.history_state
+        SET open_from = greatest(open_from, end_of_closed), open_hour = CASE WHEN open_hour >= hour_now THEN open_hour END
+        WHERE open_from < end_of_closed OR open_hour < hour_now;
+        RETURN false;
+    END IF;
+    -- All types of the busiest tenants, 2,000 of them at most, and '': to merge those of any number would take longer than a statement may.
+    SELECT array_agg(tenant_id) FILTER (WHERE tenant_id = '' OR series <= 2000), bool_or(tenant_id <> '' AND series > 2000)
+    INTO busiest, idle_tenants
+    FROM (SELECT tenant_id, sum(types) OVER (ORDER BY tenant_id <> '', changes DESC, tenant_id) AS series
+          FROM (SELECT tenant_id, count(*) AS types, sum(submitted + completed + failed + cancelled + retried) AS changes
+                FROM public.open_minutes WHERE at <= closing GROUP BY 1) AS tenants) AS ranked;
+    WITH counted AS (
+        DELETE FROM public.open_minutes WHERE at <= closing RETURNING *
+    ), told AS (
+        DELETE FROM public.job_times WHERE at < closing + interval '1 minute' RETURNING *
+    )
+    INSERT INTO public.job_history (tenant_id, type, step, at, submitted, completed, failed, cancelled, retried,
+                                    waiting_change, running_change, waits, runs)
+    SELECT tenant_id, type, 60, closing, sum(submitted), sum(completed), sum(failed), sum(cancelled), sum(retried),
+           sum(waiting_change), sum(running_change), public.merged_buckets(waits), public.merged_buckets(runs)
+    FROM (SELECT tenant_id, type, submitted, completed, failed, cancelled, retried, waiting_change, running_change,
+                 '{}'::int[] AS waits, '{}'::int[] AS runs FROM counted
+          UNION ALL
+          SELECT tenant_id, type, 0, 0, 0, 0, 0, 0, 0, waits, runs FROM told) AS parts
+    WHERE tenant_id = '' OR tenant_id IN (SELECT unnest(busiest))
+    GROUP BY 1, 2;
+    INSERT INTO public.job_history (tenant_id, type, step, at, submitted, completed, failed, cancelled, retried,
+                                    waiting_change, running_change, waits, runs)
+    SELECT tenant_id, '', 60, closing, sum(submitted), sum(completed), sum(failed), sum(cancelled), sum(retried),
+           sum(waiting_change), sum(running_change), public.merged_buckets(waits), public.merged_buckets(runs)
+    FROM public.job_history WHERE step = 60 AND at = closing GROUP BY 1;
+    INSERT INTO public.job_history AS kept (tenant_id, type, step, at, left_out, submitted, completed, failed, cancelled, retried,
+                                            waiting_change, running_change, waits, runs)
+    SELECT tenant_id, type, 3600, date_bin('1 hour', closing, 'epoch'),
+           CASE WHEN tenant_id = '' AND type = '' AND idle_tenants THEN 8 ELSE 0 END,
+           submitted, completed, failed, cancelled, retried, waiting_change, running_change, waits, runs
+    FROM public.job_history WHERE step = 60 AND at = closing
+    ON CONFLICT (tenant_id, type, step, at) DO UPDATE
+    SET left_out = kept.left_out | excluded.left_out,
+        submitted = kept.submitted + excluded.submitted, completed = kept.completed + excluded.completed,
+        failed = kept.failed + excluded.failed, cancelled = kept.cancelled + excluded.cancelled, retried = kept.retried + excluded.retried,
+        waiting_change = kept.waiting_change + excluded.waiting_change, running_change = kept.running_change + excluded.running_change,
+        waits = public.sum_buckets(kept.waits || excluded.waits), runs = public.sum_buckets(kept.runs || excluded.runs);
+    PERFORM public.keep_busiest(60, closing, closing);
+    UPDATE public.job_history SET left_out = left_out | 3
+    WHERE idle_tenants AND tenant_id = '' AND type = '' AND step = 60 AND at = closing;
+    UPDATE public.history_state SET open_from = closing + interval '1 minute', open_hour = date_bin('1 hour', closing, 'epoch');
+    RETURN true;
+END $$;
+
 -- migrate: rollback
+DROP FUNCTION close_minute(interval), keep_busiest(int, timestamptz, timestamptz), history_level(text, text, job_status, timestamptz);
+DROP TABLE open_minutes, job_times, job_history, history_state;
+DROP AGGREGATE merged_buckets(int[]);
+DROP FUNCTION sum_buckets(int[]);
 DROP TABLE breakers;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 
 from monoq import codec
-from monoq.client.shapes import Health, Job, JobPage
+from monoq.client.shapes import Health, History, Job, JobPage
 from monoq.client.stream import Stream
 from monoq.errors import RequestRefused, ServerUnreachable
 from monoq.job import NewJob
@@ -209,6 +209,36 @@ class Client:
         >>> [tenant["id"] for tenant in (await client.tenants())["tenants"]]
         """
         return await self._call("GET", "/tenants", params={"limit": limit, "cursor": cursor})
+
+    async def history(
+        self,
+        tenant_id: str | None = None,
+        *,
+        type: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        step: int | None = None,
+    ) -> History:
+        """What happened: jobs per minute or hour, and how long they waited and ran.
+
+        Args:
+            tenant_id: Whose jobs; None: all.
+            type: Only those of this type.
+            start: From when on, with a time zone; an hour before `end` without.
+            end: Until when; now without.
+            step: Seconds of a point, from 60 on; without, what gives 300 points at most.
+
+        >>> [point["completed"] for point in (await client.history("acme"))["points"]]
+        """
+        query = {
+            "tenantId": tenant_id,
+            "type": type,
+            "from": start and start.isoformat(),
+            "to": end and end.isoformat(),
+            "step": step,
+        }
+        params = {name: value for name, value in query.items() if value is not None}
+        return cast(History, await self._call("GET", "/stats/history", params=params))
 
     async def policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
         """The policy of a tenant ("tenants"), a job type ("types"), or of each tenant without a

@@ -88,6 +88,43 @@ class Update(TypedDict):
     updatedAt: str
 
 
+class Quantiles(TypedDict):
+    """Seconds that half, 95 % and 99 % of the runs took at most; see `quantileError`."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class HistoryPoint(TypedDict):
+    """What happened in a step from `at` on; `waiting` and `running` at its end. `complete` is false
+    where this series was left out because others were busier."""
+
+    at: str
+    submitted: int
+    completed: int
+    failed: int
+    cancelled: int
+    retried: int
+    waiting: int | None
+    running: int | None
+    waitSeconds: Quantiles | None
+    runSeconds: Quantiles | None
+    complete: bool
+
+
+class History(TypedDict):
+    """Points in steps of `step` seconds. A quantile is off by the part `quantileError` of itself at
+    most."""
+
+    tenantId: str | None
+    type: str | None
+    to: str
+    step: int
+    quantileError: float
+    points: list[HistoryPoint]
+
+
 class Health(TypedDict):
     """Whether a server works: "degraded" while Redis is away or handlers hang."""
 

@@ -12,6 +12,7 @@ from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
+from monoq.api.history import history_blueprint
 from monoq.api.hosts import AllowedHosts
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
@@ -36,6 +37,7 @@ from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
+from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
@@ -107,6 +109,7 @@ def api_services(
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(counts=CountStore(database)),
+            history_blueprint(history=HistoryStore(database)),
             breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
             health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
