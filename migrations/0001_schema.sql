@@ -13,6 +13,15 @@ CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
 CREATE DOMAIN callback_url AS text CHECK (VALUE ~ '^https?://[!-~]*$' AND length(VALUE) <= 2048);
 CREATE DOMAIN job_key AS text COLLATE "C" CHECK (VALUE <> '' AND length(VALUE) <= 256);
+-- Names and values by which people find a job: {"order": "17"}.
+CREATE FUNCTION monoq_are_tags(tags jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(tags) = 'object'
+            THEN (SELECT count(*) <= 8 AND coalesce(bool_and(
+                             name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$' AND length(name) <= 64 AND jsonb_typeof(value) = 'string'
+                             AND length(value #>> '{}') BETWEEN 1 AND 256), true)
+                  FROM jsonb_each(tags) AS tag (name, value))
+            ELSE false END;
+CREATE DOMAIN tag_set AS jsonb CHECK (monoq_are_tags(VALUE));
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
 
 -- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from 18 on.
@@ -78,6 +87,7 @@ CREATE TABLE jobs (
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
     callback_url    callback_url, -- who is told when it has ended
     key             job_key, -- of a tenant's jobs with the same key one runs at a time, in the order of their submits
+    tags            tag_set,
     -- An index on a condition that names the status would make every change of status dearer. This is false until it is true.
     ended_badly     boolean NOT NULL GENERATED ALWAYS AS (status IN ('FAILED', 'CANCELLED')) STORED,
 
@@ -123,11 +133,11 @@ INSERT INTO stream DEFAULT VALUES;
 -- whoever installed monoq, so a role needs no more than EXECUTE.
 CREATE FUNCTION monoq_submit(
     tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
-    key text DEFAULT NULL
+    key text DEFAULT NULL, tags jsonb DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key)
-    VALUES (tenant, type, payload, now() + delay, callback_url, key)
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, tags)
+    VALUES (tenant, type, payload, now() + delay, callback_url, key, tags)
     RETURNING id
 $$;
 
@@ -316,6 +326,9 @@ END $$;
 -- whoever installed monoq: a session may have tables of its own by these names, and a role may be allowed to write `jobs` alone.
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    keyed    boolean;
+    found_by boolean;
 BEGIN
     IF EXISTS (SELECT FROM public.policies WHERE field = 'max_waiting')
        AND current_setting('monoq.calling_back', true) IS DISTINCT FROM 'on' -- an end cannot be refused
@@ -324,8 +337,15 @@ BEGIN
             ARRAY(SELECT tenant_id::text FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id),
             ARRAY(SELECT count(*) FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id));
     END IF;
-    IF EXISTS (SELECT FROM added WHERE key IS NOT NULL) THEN
+    SELECT coalesce(bool_or(key IS NOT NULL), false), coalesce(bool_or(tags IS NOT NULL OR finished_at IS NOT NULL), false)
+    INTO keyed, found_by FROM added;
+    IF keyed THEN
         PERFORM public.enter_keys(ARRAY(SELECT id FROM added WHERE key IS NOT NULL));
+    END IF;
+    IF found_by THEN
+        INSERT INTO public.job_tags (tenant_id, tag, id)
+        SELECT tenant_id, tag.name || ':' || tag.value, id FROM added, jsonb_each_text(added.tags) AS tag (name, value);
+        INSERT INTO public.job_errors (tenant_id, error, id) SELECT tenant_id, left(error, 200), id FROM added WHERE ended_badly AND error IS NOT NULL;
     END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2, 3
@@ -356,10 +376,16 @@ DECLARE
     undue boolean;
     told  boolean;
     keyed boolean;
+    badly boolean;
 BEGIN
-    IF EXISTS (SELECT FROM removed WHERE finished_at IS NOT NULL AND key IS NOT NULL) THEN -- revived
-        PERFORM public.enter_keys(ARRAY(SELECT added.id FROM added JOIN removed USING (id)
-                                        WHERE added.finished_at IS NULL AND removed.finished_at IS NOT NULL));
+    IF EXISTS (SELECT FROM removed WHERE finished_at IS NOT NULL) THEN -- revived
+        IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
+            PERFORM public.enter_keys(ARRAY(SELECT added.id FROM added JOIN removed USING (id)
+                                            WHERE added.finished_at IS NULL AND removed.finished_at IS NOT NULL));
+        END IF;
+        DELETE FROM public.job_errors AS errors USING removed
+        WHERE removed.ended_badly AND errors.tenant_id = removed.tenant_id AND errors.error = left(removed.error, 200)
+          AND errors.id = removed.id;
     END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
@@ -388,8 +414,14 @@ BEGIN
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
            OR EXISTS (SELECT FROM added WHERE status = 'PENDING'),
            EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL),
-           EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL)
-    INTO undue, told, keyed;
+           EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL),
+           EXISTS (SELECT FROM added WHERE status IN ('FAILED', 'CANCELLED'))
+    INTO undue, told, keyed, badly;
+    IF badly THEN
+        INSERT INTO public.job_errors (tenant_id, error, id)
+        SELECT added.tenant_id, left(added.error, 200), added.id FROM added WHERE added.ended_badly AND added.error IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
     IF undue THEN
         -- What was given back (a snooze, a release, a rescue) has its attempt back. No join: a worker's connection has hash joins switched off.
         INSERT INTO public.job_count_changes (tenant_id, type, status, jobs, retried)
@@ -441,6 +473,13 @@ BEGIN
         DELETE FROM public.job_progress WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     ), log_gone AS (
         DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
+    ), tags_gone AS (
+        DELETE FROM public.job_tags AS tagged USING removed, jsonb_each_text(removed.tags) AS tag (name, value)
+        WHERE tagged.tenant_id = removed.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = removed.id
+    ), errors_gone AS (
+        DELETE FROM public.job_errors AS errors USING removed
+        WHERE removed.ended_badly AND errors.tenant_id = removed.tenant_id AND errors.error = left(removed.error, 200)
+          AND errors.id = removed.id
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
     IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
@@ -453,7 +492,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs, public.open_minutes, public.job_times, public.job_history;
+             public.job_keys, public.keyed_jobs, public.open_minutes, public.job_times, public.job_history,
+             public.job_tags, public.job_errors;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -754,6 +794,33 @@ CREATE TABLE breakers (
     PRIMARY KEY (endpoint, worker_id)
 );
 
+-- By what people find a job: tables in the place of indexes, which jobs without tags and those that end well pay nothing for. Both keys end
+-- with the id, so the newest of a tag, or of an error, are side by side.
+CREATE TABLE job_tags (
+    tenant_id text NOT NULL COLLATE "C",
+    tag       text NOT NULL COLLATE "C", -- name:value
+    id        uuid NOT NULL,
+    PRIMARY KEY (tenant_id, tag, id)
+);
+CREATE TABLE job_errors (
+    tenant_id text NOT NULL COLLATE "C",
+    error     text NOT NULL COLLATE "C", -- the first 200 characters
+    id        uuid NOT NULL,             -- FAILED or CANCELLED
+    PRIMARY KEY (tenant_id, error, id)
+);
+-- Only a statement that sets tags pays for it.
+CREATE FUNCTION follow_changed_tags() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM public.job_tags AS tagged USING jsonb_each_text(OLD.tags) AS tag (name, value)
+    WHERE tagged.tenant_id = OLD.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = OLD.id;
+    INSERT INTO public.job_tags (tenant_id, tag, id)
+    SELECT NEW.tenant_id, tag.name || ':' || tag.value, NEW.id FROM jsonb_each_text(NEW.tags) AS tag (name, value);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_changed_tags AFTER UPDATE OF tags ON jobs
+    FOR EACH ROW WHEN (OLD.tags IS DISTINCT FROM NEW.tags) EXECUTE FUNCTION follow_changed_tags();
+
 -- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts sums what the changes say into open_minutes.
 -- A minute that can get no more is closed: it goes into job_history and into its hour there, of the busiest only, so that the size does not
 -- depend on how many tenants there are. A series is a tenant and a type; '' stands for all of them together.
@@ -958,6 +1025,8 @@ END $$;
 
 -- migrate: rollback
 DROP FUNCTION close_minute(interval), keep_busiest(int, timestamptz, timestamptz), history_level(text, text, job_status, timestamptz);
+DROP TABLE job_tags, job_errors;
+DROP FUNCTION follow_changed_tags() CASCADE;
 DROP TABLE open_minutes, job_times, job_history, history_state;
 DROP AGGREGATE merged_buckets(int[]);
 DROP FUNCTION sum_buckets(int[]);
@@ -970,8 +1039,9 @@ DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
 DROP FUNCTION enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
 DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text), callback_id(uuid, int);
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, jsonb), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
-DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, priority;
+DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, tag_set, priority;
+DROP FUNCTION monoq_are_tags(jsonb);
 DROP TYPE job_status;

@@ -58,6 +58,7 @@ class Client:
         timeout_ms: int | None = None,
         idempotency_key: str | None = None,
         callback_url: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> str:
         """Creates a job and returns its id.
 
@@ -73,6 +74,7 @@ class Client:
             timeout_ms: Milliseconds that each run may take; by default what the handler says.
             idempotency_key: Submitted again with the same key, the first job's id is returned.
             callback_url: Gets a signed webhook when the job has ended, however it ends.
+            tags: Up to eight names and values to find it by, like {"order": "17"}.
 
         Raises:
             InvalidJson: The payload has no JSON form.
@@ -88,6 +90,7 @@ class Client:
             "timeoutMs": timeout_ms,
             "idempotencyKey": idempotency_key,
             "callbackUrl": callback_url,
+            "tags": dict(tags) if tags else None,
         }
         job = {
             "tenantId": tenant_id,
@@ -126,21 +129,41 @@ class Client:
         *,
         status: str | None = None,
         type: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        error: str | None = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> JobPage:
-        """A page of a tenant's jobs, newest first.
+        """A page of a tenant's jobs that fit all that is asked for, newest first.
 
         Args:
             tenant_id: Whose jobs.
             status: Only those in this status.
             type: Only those of this type.
+            created_after: Only those created then or later; with a time zone.
+            created_before: Only those created earlier.
+            error: Only those that ended badly with an error that begins so.
+            idempotency_key: Only the one with this key.
+            tags: Only those with all of these.
             limit: At most so many, 1 to 500. A page may be shorter though more follow.
             cursor: `nextCursor` of the page before.
 
         >>> page = await client.list("acme", status="FAILED")
         """
-        filters = {"status": status, "type": type, "limit": limit, "cursor": cursor}
+        filters = {
+            "status": status,
+            "type": type,
+            "createdAfter": created_after and created_after.isoformat(),
+            "createdBefore": created_before and created_before.isoformat(),
+            "error": error,
+            "idempotencyKey": idempotency_key,
+            "tag": [f"{name}:{value}" for name, value in tags.items()] if tags else None,
+            "limit": limit,
+            "cursor": cursor,
+        }
         params = {name: value for name, value in filters.items() if value is not None}
         page = await self._call("GET", "/jobs", params={"tenantId": tenant_id, **params})
         return cast(JobPage, page)
@@ -320,6 +343,7 @@ def _job_json(job: NewJob) -> dict[str, Any]:
         "timeoutMs": job.timeout_ms,
         "idempotencyKey": job.idempotency_key,
         "callbackUrl": job.callback_url,
+        "tags": dict(job.tags) if job.tags else None,
     }
     return {
         "tenantId": job.tenant_id,

@@ -64,6 +64,7 @@ class Job(TypedDict):
     errors: NotRequired[list[Attempt]]
     callbackUrl: NotRequired[str | None]
     key: NotRequired[str | None]
+    tags: NotRequired[dict[str, str]]
     progress: NotRequired[Progress | None]
 
 

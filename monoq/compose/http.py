@@ -40,6 +40,7 @@ from monoq.store.explain import Explainer
 from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
 from monoq.store.policies import PolicyStore
+from monoq.store.listing import JobLists
 from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
@@ -104,6 +105,7 @@ def api_services(
                 reports=ReportStore(database),
                 publisher=publisher,
                 pusher=pusher,
+                lists=JobLists(database),
                 metrics=metrics,
             ),
             explain_blueprint(explainer=Explainer(database)),
