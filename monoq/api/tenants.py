@@ -3,13 +3,14 @@ history."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pydantic import ValidationError
 from quart import Blueprint, request
 
 from monoq.api.problems import Problem, field_errors
 from monoq.api.schemas import StatsRequest, TenantsRequest
+from monoq.changes.vacuum import Held
 from monoq.job import Status
 from monoq.store.counts import CountStore
 from monoq.store.database import Row
@@ -17,7 +18,7 @@ from monoq.store.database import Row
 Counts = dict[str, int]
 
 
-def tenants_blueprint(*, counts: CountStore) -> Blueprint:
+def tenants_blueprint(*, counts: CountStore, vacuum_held: Callable[[], Held | None]) -> Blueprint:
     """The routes, over what they need."""
     tenants = Blueprint("tenants", __name__)
 
@@ -50,6 +51,7 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
             return {
                 "counts": dict.fromkeys(Status, 0) | jobs,
                 "oldestWaitingSeconds": _seconds(oldest_s),
+                "vacuumHeldBy": _held(vacuum_held()),
             }
         counted, oldest = await asyncio.gather(
             counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id, tenant_id)
@@ -61,6 +63,13 @@ def tenants_blueprint(*, counts: CountStore) -> Blueprint:
         }
 
     return tenants
+
+
+def _held(held: Held | None) -> dict[str, object] | None:
+    """None: nobody holds VACUUM back."""
+    if held is None:
+        return None
+    return {"kind": held.kind, "holder": held.holder, "seconds": round(held.age_s, 1)}
 
 
 def _seconds(waited: float | None) -> float | None:

@@ -127,9 +127,11 @@ class History(TypedDict):
 
 
 class Health(TypedDict):
-    """Whether a server works: "degraded" while Redis is away or handlers hang."""
+    """Whether a server works: "degraded" while Redis is away, handlers hang, or VACUUM is
+    held back."""
 
     status: Literal["ok", "degraded"]
     database: str
     queue: str
     workers: NotRequired[str]
+    vacuum: NotRequired[str]

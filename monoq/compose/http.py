@@ -25,6 +25,7 @@ from monoq.api.server import ApiServer
 from monoq.api.tenants import tenants_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
+from monoq.changes.vacuum import VacuumWatch
 from monoq.compose.shared import Shared
 from monoq.compose.start import package_dir
 from monoq.config import Settings
@@ -39,11 +40,12 @@ from monoq.store.database import Database
 from monoq.store.explain import Explainer
 from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
-from monoq.store.policies import PolicyStore
 from monoq.store.listing import JobLists
+from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
 from monoq.store.scaling import Scaling
 from monoq.store.stream import StreamStore
+from monoq.store.vacuum import VacuumStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
 
@@ -88,6 +90,7 @@ def api_services(
     hub = Hub()
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
+    vacuum = VacuumWatch(VacuumStore(database), metrics)
     sockets = Sockets(hub, replayer, metrics)
     pusher = Pusher(shared.ready, metrics)
     submitter = Submitter(
@@ -102,19 +105,24 @@ def api_services(
         [
             jobs_blueprint(
                 store=JobStore(database),
+                lists=JobLists(database),
                 reports=ReportStore(database),
                 publisher=publisher,
                 pusher=pusher,
-                lists=JobLists(database),
                 metrics=metrics,
             ),
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
-            tenants_blueprint(counts=CountStore(database)),
+            tenants_blueprint(counts=CountStore(database), vacuum_held=lambda: vacuum.held),
             history_blueprint(history=HistoryStore(database)),
             breakers_blueprint(breakers=BreakerStore(database)),
             policies_blueprint(policies=PolicyStore(database)),
-            health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
+            health_blueprint(
+                database=pools["health"],
+                ready=shared.ready,
+                draining=draining,
+                vacuum_held=lambda: vacuum.held,
+            ),
             metrics_blueprint(scrapes),
             dashboard_blueprint(static=package_dir("static"), app=app),
         ]
@@ -140,6 +148,7 @@ def api_services(
         replayer,
         Subscriber(shared.redis_url, hub, tail.read_soon),
         tail,
+        vacuum,
     ]
 
 
