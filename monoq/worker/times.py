@@ -3,7 +3,7 @@ for people: what a crash takes with it is missing in the quantiles, and in no co
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -43,25 +43,17 @@ class TimeKeeper(Service):
         groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
         for run in runs:
             groups[run.tenant_id, run.type].append(run)
-        of_types: dict[str, list[Run]] = defaultdict(list)
-        for (tenant_id, job_type), alike in groups.items():
-            self._add(tenant_id, job_type, alike, now)
-            of_types[job_type] += alike
-        for job_type, alike in of_types.items():
-            self._add(ALL, job_type, alike, now)
-
-    def _add(self, tenant_id: str, job_type: str, runs: Iterable[Run], now: float) -> None:
-        series = tenant_id, job_type
-        durations = self._series.get(series)
-        if durations is None:
-            if len(self._series) >= MAX_SERIES and tenant_id != ALL:
-                return
-            durations = self._series[series] = _Durations(Counter(), Counter())
-        buckets.count_into(durations.waits, [run.waited_s for run in runs])
-        buckets.count_into(
-            durations.runs,
-            [(run.ended_at or now) - run.started_at for run in runs if run.started_at],
-        )
+        for series, alike in groups.items():
+            durations = self._series.get(series)
+            if durations is None:
+                if len(self._series) >= MAX_SERIES:
+                    series = ALL, series[1]
+                durations = self._series.setdefault(series, _Durations(Counter(), Counter()))
+            buckets.count_into(durations.waits, [run.waited_s for run in alike])
+            buckets.count_into(
+                durations.runs,
+                [(run.ended_at or now) - run.started_at for run in alike if run.started_at],
+            )
 
     async def run(self) -> None:
         outage = Outage(log, "writing how long runs take")
@@ -77,6 +69,11 @@ class TimeKeeper(Service):
         """Writes what there is. What cannot be written is missing: written once more after an
         unclear commit, it might count twice."""
         series, self._series = self._series, {}
+        for (tenant_id, job_type), (waits, runs) in list(series.items()):
+            if tenant_id != ALL:
+                whole = series.setdefault((ALL, job_type), _Durations(Counter(), Counter()))
+                whole.waits.update(waits)
+                whole.runs.update(runs)
         await self._history.write_times(
             [
                 Times(*which, buckets.written(waits), buckets.written(runs))
