@@ -1,16 +1,26 @@
 """Who keeps VACUUM from removing dead rows is told, by name."""
 
+import asyncio
 import logging
 import re
+import subprocess
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
 
 import asyncpg
 import pytest
 from conftest import Server, eventually, serving
 
 from monoq.changes import vacuum
-from monoq.store.vacuum import KINDS
+from monoq.embedded.binaries import environment, installed
+from monoq.embedded.postgres import SETTINGS, PostgresEngine
+from monoq.embedded.sockets import make, remove, socket_folder
+from monoq.observe.metrics import Metrics
+from monoq.store.database import Database
+from monoq.store.vacuum import KINDS, VacuumStore
 
 
 @pytest.fixture
@@ -100,3 +110,92 @@ async def test_short_transactions_and_those_of_other_databases_are_not_told_of(
     await held.rollback()
     await elsewhere.close()
     await moving.close()
+
+
+@pytest.fixture
+async def primary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostgresEngine]:
+    """A PostgreSQL of its own, which takes prepared transactions and standbys."""
+    monkeypatch.setitem(SETTINGS, "max_prepared_transactions", "2")
+    async with started(tmp_path / "primary") as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[PostgresEngine]:
+    sockets = socket_folder(folder)
+    engine = PostgresEngine(folder, sockets)
+
+    def start() -> None:
+        folder.mkdir(exist_ok=True)
+        make(sockets)
+        engine.start()
+
+    await asyncio.to_thread(start)
+    try:
+        yield engine
+    finally:
+        await asyncio.to_thread(engine.stop)
+        remove(sockets)
+
+
+def copy(primary: PostgresEngine, folder: Path) -> None:
+    """Makes a standby of it, stopped: with feedback, through the slot `feeder`."""
+    folder.mkdir()
+    source = primary.url.split("host=")[1].split("&")[0]
+    program = str(installed() / "bin" / "pg_basebackup")
+    target = ["-D", str(folder / "postgres"), "-R", "-C", "-S", "feeder", "-c", "fast"]
+    command = [program, "-h", source, "-U", "monoq", *target]
+    subprocess.run(command, check=True, capture_output=True, env=environment())
+    with (folder / "postgres" / "postgresql.auto.conf").open("a") as settings:
+        settings.write("hot_standby_feedback = on\nwal_receiver_status_interval = 1\n")
+
+
+@pytest.mark.long
+async def test_a_prepared_transaction_a_slot_and_a_standby_are_told_of_by_their_kinds(
+    primary: PostgresEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vacuum, "PERIOD_S", 0.05)
+    monkeypatch.setattr(vacuum, "ALARM_S", 0.3)
+    database = await Database.connect(primary.url, connections=1, plans="fresh")
+    metrics = Metrics(types=["x"], version="1")
+    watch = vacuum.VacuumWatch(VacuumStore(database), metrics)
+    watching = asyncio.create_task(watch.run())
+    db = await asyncpg.connect(primary.url)
+    await db.execute("CREATE TABLE written (n int)")
+
+    async def held_by(kind: str) -> vacuum.Held:
+        async def fact() -> vacuum.Held | None:
+            await db.execute("INSERT INTO written VALUES (1)")
+            return watch.held if watch.held and watch.held.kind == kind else None
+
+        return cast(vacuum.Held, await eventually(fact))
+
+    async def nobody() -> bool:
+        await db.execute("INSERT INTO written VALUES (1)")
+        return watch.held is None
+
+    await db.execute("BEGIN; INSERT INTO written VALUES (0); PREPARE TRANSACTION 'transfer 17'")
+    assert "transfer 17" in (await held_by("prepared")).holder
+    await db.execute("ROLLBACK PREPARED 'transfer 17'")
+    await eventually(nobody)
+    await asyncio.to_thread(copy, primary, tmp_path / "standby")
+    async with started(tmp_path / "standby") as standby:
+        reader = await asyncpg.connect(standby.url)
+        for kind, name in (("slot", "feeder"), ("standby", "walreceiver")):
+            if kind == "standby":
+                await reader.execute("ALTER SYSTEM SET primary_slot_name = ''")
+                await reader.execute("SELECT pg_reload_conf()")
+                free = "SELECT count(*) = 0 FROM pg_replication_slots WHERE active"
+                await eventually(partial(db.fetchval, free))
+                await db.execute("SELECT pg_drop_replication_slot('feeder')")
+            report = reader.transaction(isolation="repeatable_read", readonly=True)
+            await report.start()
+            await reader.fetchval("SELECT count(*) FROM written")
+            assert name in (await held_by(kind)).holder
+            await report.rollback()
+            await eventually(nobody)
+        await reader.close()
+    watch.stop()
+    await watching
+    await db.close()
+    await database.close()
