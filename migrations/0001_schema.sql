@@ -42,6 +42,7 @@ CREATE TABLE workers (
     host          text,
     pid           int,
     pid_started   bigint,
+    version       text, -- of monoq
     slots         int         NOT NULL CHECK (slots > 0),
     threads       int         NOT NULL DEFAULT 0,
     children      int         NOT NULL DEFAULT 0,
@@ -113,7 +114,6 @@ ALTER TABLE jobs ALTER payload SET STORAGE EXTERNAL, ALTER result SET STORAGE EX
 -- same page and no entry in any index. Which jobs wait, run and changed is in tables of their own, below.
 CREATE INDEX jobs_of_tenant ON jobs (tenant_id, type, id); -- list_jobs.sql
 CREATE INDEX jobs_ended_badly ON jobs (tenant_id, id) WHERE ended_badly;
-CREATE UNIQUE INDEX jobs_idempotency ON jobs (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- The stream of changes, one row. Cursors hold for one `id` only: after putting back a disk or a virtual machine, give it a new one by
 -- hand (restored dumps, points in time and failovers are noticed without it). Whoever deletes jobs raises `floor` above their
@@ -133,13 +133,21 @@ INSERT INTO stream DEFAULT VALUES;
 -- whoever installed monoq, so a role needs no more than EXECUTE.
 CREATE FUNCTION monoq_submit(
     tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
-    key text DEFAULT NULL, tags jsonb DEFAULT NULL
+    key text DEFAULT NULL, idempotency_key text DEFAULT NULL, tags jsonb DEFAULT NULL
 ) RETURNS uuid
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, tags)
-    VALUES (tenant, type, payload, now() + delay, callback_url, key, tags)
-    RETURNING id
-$$;
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    job uuid;
+BEGIN
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, idempotency_key, tags)
+    VALUES (tenant, type, payload, now() + delay, callback_url, key, idempotency_key, tags)
+    RETURNING id INTO job;
+    IF job IS NULL THEN -- the key was used before: the first job's id
+        SELECT used.job_id INTO job FROM public.idempotency_keys AS used
+        WHERE used.tenant_id = monoq_submit.tenant AND used.key = monoq_submit.idempotency_key;
+    END IF;
+    RETURN job;
+END $$;
 
 -- What follows: tables that say which jobs wait, run and changed. As indexes of `jobs` they would make every change of a status dearer.
 -- Triggers keep these tables, whoever writes, in the transaction of the change: they are indexes that happen to be tables, and nothing else
@@ -473,6 +481,8 @@ BEGIN
         DELETE FROM public.job_progress WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     ), log_gone AS (
         DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
+    ), sends_gone AS (
+        DELETE FROM public.email_sends WHERE job_id = ANY (ARRAY(SELECT id FROM removed WHERE type = 'email'))
     ), tags_gone AS (
         DELETE FROM public.job_tags AS tagged USING removed, jsonb_each_text(removed.tags) AS tag (name, value)
         WHERE tagged.tenant_id = removed.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = removed.id
@@ -482,8 +492,9 @@ BEGIN
           AND errors.id = removed.id
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
-    IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
-        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text)) FROM removed WHERE key IS NOT NULL;
+    IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL AND finished_at IS NULL) THEN -- who has ended has left it
+        PERFORM public.leave_keys(array_agg(id), array_agg(tenant_id::text), array_agg(key::text))
+        FROM removed WHERE key IS NOT NULL AND finished_at IS NULL;
     END IF;
     RETURN NULL;
 END $$;
@@ -492,8 +503,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs, public.open_minutes, public.job_times, public.job_history,
-             public.job_tags, public.job_errors;
+             public.job_keys, public.keyed_jobs, public.tenant_counts, public.idempotency_keys,
+             public.open_minutes, public.job_times, public.job_history, public.job_tags, public.job_errors;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -783,6 +794,52 @@ BEGIN
     FROM claimed;
 END $$;
 
+-- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run that `claim` names began to send, and what
+-- came of it is not known. `outcomes`: by recipient. `mail`: a digest, since a waiting job may be given another payload. Only the handler
+-- writes here (monoq/handlers/email/sends.py); a row goes with its job.
+CREATE TABLE email_sends (
+    job_id   uuid        PRIMARY KEY,
+    claim    int         NOT NULL,
+    mail     text        NOT NULL,
+    is_open  boolean     NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    outcomes jsonb       NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
+
+-- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps its id and its place. `held_by` is the row of
+-- the key, which is locked first, so that of two such submits at once the second finds the first. A job that somebody else has locked is
+-- about to run or to be cancelled: too late.
+CREATE FUNCTION replace_waiting_job(
+    new_id uuid, tenant text, new_type text, new_payload jsonb, new_priority int, new_run_at timestamptz, new_max_attempts int,
+    new_timeout_ms int, new_callback_url text, of_key text, new_tags jsonb
+)
+RETURNS TABLE (id uuid, created boolean) LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    held_by uuid;
+    last    uuid;
+BEGIN
+    INSERT INTO public.job_keys AS keys (tenant_id, key, holder) VALUES (tenant, of_key, new_id)
+    ON CONFLICT (tenant_id, key) DO UPDATE SET holder = keys.holder RETURNING holder INTO held_by;
+    SELECT keyed_jobs.id INTO last FROM public.keyed_jobs
+    WHERE keyed_jobs.tenant_id = tenant AND keyed_jobs.key = of_key AND keyed_jobs.type = new_type ORDER BY place DESC LIMIT 1;
+    PERFORM FROM public.jobs
+    WHERE jobs.id = coalesce(last, held_by) AND jobs.status = 'PENDING' AND jobs.type = new_type FOR UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        UPDATE public.jobs
+        SET payload = new_payload, priority = new_priority, run_at = new_run_at, max_attempts = new_max_attempts,
+            timeout_ms = new_timeout_ms, callback_url = new_callback_url, tags = new_tags, version = jobs.version + 1,
+            changed_xid = pg_current_xact_id(), updated_at = now()
+        WHERE jobs.id = coalesce(last, held_by);
+        RETURN QUERY SELECT coalesce(last, held_by), false;
+        RETURN;
+    END IF;
+    INSERT INTO public.jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key, tags)
+    VALUES (new_id, tenant, new_type, new_payload, new_priority, new_run_at, new_max_attempts, new_timeout_ms, new_callback_url, of_key,
+            new_tags);
+    RETURN QUERY SELECT new_id, true;
+END $$;
+
 -- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
 CREATE TABLE breakers (
     endpoint      text        NOT NULL COLLATE "C",
@@ -793,6 +850,90 @@ CREATE TABLE breakers (
     next_probe_at timestamptz, -- NULL: it is closed
     PRIMARY KEY (endpoint, worker_id)
 );
+
+-- Operations: many jobs cancelled or retried by a filter, some at a time. `filter` is as the API takes it; `matched` is how many jobs it found
+-- when the operation was created. The jobs behind the cursor are dealt with, except those in `behind`, which others held when it passed.
+-- Only who holds the row's lock goes on with an operation, and a batch moves the cursor in the transaction that changes its jobs.
+CREATE TABLE operations (
+    id             uuid        PRIMARY KEY DEFAULT monoq_uuid7(),
+    kind           text        NOT NULL CHECK (kind IN ('cancel', 'retry')),
+    state          text        NOT NULL DEFAULT 'PENDING' CHECK (state IN ('PENDING', 'RUNNING', 'COMPLETED', 'ABORTED', 'FAILED')),
+    filter         jsonb       NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT clock_timestamp(), -- jobs that are newer are left alone
+    moved_at       timestamptz NOT NULL DEFAULT clock_timestamp(), -- of several, the one that has rested longest goes on
+    matched        bigint      NOT NULL,
+    matched_all    boolean     NOT NULL, -- false: there was no time to count them all
+    done           bigint      NOT NULL DEFAULT 0,
+    skipped        bigint      NOT NULL DEFAULT 0,
+    at_end         boolean     NOT NULL DEFAULT false, -- nothing is before the cursor
+    cursor_id      uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    cursor_tenant  text        NOT NULL DEFAULT '' COLLATE "C",
+    behind         uuid[]      NOT NULL DEFAULT '{}',
+    finished_at    timestamptz,
+    error          text,
+    CHECK ((state IN ('COMPLETED', 'ABORTED', 'FAILED')) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 50);
+CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
+
+-- What job_counts says of each tenant, in one row, so that tenants can be ranked: as of the last fold (fold_counts.sql), a second ago as a rule.
+-- A row of no job stays. No index on a number: each fold would have to change it for each busy tenant.
+CREATE TABLE tenant_counts (
+    tenant_id text   PRIMARY KEY COLLATE "C",
+    waiting   bigint NOT NULL,
+    running   bigint NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+
+-- What workers say of their job types: an API that has not loaded a type checks payloads by its schema.
+CREATE TABLE job_types (
+    name       type_name   PRIMARY KEY,
+    schema     jsonb       NOT NULL, -- JSON Schema of the payload
+    changed_at timestamptz NOT NULL DEFAULT now(), -- of the schema
+    seen_at    timestamptz NOT NULL DEFAULT now()  -- when a worker named the type last
+);
+
+-- Idempotency keys, and the first job that came with each. They have a time of their own (MONOQ_KEEP_KEYS_DAYS): a key answers its job's id
+-- also when that job is gone.
+CREATE TABLE idempotency_keys (
+    tenant_id    text        NOT NULL COLLATE "C",
+    key          text        NOT NULL COLLATE "C",
+    used_at      timestamptz NOT NULL DEFAULT now(),
+    job_id       uuid        NOT NULL,
+    request_hash bytea,
+    PRIMARY KEY (tenant_id, key)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (used_at);
+
+-- A job whose key was used before is not stored, whoever writes: as with ON CONFLICT DO NOTHING, and as long as another transaction has not
+-- ended that uses the key, this waits for it.
+CREATE FUNCTION use_idempotency_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO public.idempotency_keys (tenant_id, key, job_id, request_hash)
+    VALUES (NEW.tenant_id, NEW.idempotency_key, NEW.id, NEW.request_hash)
+    ON CONFLICT DO NOTHING;
+    RETURN CASE WHEN FOUND THEN NEW END;
+END $$;
+CREATE TRIGGER use_idempotency_key BEFORE INSERT ON jobs
+    FOR EACH ROW WHEN (NEW.idempotency_key IS NOT NULL) EXECUTE FUNCTION use_idempotency_key();
+
+-- Where the removal of old jobs stands, one row, which is the lock of whoever removes. Jobs are looked at in passes, in the order of their ids:
+-- up to `reached` in this one; the next one begins at `next_at`. Only jobs that changed before transaction `told` are removed: by then
+-- every viewer has been told of their ends, or is away. `mark` becomes the next one, once it is old enough (lock_retention.sql).
+CREATE TABLE retention (
+    reached   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    next_at   timestamptz NOT NULL DEFAULT now(),
+    told      xid8        NOT NULL DEFAULT '0',
+    mark      xid8        NOT NULL DEFAULT '0',
+    marked_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 20);
+CREATE UNIQUE INDEX retention_has_one_row ON retention ((true));
+ALTER TABLE retention REPLICA IDENTITY FULL;
+INSERT INTO retention DEFAULT VALUES;
+
+-- No id of version 7 that was made at this moment is lower.
+CREATE FUNCTION lowest_id(moment timestamptz) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+RETURN encode(overlay(decode(repeat('00', 16), 'hex')
+                      PLACING substring(int8send(greatest(extract(epoch FROM moment) * 1000, 0)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
 
 -- By what people find a job: tables in the place of indexes, which jobs without tags and those that end well pay nothing for. Both keys end
 -- with the id, so the newest of a tag, or of an error, are side by side.
@@ -1030,16 +1171,20 @@ DROP FUNCTION follow_changed_tags() CASCADE;
 DROP TABLE open_minutes, job_times, job_history, history_state;
 DROP AGGREGATE merged_buckets(int[]);
 DROP FUNCTION sum_buckets(int[]);
-DROP TABLE breakers;
+DROP FUNCTION lowest_id(timestamptz);
+DROP TABLE retention;
+DROP FUNCTION use_idempotency_key() CASCADE;
+DROP TABLE idempotency_keys;
+DROP TABLE breakers, operations, tenant_counts, email_sends, job_types;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);
 DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
-DROP FUNCTION enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
+DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text, jsonb), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
 DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, jsonb), callback_id(uuid, int);
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, text, jsonb), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
 DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, tag_set, priority;

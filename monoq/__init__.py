@@ -1,6 +1,7 @@
 """monoq: a real-time multi-tenant job queue. What is imported from here is the interface for users'
-code: `App` and what handlers return, `Client`, `submit`, and the errors they raise."""
+code: `App` and what handlers return, the clients, `submit`, and the errors they raise."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from monoq.app.backoff import Backoff, Schedule
@@ -24,6 +25,8 @@ from monoq.submitting.insert import Submitted, submit
 
 if TYPE_CHECKING:
     from monoq.client.client import Client
+    from monoq.client.requests import JobId
+    from monoq.client.sync import SyncClient
 
 __all__ = [
     "App",
@@ -39,6 +42,7 @@ __all__ = [
     "IdempotencyConflict",
     "InvalidJson",
     "JobContext",
+    "JobId",
     "MonoqError",
     "NewJob",
     "RequestRefused",
@@ -48,15 +52,21 @@ __all__ = [
     "Snooze",
     "Status",
     "Submitted",
+    "SyncClient",
     "submit",
 ]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Imports Client at first use: it brings an HTTP client along, which workers do without."""
-    if name == "Client":
-        from monoq.client.client import Client
+_LAZY = {
+    "Client": "monoq.client.client",
+    "JobId": "monoq.client.requests",
+    "SyncClient": "monoq.client.sync",
+}
 
-        return Client
+
+def __getattr__(name: str) -> Any:
+    """Imports a client at first use: it brings an HTTP client along, which workers do without."""
+    if module := _LAZY.get(name):
+        return getattr(import_module(module), name)
     raise AttributeError(f"module 'monoq' has no attribute {name!r}")

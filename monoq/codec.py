@@ -3,15 +3,16 @@ through a value that Postgres, Python or a browser would refuse or change later.
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import jiter
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from monoq.errors import InvalidJson
@@ -83,7 +84,7 @@ def dumps(value: Any) -> str:
     try:
         text = orjson.dumps(value, default=_plain, option=orjson.OPT_UTC_Z)
     except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
-        raise InvalidJson(_reason(error)) from None
+        raise InvalidJson(_reason(error, value)) from None
     if _may_be_unfit(text):
         read_again = loads(text)
         if _growth(read_again) > MAX_GROWTH:
@@ -93,7 +94,7 @@ def dumps(value: Any) -> str:
             )
     # orjson writes null for what is no number: it would be stored, and nobody would learn of it.
     # Texts without a null skip the walk.
-    if b"null" in text and (where := _not_finite(value)) is not None:
+    if b"null" in text and (where := _place_of(_is_not_finite, value)) is not None:
         raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
 
@@ -103,6 +104,25 @@ def dumps_loaded(value: Any) -> str:
     Only its size may still be wrong, and a short text cannot grow by MAX_GROWTH."""
     text = orjson.dumps(value)
     return text.decode() if len(text) <= SHORT_TEXT else dumps(value)
+
+
+def payload(value: Any, of: "TypeAdapter[Any] | None" = None) -> Any:
+    """A payload as its model reads it again: pydantic writes models and dataclasses, by their
+    aliases and without computed fields. Other values stay as they are. Raises InvalidJson.
+
+    `of` is the type that the payload is of; without it, the value's own.
+    """
+    if of is None and isinstance(value, BaseModel):
+        dump: Any = value.model_dump
+    elif of is None and not (is_dataclass(value) and not isinstance(value, type)):
+        return value
+    else:
+        dump = partial((of or TypeAdapter(type(value))).dump_python, value)
+    try:
+        return dump(mode="json", by_alias=True, round_trip=True, warnings=False)
+    except PydanticSerializationError as error:
+        name = type(value).__name__
+        raise InvalidJson(f"the payload, a {name}, has no JSON form: {error}") from None
 
 
 def canonical(value: Any) -> bytes:
@@ -157,32 +177,39 @@ def _may_be_deep(text: bytes) -> bool:
 def _plain(value: Any) -> Any:
     """What orjson does not write by itself."""
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, set | frozenset):
         return list(value)
     if isinstance(value, UUID):  # the driver's own subclass
         return str(value)
-    raise _NoForm(f"{type(value).__name__} has no JSON form: {_KNOWN}")
+    raise _NoForm(value)
 
 
 class _NoForm(TypeError):  # noqa: N818
-    pass
+    def __init__(self, value: Any) -> None:
+        super().__init__(f"{type(value).__name__} has no JSON form: {_KNOWN}")
+        self.value = value
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, value: Any) -> str:
     """Why orjson refused a value. What `_plain` said is only the cause of orjson's own error."""
-    if isinstance(error.__cause__, _NoForm):
-        return str(error.__cause__)
+    if isinstance(cause := error.__cause__, _NoForm):
+        where = _place_of(lambda item: item is cause.value, value)
+        return f"${where}: {cause}" if where else str(cause)
     if isinstance(error.__cause__, PydanticSerializationError):
         return f"{error}: {error.__cause__}"
     return f"{error}: {_KNOWN}" if str(error) == "Dict key must be str" else str(error)
 
 
-def _not_finite(value: Any) -> str | None:
-    """The way from a value that orjson has written to the first NaN or infinity in it; None: there
-    is none."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else ""
+def _is_not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _place_of(wrong: Callable[[Any], bool], value: Any) -> str | None:
+    """The way from a value to the first wrong one in it, in the order in which orjson writes; None:
+    there is none."""
+    if wrong(value):
+        return ""
     inside: Iterable[tuple[Any, Any]]
     if isinstance(value, dict):
         if _FINITE.issuperset(map(type, dict.values(value))):
@@ -193,15 +220,15 @@ def _not_finite(value: Any) -> str | None:
             return None
         step, inside = "[{}]", enumerate(value)
     elif isinstance(value, BaseModel):
-        return _not_finite(value.model_dump(mode="json"))
+        return _place_of(wrong, value.model_dump(mode="json", by_alias=True))
     elif isinstance(value, Enum):
-        return _not_finite(value.value)
+        return _place_of(wrong, value.value)
     elif is_dataclass(value):
         step, inside = ".{}", _attributes(value)
     else:
         return None
     for name, item in inside:
-        if type(item) not in _FINITE and (rest := _not_finite(item)) is not None:
+        if type(item) not in _FINITE and (rest := _place_of(wrong, item)) is not None:
             return step.format(name) + rest
     return None
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
+    DirectoryPath,
     Field,
     IPvAnyNetwork,
     SecretStr,
@@ -21,7 +22,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from monoq.errors import ConfigError
 
-OTHERS = {"MONOQ_URL", "MONOQ_FAILPOINT"}  # of the command line, and of tests
+# of the command line, of its children, and of tests
+OTHERS = {"MONOQ_URL", "MONOQ_RELOADER", "MONOQ_FAILPOINT"}
 
 Role = Literal["api", "worker", "all"]
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
         " submits and one for its health",
     )
     accept_unknown_types: bool = Field(
-        False, description="accept jobs of types that this process has no handler for"
+        False, description="accept jobs of types that no worker has registered"
     )
     batch_size: int = Field(
         500,
@@ -155,6 +157,42 @@ class Settings(BaseSettings):
         ge=0,
         le=600,
         description="seconds for which a stopping API still serves while its health says 503",
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="the mail server of `email` jobs: smtp://user:password@host:587 or smtps://…",
+    )
+    smtp_from: str | None = Field(
+        None, description="the sender of `email` jobs that name none: Shop <shop@example.com>"
+    )
+    smtp_connections: int = Field(
+        8, ge=1, le=200, description="connections to the mail server that a worker has at most"
+    )
+    files_dir: DirectoryPath | None = Field(
+        None, description="folder whose files `csv_profile` jobs may read; unset: none"
+    )
+    csv_max_bytes: int = Field(
+        4_294_967_296,
+        ge=1,
+        description="bytes of a file that a `csv_profile` job reads or downloads, at most",
+    )
+    keep_completed_days: float = Field(
+        7.0,
+        ge=0,
+        le=36_500,
+        description="days for which COMPLETED jobs are kept; 0: until viewers have been told",
+    )
+    keep_failed_days: float = Field(
+        30.0,
+        ge=0,
+        le=36_500,
+        description="days for which FAILED and CANCELLED jobs are kept; 0: as above",
+    )
+    keep_keys_days: float = Field(
+        7.0,
+        gt=0,
+        le=36_500,
+        description="days for which an idempotency key answers its first job, at least",
     )
     metrics_port: int | None = Field(
         None,

@@ -32,6 +32,10 @@ class InvalidJob(MonoqError):  # noqa: N818
         self.errors = errors
 
 
+class UnknownType(InvalidJob):
+    """a job was refused because nobody has registered its type"""
+
+
 class RefusedUrl(MonoqError):  # noqa: N818
     """this URL may not be called"""
 

@@ -56,7 +56,7 @@ class NewJob:
     Args:
         tenant_id: Whose job it is.
         type: The name of its handler.
-        payload: Any value that has a JSON form.
+        payload: Any value that has a JSON form, or a pydantic model or dataclass.
         priority: -100 to 100; the lower runs first, within its tenant.
         run_at: When it may run, with a time zone; not together with `delay_ms`.
         delay_ms: Milliseconds before it may run.
@@ -66,6 +66,8 @@ class NewJob:
         callback_url: Gets a signed webhook when the job has ended, however it ends.
         key: Of a tenant's jobs with the same key one runs at a time, in the order of their submits.
             1 to 256 characters.
+        replace: If a job of this key and type waits, it is replaced: it keeps its id and gets this
+            payload, time and policy. With a delay this is a debounce.
         tags: Up to eight names and values, by which people find the job: {"order": "17"}.
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
@@ -90,6 +92,7 @@ class NewJob:
     idempotency_key: str | None = None
     callback_url: str | None = None
     key: str | None = None
+    replace: bool = False
     tags: Mapping[str, str] | None = None
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
@@ -102,7 +105,10 @@ class NewJob:
     def __post_init__(
         self, default_attempts: int | None, also_hashed: str | None, written_payload: str | None
     ) -> None:
+        if self.replace and (self.key is None or self.idempotency_key is not None):
+            raise ValueError("replace needs a key, and excludes an idempotency key")
         if written_payload is None:
+            object.__setattr__(self, "payload", codec.payload(self.payload))
             written_payload = codec.dumps(self.payload)
         object.__setattr__(self, "payload_json", written_payload)
         if self.idempotency_key is not None:

@@ -61,9 +61,9 @@ def own_engines() -> Iterator[Engines]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-async def database_url(own_engines: Engines) -> AsyncIterator[str]:
-    """A fresh, migrated database."""
+@asynccontextmanager
+async def fresh_database(own_engines: Engines) -> AsyncIterator[str]:
+    """The URL of a migrated database that lives as long as the context."""
     template = own_engines.database_url or ""
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = await asyncpg.connect(template.replace("/monoq?", "/postgres?"))
@@ -71,6 +71,13 @@ async def database_url(own_engines: Engines) -> AsyncIterator[str]:
     yield template.replace("/monoq?", f"/{name}?")
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture
+async def database_url(own_engines: Engines) -> AsyncIterator[str]:
+    """A fresh, migrated database."""
+    async with fresh_database(own_engines) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from monoq import App, Backoff, Cancel, Fail, JobContext, Retry, Snooze
 
@@ -76,6 +77,38 @@ class Unspeakable(Exception):  # noqa: N818
         raise ValueError("no words")
 
 
+class Address(BaseModel):
+    """Where something goes."""
+
+    city: str
+    zip: str | None = None
+
+
+class Line(BaseModel):
+    """One of what is ordered."""
+
+    sku: str
+    pieces: int = Field(1, ge=1)
+
+
+class Order(BaseModel):
+    """A payload with everything that a form must know."""
+
+    to: Address
+    lines: list[Line] = []
+    speed: Literal["slow", "fast"] = "slow"
+    gift: bool = False
+    by: datetime | None = None
+    discount: float | None = None
+    return_to: Address | None = None
+    more: dict[str, Any] = {}
+
+
+@app.handler
+async def order(payload: Order) -> Any:
+    return payload.model_dump(mode="json")
+
+
 @app.handler("act", max_attempts=3, backoff=QUICK)
 async def act(payload: Act, ctx: JobContext) -> Any:
     return _act(payload, ctx)
@@ -116,6 +149,15 @@ def block(payload: float) -> None:
 @app.handler("block-elsewhere", timeout=30)
 async def block_elsewhere(payload: float) -> None:
     await asyncio.to_thread(time.sleep, payload)
+
+
+@app.handler("reports", timeout=60)
+async def reports(payload: float, ctx: JobContext) -> None:
+    ctx.log("begins", by="test")
+    ctx.progress(0.4, "half way")
+    await asyncio.sleep(payload)
+    ctx.log("<img src=x onerror=alert(1)>")
+    ctx.progress(1.0)
 
 
 @app.handler

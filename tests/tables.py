@@ -29,7 +29,8 @@ DIFFER = """
     SELECT format('%s waits', id) FROM jobs
     WHERE status = 'PENDING'
       AND (SELECT count(*) FROM (SELECT id FROM waiting_jobs
-                                  UNION ALL SELECT id FROM delayed_jobs) AS said
+                                  UNION ALL SELECT id FROM delayed_jobs
+                                  UNION ALL SELECT id FROM keyed_jobs) AS said
            WHERE said.id = jobs.id) <> 1
     UNION ALL
     SELECT format('%s runs', id) FROM jobs
@@ -63,6 +64,14 @@ DIFFER = """
                     FROM jobs GROUP BY 1, 2) AS truth
          USING (type, status)
     WHERE coalesce(counted.jobs, 0) <> coalesce(truth.jobs, 0)
+    UNION ALL
+    SELECT format('%s waiting and %s running jobs of %s', said.waiting, said.running, tenant_id)
+    FROM (SELECT tenant_id, coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0) AS waiting,
+                 coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0) AS running
+          FROM job_counts GROUP BY 1) AS truth
+         FULL JOIN tenant_counts AS said USING (tenant_id)
+    WHERE (coalesce(said.waiting, 0), coalesce(said.running, 0))
+          <> (coalesce(truth.waiting, 0), coalesce(truth.running, 0))
 """
 
 
@@ -76,7 +85,8 @@ async def register(
 ) -> int:
     """A worker with async handlers of these types; returns its id. `process`: host, pid, start of
     it."""
-    arguments = ("w", *process, 1, 1, 1, list(types), list(threads), list(children), lease_s)
+    kinds = (list(types), list(threads), list(children))
+    arguments = ("w", *process, 1, 1, 1, *kinds, lease_s, "1.2.3")
     return int(await db.fetchval(query("register_worker"), *arguments))
 
 

@@ -79,7 +79,7 @@ def _scheduled(reason: dict[str, Any]) -> str:
 
 
 def _key(reason: dict[str, Any]) -> str:
-    return f"Job {reason['heldBy']} has the key {reason['key']!r}; its jobs run one at a time."
+    return f"Job {reason['heldBy'][0]} has the key {reason['key']!r}; its jobs run one at a time."
 
 
 def _status(reason: dict[str, Any]) -> str:

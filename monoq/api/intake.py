@@ -13,6 +13,7 @@ from monoq import codec
 from monoq.api.bodies import Body, Room, Turns
 from monoq.api.problems import Problem, problem_of
 from monoq.api.schemas import Terms, read_batch, read_job
+from monoq.errors import UnknownType
 from monoq.job import NewJob
 from monoq.process.timeout import SharedTimeout
 from monoq.submitting.submitter import Submitter
@@ -88,7 +89,12 @@ class Intake:
         return await send({"type": "http.response.body", "body": answer})
 
     async def _create_job(self, headers: Headers, body: Body) -> Answer:
-        job = read_job(codec.loads(body.take()), _key(headers), self._terms)
+        asked, key = codec.loads(body.take()), _key(headers)
+        try:
+            job = read_job(asked, key, self._terms)
+        except UnknownType:
+            await self._terms.types.look_again()
+            job = read_job(asked, key, self._terms)
         body.let_go()
         (submitted,) = await self._submitter.submit([job])
         job_id = str(submitted.id)
@@ -100,7 +106,15 @@ class Intake:
 
     async def _create_jobs(self, headers: Headers, body: Body) -> Answer:
         if body.size <= LARGE_BYTES:
-            return await self._store(self._parse(headers, body), body)
+            asked, key = codec.loads(body.take()), _key(headers)
+            try:
+                jobs = read_batch(asked, key, self._terms)
+            except UnknownType:
+                await self._terms.types.look_again()
+                jobs = read_batch(asked, key, self._terms)
+            return await self._store(jobs, body)
+        # beforehand: what has been read is not kept to be read again, so large it is
+        await self._terms.types.refresh()
         async with self._turns.turn(body):
             loop = asyncio.get_running_loop()
             return await self._store(
@@ -114,7 +128,10 @@ class Intake:
         body.let_go()
         submitted = await self._submitter.submit(jobs)
         status = 201 if any(one.created for one in submitted) else 200
-        return status, orjson.dumps({"jobIds": [str(one.id) for one in submitted]}), []
+        answer: dict[str, Any] = {"jobIds": [str(one.id) for one in submitted]}
+        if repeated := [place for place, one in enumerate(submitted) if not one.created]:
+            answer["repeated"] = repeated
+        return status, orjson.dumps(answer), []
 
     async def _read(self, headers: Headers, receive: Receive, body: Body, most: int) -> None:
         """All of the body; raises Problem 413 for more than `most` bytes, 408 for one that comes

@@ -47,6 +47,13 @@ def jobs_blueprint(
             }
         )
 
+    async def in_front() -> Response:
+        raise AssertionError("the intake answers it")
+
+    # so that OPTIONS and 405 tell of them
+    jobs.add_url_rule("/jobs", "create", in_front, methods=["POST"])
+    jobs.add_url_rule("/jobs/batch", "create many", in_front, methods=["POST"])
+
     @jobs.get("/jobs/<job_id>")
     async def get_job(job_id: str) -> Response:
         return _json(job_json(await _existing(job_id)))

@@ -32,6 +32,27 @@ Rate = Annotated[float, Field(ge=0.001, le=1_000_000, strict=True)]
 Burst = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
 
+# Named, for GET /openapi.json.
+class UntilWeight(Until[Weight]):
+    """A weight that ends by itself; from `until` on, `then` holds."""
+
+
+class UntilJobs(Until[Jobs]):
+    """A number of jobs that ends by itself; from `until` on, `then` holds."""
+
+
+class UntilRate(Until[Rate]):
+    """A rate that ends by itself; from `until` on, `then` holds."""
+
+
+class UntilBurst(Until[Burst]):
+    """A burst that ends by itself; from `until` on, `then` holds."""
+
+
+class UntilPaused(Until[StrictBool]):
+    """A pause that ends by itself; from `until` on, `then` holds."""
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
@@ -39,17 +60,17 @@ class _Request(BaseModel):
 class TypePolicyRequest(_Request):
     """What may limit a job type."""
 
-    max_running: Jobs | Until[Jobs] | None = None
-    rate_per_second: Rate | Until[Rate] | None = None
-    burst: Burst | Until[Burst] | None = None
-    paused: StrictBool | Until[StrictBool] | None = None
+    max_running: Jobs | UntilJobs | None = None
+    rate_per_second: Rate | UntilRate | None = None
+    burst: Burst | UntilBurst | None = None
+    paused: StrictBool | UntilPaused | None = None
 
 
 class TenantPolicyRequest(TypePolicyRequest):
     """What may be said of a tenant, or of each that has no value of its own."""
 
-    weight: Weight | Until[Weight] | None = None
-    max_waiting: Jobs | Until[Jobs] | None = None
+    weight: Weight | UntilWeight | None = None
+    max_waiting: Jobs | UntilJobs | None = None
 
 
 # The names that a field has in JSON and in Postgres.
@@ -103,7 +124,7 @@ def _named(error: ValidationError, body: Any) -> FieldErrors:
     errors: FieldErrors = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         field, form, *inside = [*map(str, problem["loc"]), "", ""][: max(len(problem["loc"]), 2)]
-        has_end = form.startswith("Until[")
+        has_end = form.startswith("Until")
         if form and has_end != isinstance(body[field], dict):
             continue
         message = problem["msg"].removeprefix("Value error, ")

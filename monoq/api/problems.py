@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from quart import Quart, Response
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 
 from monoq.errors import (
@@ -102,12 +102,11 @@ def problem_of(error: Exception) -> Problem:
         case DatabaseUnavailable():
             return Problem(503, str(error), headers={"Retry-After": "1"})
         case HTTPException():
-            allow = getattr(error, "valid_methods", None)
-            return Problem(
-                error.code or 500,
-                error.description or "",
-                headers={"Allow": ", ".join(sorted(allow))} if allow else None,
-            )
+            if allow := getattr(error, "valid_methods", None):
+                allowed = ", ".join(sorted(allow))
+                detail = f"this path takes {allowed}"
+                return Problem(error.code or 405, detail, headers={"Allow": allowed})
+            return Problem(error.code or 500, error.description or "")
     log.error("a request failed", exc_info=error)
     return Problem(500, "internal error; it was logged")
 
@@ -118,6 +117,8 @@ def install(app: Quart) -> None:
     @app.errorhandler(Exception)
     async def answer(error: Exception) -> Response:
         problem = problem_of(error)
+        if problem.status == 405 and request.method == "DELETE" and request.path[:6] == "/jobs/":
+            problem.detail = f"a job stays; POST {request.path[:100]}/cancel cancels it"
         return Response(
             problem.json(),
             problem.status,

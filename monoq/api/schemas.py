@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import (
     AwareDatetime,
@@ -19,12 +19,13 @@ from pydantic import (
     with_config,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from monoq import codec
-from monoq.api.problems import FieldErrors, field_errors
-from monoq.app.registry import App
-from monoq.errors import InvalidJob, InvalidJson, RefusedUrl
+from monoq.api.known_types import KnownTypes
+from monoq.api.problems import field_errors
+from monoq.errors import InvalidJob, InvalidJson, RefusedUrl, UnknownType
 from monoq.job import TAG_PATTERN, TENANT_PATTERN, TYPE_PATTERN, NewJob
 
 MAX_BATCH = 10_000
@@ -32,6 +33,7 @@ MAX_TAGS = 8
 MAX_DELAY_MS = 366 * 86_400_000
 # with a place behind it (":9999") a key like any other
 BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")
+KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
@@ -46,8 +48,16 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
 
 
+NOT_BOTH: JsonDict = {  # said by _new_job
+    "not": {
+        "required": ["delayMs", "runAt"],
+        "properties": {"delayMs": {"type": "integer"}, "runAt": {"type": "string"}},
+    }
+}
+
+
 # Jobs come in by the thousand: a dict that is checked costs a third of a model that is built.
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", json_schema_extra=NOT_BOTH))
 class JobRequest(TypedDict):
     """A job to create, as in POST /jobs."""
 
@@ -60,10 +70,11 @@ class JobRequest(TypedDict):
     maxAttempts: NotRequired[Annotated[Integer, Field(ge=1, le=1000)] | None]
     timeoutMs: NotRequired[Annotated[Integer, Field(ge=1, le=86_400_000)] | None]
     idempotencyKey: NotRequired[
-        Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] | None
+        Annotated[str, StringConstraints(pattern=f"^{KEY.pattern}$")] | None
     ]
     callbackUrl: NotRequired[str | None]
     key: NotRequired[Annotated[str, Field(min_length=1, max_length=256)] | None]
+    replace: NotRequired[bool]
     tags: NotRequired[Annotated[dict[TagName, TagValue], Field(max_length=MAX_TAGS)] | None]
 
 
@@ -88,10 +99,14 @@ class StatsRequest(_Request):
 
 
 class TenantsRequest(_Request):
-    """The query of GET /tenants: a page of tenants by name, after `cursor`."""
+    """The query of GET /tenants: a page of tenants, behind `cursor`. By name, or by a number, the
+    greatest first."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 1000
-    cursor: Annotated[str, Field(max_length=128)] = ""
+    cursor: Annotated[str, Field(max_length=160, pattern=r"^[A-Za-z0-9_.:@~+-]*$")] = ""
+    sort: Literal["tenant", "backlog", "running", "oldest"] = "tenant"
+    order: Literal["asc", "desc"] | None = None
+    prefix: Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9_.:@-]*$")] = ""
 
 
 class ScalingRequest(_Request):
@@ -100,52 +115,53 @@ class ScalingRequest(_Request):
     target_wait_seconds: Annotated[float, Field(ge=0.1, le=86_400, allow_inf_nan=False)] = 10.0
 
 
+class Errors(list[dict[str, Any]]):
+    """What is wrong with a request, as FieldErrors, and whether a type is unknown."""
+
+    unknown_type = False
+
+
 _JOB = TypeAdapter(JobRequest)
 _BATCH = TypeAdapter(BatchRequest)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a job must fit: the handlers of an App, unless it may be of other types; and what checks
-    a URL, which raises RefusedUrl."""
+    """What a job must fit: the types that are known; and what checks a URL, which raises
+    RefusedUrl."""
 
-    app: App
-    accept_unknown: bool
+    types: KnownTypes
     check_url: Callable[[str], object]
 
 
 def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
-    """The job of a POST /jobs; raises InvalidJob."""
+    """The job of a POST /jobs; raises InvalidJob, UnknownType if nobody has registered the type."""
+    if header_key is not None:
+        _check_key(header_key, KEY)
     try:
         if header_key is not None and isinstance(body, dict):
             body = {"idempotencyKey": header_key} | body
         request = _JOB.validate_python(body)
     except ValidationError as error:
         raise InvalidJob(field_errors(error)) from None
-    errors: FieldErrors = []
+    errors = Errors()
     job = _new_job(request, terms, errors, ())
     if job is None:
-        raise InvalidJob(errors)
+        raise _refused(errors)
     return job
 
 
 def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
-    """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index."""
-    if header_key is not None and not BATCH_KEY.fullmatch(header_key):
-        raise InvalidJob(
-            [
-                {
-                    "field": "Idempotency-Key",
-                    "message": f"of a batch it must match {BATCH_KEY.pattern}",
-                }
-            ]
-        )
+    """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index;
+    UnknownType if nobody has registered one of the types."""
+    if header_key is not None:
+        _check_key(header_key, BATCH_KEY)
     try:
         requests = deque(_BATCH.validate_python(body)["jobs"])
     except ValidationError as error:
         raise InvalidJob(field_errors(error)) from None
     del body
-    errors: FieldErrors = []
+    errors = Errors()
     besides: list[str | None] = (
         [None] * len(requests) if header_key is None else _key_jobs(requests, header_key)
     )
@@ -155,8 +171,14 @@ def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
         place = len(jobs)
         jobs.append(_new_job(requests.popleft(), terms, errors, ("jobs", place), besides[place]))
     if errors:
-        raise InvalidJob(errors)
+        raise _refused(errors)
     return [job for job in jobs if job is not None]
+
+
+def _check_key(header_key: str, form: re.Pattern[str]) -> None:
+    if not form.fullmatch(header_key):
+        message = f"it must match {form.pattern}"
+        raise InvalidJob([{"field": "Idempotency-Key", "message": message}])
 
 
 def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | None]:
@@ -178,18 +200,22 @@ def _key_jobs(requests: Collection[JobRequest], header_key: str) -> list[str | N
 def _new_job(
     request: JobRequest,
     terms: Terms,
-    errors: FieldErrors,
+    errors: Errors,
     prefix: tuple[str | int, ...],
     besides: str | None = None,
 ) -> NewJob | None:
     """None if it is refused; `errors` tells why."""
-    handler = terms.app.get(request["type"])
+    types = terms.types
+    handler = types.handler(request["type"])
     callback_url = request.get("callbackUrl")
     run_at, delay_ms = request.get("runAt"), request.get("delayMs")
-    if handler is None and not terms.accept_unknown:
-        known = ", ".join(sorted(terms.app.handlers))
-        message = f"no handler for {request['type']!r}; known: {known}"
+    if handler is None and (message := types.refusal(request["type"])):
+        errors.unknown_type = True
         errors.append(_refusal(prefix, "type", message))
+    elif request.get("replace") and request.get("key") is None:
+        errors.append(_refusal(prefix, "replace", "it needs a key"))
+    elif request.get("replace") and request.get("idempotencyKey") is not None:
+        errors.append(_refusal(prefix, "replace", "it excludes an idempotencyKey"))
     elif run_at is not None and delay_ms is not None:
         errors.append(_refusal(prefix, "runAt", "delayMs and runAt exclude one another"))
     else:
@@ -209,11 +235,17 @@ def _new_job(
                 request.get("idempotencyKey"),
                 callback_url,
                 request.get("key"),
-                request.get("tags") or None,
+                request.get("replace", False),
+                tags=request.get("tags") or None,
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),
             )
+            if handler is None and (
+                found := types.refusals(job.type, payload, (*prefix, "payload"))
+            ):
+                errors.extend(found)
+                return None
             if handler and handler.payload:
                 handler.parse(job.payload_json)
             job.forget_payload()
@@ -225,6 +257,10 @@ def _new_job(
         except ValidationError as error:
             errors.extend(field_errors(error, (*prefix, "payload")))
     return None
+
+
+def _refused(errors: Errors) -> InvalidJob:
+    return UnknownType(errors) if errors.unknown_type else InvalidJob(errors)
 
 
 def _refusal(prefix: tuple[str | int, ...], field: str, message: str) -> dict[str, str]:

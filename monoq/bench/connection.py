@@ -18,8 +18,15 @@ class Connection(asyncio.Protocol):
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
+        return await self._send("POST", path, body)
+
+    async def put(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        return await self._send("PUT", path, body)
+
+    async def _send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return await self._ask(head.encode() + body)

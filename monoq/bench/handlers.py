@@ -2,6 +2,7 @@
 kinds of ordinary work."""
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -52,6 +53,19 @@ def block_alone(payload: Work, ctx: JobContext) -> None:
     """Blocks a process of its own for so many milliseconds."""
     _fail_first(payload, ctx)
     time.sleep(payload.ms / 1000)
+
+
+@app.handler("bench-ledger", max_attempts=100, backoff=Backoff(base=0.05, max=0.1))
+async def note(payload: Work, ctx: JobContext) -> None:
+    """Waits for so many milliseconds, and writes into the ledger when it began and ended."""
+    ledger = os.open(os.environ["MONOQ_BENCH_LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        run = f"{ctx.job_id}/{ctx.claim} {os.getpid()}"
+        os.write(ledger, f"start {run} {time.time_ns()}\n".encode())
+        await asyncio.sleep(payload.ms / 1000)
+        os.write(ledger, f"end {run} {time.time_ns()}\n".encode())
+    finally:
+        os.close(ledger)
 
 
 @app.handler("bench-cpu", max_attempts=3, backoff=Backoff(base=0.05, max=0.1))

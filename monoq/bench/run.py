@@ -7,10 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from monoq.bench.fairness import SCENES, fairness
+from monoq.bench.limits import limiting
 from monoq.bench.measures import Samples, draining, latency, scaling, submitting
 from monoq.bench.mix import beside, mixed
 from monoq.bench.report import Result, conditions, summary
 from monoq.bench.system import System, scratch_system
+from monoq.bench.webhooks import webhooks
 
 
 async def run_bench(
@@ -31,13 +34,14 @@ async def run_bench(
         figures: dict[str, list[float]] = defaultdict(list)
         with Progress(console=Console(stderr=True)) as progress:
             for measure in measures:
-                steps = (
-                    rounds * (len(history) + len(tenants))
-                    if measure == "scale"
-                    else 1
-                    if measure == "mix"
-                    else rounds + 1
-                )
+                # without a round to warm up: it would take minutes, or is a part of the measure
+                warm = measure in ("scale", "mix", "fairness", "limits")
+                steps = {
+                    "scale": rounds * (len(history) + len(tenants)),
+                    "mix": 1,
+                    "fairness": len(SCENES) + 2,
+                    "limits": 2 + 3 * rounds,
+                }.get(measure, rounds + 1)
                 shown = progress.add_task(measure, total=steps)
                 seen: set[str] = set()
                 async for samples in _samples(
@@ -46,7 +50,7 @@ async def run_bench(
                     progress.advance(shown)
                     for name, values in samples.items():
                         # the round that warmed up
-                        if measure not in ("scale", "mix") and name not in seen:
+                        if not warm and name not in seen:
                             seen.add(name)
                         else:
                             figures[name] += values
@@ -73,8 +77,14 @@ def _samples(
         return draining(system, jobs, rounds + 1, workers, label=label)
     if measure == "mix":
         return mixed(system, minutes)
+    if measure == "fairness":
+        return fairness(system, jobs, minutes)
+    if measure == "limits":
+        return limiting(system, jobs, rounds, minutes)
     if measure == "beside":
         return beside(system, jobs, rounds + 1)
+    if measure == "webhooks":
+        return webhooks(system, jobs, rounds + 1)
     if measure == "latency":
         return latency(system, jobs, rounds + 1)
     return scaling(system, jobs, rounds, history, tenants)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,10 @@ class System:
         self._running: list[subprocess.Popen[bytes]] = []
 
     @contextmanager
-    def process(self, role: str, port: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
-        """A monoq process; stopped at the end."""
+    def process(
+        self, role: str, port: int = 0, settings: Mapping[str, str] | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """A monoq process, with environment variables of its own; stopped at the end."""
         urls = {
             "MONOQ_DATABASE_URL": self.database_url,
             "MONOQ_REDIS_URL": self.redis_url,
@@ -56,17 +58,24 @@ class System:
         }
         own = {"MONOQ_APP": "monoq.bench.handlers:app", "MONOQ_LOG_LEVEL": "error"}
         command = [sys.executable, "-m", "monoq", "serve", f"--role={role}"]
-        environment = os.environ | self._settings | urls | own
+        environment = os.environ | self._settings | urls | own | dict(settings or {})
         process = subprocess.Popen(command, env=environment)  # noqa: S603 - ourselves
         self._running.append(process)
         before_exit(process.kill)  # or a benchmark that ends by force leaves it to run for ever
         try:
             yield process
         finally:
-            self._running.remove(process)
+            if process in self._running:
+                self._running.remove(process)
             process.send_signal(signal.SIGTERM)
             process.wait()
             not_before_exit(process.kill)
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """Kills one of these processes at once; that it has ended is then no error."""
+        self._running.remove(process)
+        process.kill()
+        process.wait()
 
     async def until(
         self, sql: str, *args: Any, every_s: float = 0.05, within_s: float = 600
@@ -86,12 +95,15 @@ class System:
             await asyncio.sleep(every_s)
 
     @asynccontextmanager
-    async def api(self) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    async def api(self, **settings: str) -> AsyncIterator[tuple[int, "subprocess.Popen[bytes]"]]:
         """An API process, ready; yields its port, and itself."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        with self.process("api", port) as process, contextlib.closing(Connection(port)) as http:
+        with (
+            self.process("api", port, settings) as process,
+            contextlib.closing(Connection(port)) as http,
+        ):
             end = time.monotonic() + READY_WITHIN_S
             while True:
                 with contextlib.suppress(OSError, MonoqError):

@@ -133,7 +133,9 @@ class Tail(Service):
             self._hub.send_away(tenant_id)
         if read.kept_from <= since:
             return read.rows
-        log.warning("changes were not read for longer than they are kept; closing all viewers")
+        log.warning(
+            "changes were not read for longer than they, or the jobs, are kept; closing all viewers"
+        )
         self._hub.start_over()
         self._durable = None
         return ()

@@ -6,37 +6,35 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import uvloop
 
 from monoq import __version__
+from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.deep import check_deep
 from monoq.cli.finding import exit_code
+from monoq.cli.flags import engines_of, setting
 from monoq.cli.health import health
+from monoq.cli.init import init
+from monoq.cli.look import stats, watch, workers
 from monoq.cli.policies import defaults, tenants, types
+from monoq.cli.prune import prune
+from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
 from monoq.cli.remote import errors_in_one_line, jobs, submit
+from monoq.cli.url import url
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
-from monoq.compose.start import engine_urls, package_dir, raise_descriptor_limit, require_schema
-from monoq.config import Settings, env_names, load_settings, unknown_variables
+from monoq.compose.start import package_dir, raise_descriptor_limit, require_schema
+from monoq.config import load_settings, unknown_variables
 from monoq.errors import MonoqError
 from monoq.observe import log
-from monoq.process.exit import interrupt, on_signals
 from monoq.store import migrate as schema
-
-C = TypeVar("C", bound=Callable[..., Any])
-
-
-def setting(name: str, **kwargs: Any) -> Callable[[C], C]:
-    """A flag for a setting. Its default is the one in Settings."""
-    described = f"{Settings.model_fields[name].description}  [env: {', '.join(env_names(name))}]"
-    return click.option(f"--{name.replace('_', '-')}", name, default=None, help=described, **kwargs)
 
 
 @click.group()
@@ -60,29 +58,39 @@ def main() -> None:
 @setting("metrics_port", type=int)
 @setting("log", type=click.Choice(["console", "json"]))
 @setting("log_level")
-def serve(**flags: Any) -> None:
+@click.option("--reload", is_flag=True, help="start anew when a module in this folder changes")
+def serve(reload: bool, **flags: Any) -> None:
     """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
+    stop_with_the_parent()
     with errors_in_one_line():
         settings = load_settings(**flags)
         log.configure(settings.log_level, settings.log)
+        if reload:
+            with _errors_as_records(settings.log == "json"), engines_of(settings):
+                sys.exit(Reloader(server_command(), settings.data_dir).run())
         for stranger in unknown_variables(os.environ):
             logging.getLogger("monoq").warning("%s; it is ignored", stranger)
         raise_descriptor_limit()
         records = _errors_as_records(settings.log == "json")
-        with records, _engines(settings) as (database_url, redis_url):
+        with records, engines_of(settings) as (database_url, redis_url):
             uvloop.run(require_schema(settings, database_url))
             healthy = uvloop.run(serve_role(settings, database_url, redis_url))
     sys.exit(0 if healthy else 1)
 
 
 @main.command()
+@setting("app")
 @setting("database_url")
 @setting("data_dir")
 def migrate(**flags: Any) -> None:
-    """Bring the database's schema up to date."""
+    """Bring the database's schema up to date.
+
+    Fails if the handlers cannot be loaded: in Compose, before anything else starts.
+    """
     with errors_in_one_line():
         settings = load_settings(**flags)
-        with _engines(settings, redis=False) as (database_url, _):
+        handlers_of(settings)
+        with engines_of(settings, redis=False) as (database_url, _):
             applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
     click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
 
@@ -104,7 +112,7 @@ def check(deep: bool, **flags: Any) -> None:
     with errors_in_one_line():
         settings = load_settings(**flags)
         handlers_of(settings)
-        with _engines(settings) as (database_url, redis_url):
+        with engines_of(settings) as (database_url, redis_url):
             findings = uvloop.run(
                 check_all(settings, database_url, redis_url, package_dir("migrations"))
             )
@@ -120,7 +128,19 @@ def check(deep: bool, **flags: Any) -> None:
 @click.argument(
     "measures",
     nargs=-1,
-    type=click.Choice(["submit", "drain", "latency", "scale", "mix", "beside"]),
+    type=click.Choice(
+        [
+            "submit",
+            "drain",
+            "latency",
+            "scale",
+            "mix",
+            "beside",
+            "fairness",
+            "limits",
+            "webhooks",
+        ]
+    ),
 )
 @click.option(
     "--jobs", type=click.IntRange(100), default=50_000, show_default=True, help="jobs per round"
@@ -155,7 +175,13 @@ def check(deep: bool, **flags: Any) -> None:
     show_default=True,
     help="tenants waiting, for scale",
 )
-@click.option("--minutes", type=float, default=2.0, show_default=True, help="how long mix submits")
+@click.option(
+    "--minutes",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="how long mix and limits go on; fairness is longer",
+)
 @click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
 @click.option(
     "--compare",
@@ -167,7 +193,8 @@ def check(deep: bool, **flags: Any) -> None:
 def bench(
     measures: tuple[str, ...], save: Path | None, compare: Path | None, **options: Any
 ) -> None:
-    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside.
+    """Measure this installation: submit, drain, latency (these by default), scale, mix, beside,
+    fairness, limits, webhooks.
 
     Uses embedded engines, or a scratch database on yours; nothing else may use that Redis
     meanwhile.
@@ -178,7 +205,7 @@ def bench(
     flags = {name: options.pop(name) for name in ("database_url", "redis_url")}
     with errors_in_one_line(), tempfile.TemporaryDirectory(prefix="monoq-bench-") as folder:
         settings = load_settings(**flags, data_dir=folder)
-        with _engines(settings) as (database_url, redis_url):
+        with engines_of(settings) as (database_url, redis_url):
             chosen = measures or ("submit", "drain", "latency")
             result = uvloop.run(
                 run_bench(database_url, redis_url, package_dir("migrations"), chosen, **options)
@@ -186,14 +213,6 @@ def bench(
     report.show(result, compare)
     if save:
         save.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-
-
-@contextmanager
-def _engines(settings: Settings, *, redis: bool = True) -> Iterator[tuple[str, str]]:
-    """The URLs of the engines. Whatever signal ends the command, embedded engines are released:
-    SIGTERM and a closed terminal work like Ctrl-C."""
-    with on_signals(interrupt), engine_urls(settings, redis=redis) as urls:
-        yield urls
 
 
 @contextmanager
@@ -208,5 +227,20 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
         sys.exit(2)
 
 
-for command in (health, submit, jobs, tenants, types, defaults):
+COMMANDS = [
+    prune,
+    health,
+    submit,
+    jobs,
+    operations,
+    stats,
+    watch,
+    workers,
+    tenants,
+    types,
+    defaults,
+    url,
+    init,
+]
+for command in COMMANDS:
     main.add_command(command)

@@ -39,7 +39,7 @@ async def check_deep(settings: Settings, database_url: str, redis_url: str) -> l
             database_url, timeout=CONNECT_TIMEOUT_S, server_settings=words
         )
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        return [fail(str(connection_error(error)))]
+        return [fail(str(connection_error(error, database_url)))]
     try:
         inspection = InspectionStore(connection)
         postgres = await inspection.settings()

@@ -10,9 +10,11 @@ import click
 
 from monoq.cli.moment import Moment
 from monoq.cli.remote import ask, console, server_url
+from monoq.cli.tables import show_table
 
 if TYPE_CHECKING:
-    from monoq.client.client import Client, PolicyKind
+    from monoq.client.client import Client
+    from monoq.client.policies import PolicyKind
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -32,31 +34,66 @@ def tenants() -> None:
 
 
 @tenants.command("list")
+@click.option(
+    "--sort",
+    type=click.Choice(["tenant", "backlog", "running", "oldest"]),
+    default="tenant",
+    show_default=True,
+    help="by name, or by a number: the greatest first",
+)
+@click.option("--order", type=click.Choice(["asc", "desc"]), help="the other way round")
+@click.option("--prefix", default="", help="what their names begin with")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @click.option("--cursor", default="", help="where the last page ended")
 @click.option("--json", "as_json", is_flag=True, help="as the API answers")
 @server_url
-def list_tenants(limit: int, cursor: str, as_json: bool, url: str | None) -> None:
-    """Tenants by name, with their jobs."""
-    page = ask(url, lambda client: client.tenants(limit=limit, cursor=cursor))
+def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
+    """Tenants with their jobs."""
+    page = ask(url, lambda client: client.tenants(**options))
     if as_json:
         click.echo(json.dumps(page))
         return
-    from rich.table import Table
-
-    table = Table("tenant", "waiting", "running", "failed", "oldest waits")
+    rows = []
     for tenant in page["tenants"]:
         counts, oldest = tenant["counts"], tenant["oldestWaitingSeconds"]
         shown = [str(counts[status]) for status in ("PENDING", "RUNNING", "FAILED")]
-        table.add_row(tenant["id"], *shown, "" if oldest is None else f"{oldest:.1f} s")
-    console().print(table)
+        waits = "" if oldest is None else f"{oldest:.1f} s"
+        shares = f"{tenant['runningShare']:.1%} of {tenant['weightShare']:.1%}"
+        rows.append([tenant["id"], *shown, waits, tenant["heldBy"] or "", shares])
+    headers = ["tenant", "waiting", "running", "failed", "oldest waits", "held by", "shares"]
+    show_table(headers, rows)
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")
 
 
-@click.group()
-def types() -> None:
-    """Limit and pause job types."""
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@server_url
+@click.pass_context
+def types(context: click.Context, as_json: bool, url: str | None) -> None:
+    """Look at job types; limit and pause them. Without a command: list them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_types, as_json=as_json, url=url)
+
+
+@types.command("list")
+@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@server_url
+def list_types(as_json: bool, url: str | None) -> None:
+    """Job types with the fields of their payloads; an optional field has a question mark."""
+    known = ask(url, lambda client: client.types())
+    if as_json:
+        return click.echo(json.dumps(known))
+    rows = [[one["name"], _fields(one["schema"])] for one in known]
+    show_table(["type", "payload"], rows, wrap="payload")
+    return None
+
+
+def _fields(schema: dict[str, Any]) -> str:
+    """What a payload has, in short."""
+    required = schema.get("required", ())
+    names = [name if name in required else f"{name}?" for name in schema.get("properties", ())]
+    return ", ".join(names) or str(schema.get("type", "any JSON"))
 
 
 @click.group()

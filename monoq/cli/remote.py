@@ -4,6 +4,7 @@ URL."""
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoq.cli.moment import Moment
+from monoq.cli.tables import age, show_table
 from monoq.config import load_settings
 from monoq.errors import MonoqError, RequestRefused, ServerUnreachable
 from monoq.process.exit import Interrupted
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from monoq.client.shapes import Job
 
 C = TypeVar("C", bound=Callable[..., Any])
+
+FOLLOW_EVERY_S = 0.5
 
 
 @contextmanager
@@ -61,6 +65,7 @@ def server_url(command: C) -> C:
 @click.option("--run-at", type=Moment(), help="when it may run: like 30m, or RFC 3339 with a zone")
 @click.option("--priority", type=int, help="the lower runs first")
 @click.option("--max-attempts", type=int, help="number of runs, the first included")
+@click.option("--timeout-ms", type=int, help="milliseconds that each run may take")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
 @click.option("--callback-url", help="who gets a signed webhook when the job has ended")
 @click.option(
@@ -87,6 +92,8 @@ def submit(
     async def create(client: "Client") -> "Job | None":
         job_id = await client.submit(tenant, type, parsed, **options)
         click.echo(job_id)
+        if not job_id.created:
+            click.echo("the idempotency key brought back this earlier job", err=True)
         return await client.wait(job_id, timeout=86_400) if wait else None
 
     if job := ask(url, create):
@@ -130,20 +137,21 @@ def list_jobs(
     )
     if as_json:
         return click.echo(json.dumps(page))
-    from rich.table import Column, Table
-
-    table = Table(Column("id", no_wrap=True), "type", "status", "attempts", "created", "error")
-    for job in page["jobs"]:
-        attempts = f"{job['attempts']}/{job['maxAttempts'] or '-'}"
-        table.add_row(
-            job["id"],
-            job["type"],
-            job["status"],
-            attempts,
-            job["createdAt"],
-            (job["error"] or "")[:60],
-        )
-    console().print(table)
+    show_table(
+        ["id", "type", "status", "attempts", "age", "error"],
+        [
+            [
+                job["id"],
+                job["type"],
+                job["status"],
+                f"{job['attempts']}/{job['maxAttempts'] or '-'}",
+                age(job["createdAt"]),
+                " ".join((job["error"] or "").split())[:200],
+            ]
+            for job in page["jobs"]
+        ],
+        wrap="error",
+    )
     if page["nextCursor"]:
         click.echo(f"more: --cursor {page['nextCursor']}")
     return None
@@ -172,20 +180,23 @@ def explain(job_id: str, as_json: bool, url: str | None) -> None:
     return None
 
 
-@jobs.command()
+@jobs.command("log")
 @click.argument("job_id")
+@click.option("--follow", is_flag=True, help="go on until the job has ended")
 @server_url
-def cancel(job_id: str, url: str | None) -> None:
-    """Cancel a waiting or running job."""
-    click.echo(ask(url, lambda client: client.cancel(job_id))["status"])
-
-
-@jobs.command()
-@click.argument("job_id")
-@server_url
-def retry(job_id: str, url: str | None) -> None:
-    """Put a failed or cancelled job back."""
-    click.echo(ask(url, lambda client: client.retry(job_id))["status"])
+def show_log(job_id: str, follow: bool, url: str | None) -> None:
+    """Show what a job's handler has logged."""
+    after = 0
+    while True:
+        job = ask(url, lambda client: client.get(job_id)) if follow else None
+        page = ask(url, lambda client: client.log(job_id, after=after))  # noqa: B023 - awaited here
+        for line in page["lines"]:
+            fields = "" if line["fields"] is None else f" {json.dumps(line['fields'])}"
+            click.echo(f"{line['at']} {line['text']}{fields}")
+        after = page["next"]
+        if job is None or job["finishedAt"]:
+            return
+        time.sleep(FOLLOW_EVERY_S)
 
 
 def console() -> "Console":

@@ -2,25 +2,34 @@
 
 import asyncio
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Self, Unpack, cast, overload
 from urllib.parse import quote
+from weakref import WeakSet
 
-import httpx
-
-from monoq import codec
-from monoq.client.shapes import Health, History, Job, JobPage
-from monoq.client.stream import Stream
+from monoq.client.bulk import BulkCalls
+from monoq.client.policies import PolicyCalls
+from monoq.client.requests import (
+    JobId,
+    P,
+    SubmitOptions,
+    Takes,
+    TakesMany,
+    TakesNothing,
+    request_of,
+    request_of_many,
+)
+from monoq.client.shapes import Job, JobPage, LogPage
+from monoq.client.stream import Stream, Updates
+from monoq.client.system import SystemCalls
+from monoq.client.waits import FINAL, Waits
 from monoq.errors import RequestRefused, ServerUnreachable
 from monoq.job import NewJob
 
-PolicyKind = Literal["tenants", "types", "defaults"]
 
-FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
-
-
-class Client:
+class Client(BulkCalls, PolicyCalls, SystemCalls):
     """A connection to a running monoq, for one event loop.
 
     Args:
@@ -36,36 +45,72 @@ class Client:
     """
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False)
-        self._url = url
+        super().__init__(url, timeout=timeout)
+        self._waits = Waits(url)
+        self._streams: WeakSet[Stream] = WeakSet()
+        self._closing: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes its connections, and the streams that are still open."""
+        for stream in list(self._streams):
+            with suppress(RuntimeError):  # somebody iterates it at this moment
+                await stream.aclose()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self._waits.close()
         await self._http.aclose()
 
+    @overload
     async def submit(
         self,
         tenant_id: str,
         job_type: str,
         payload: Any = None,
-        *,
-        priority: int | None = None,
-        delay_ms: int | None = None,
-        run_at: datetime | None = None,
-        max_attempts: int | None = None,
-        timeout_ms: int | None = None,
-        idempotency_key: str | None = None,
-        callback_url: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> str:
-        """Creates a job and returns its id.
+        **options: Unpack[SubmitOptions],
+    ) -> JobId: ...
+    @overload
+    async def submit(
+        self,
+        tenant_id: str,
+        job_type: TakesMany[P],
+        payload: P,
+        **options: Unpack[SubmitOptions],
+    ) -> JobId: ...
+    @overload
+    async def submit(
+        self,
+        tenant_id: str,
+        job_type: Takes[P],
+        payload: P,
+        **options: Unpack[SubmitOptions],
+    ) -> JobId: ...
+    @overload
+    async def submit(
+        self,
+        tenant_id: str,
+        job_type: TakesNothing,
+        **options: Unpack[SubmitOptions],
+    ) -> JobId: ...
+    async def submit(
+        self,
+        tenant_id: str,
+        job_type: str | Callable[..., Any],
+        payload: Any = None,
+        **options: Unpack[SubmitOptions],
+    ) -> JobId:
+        """Creates a job and returns its id, a str whose `created` is False if the idempotency key
+        brought back an earlier job, or a waiting job was replaced.
 
         Args:
             tenant_id: Whose job it is.
-            job_type: The name of its handler.
-            payload: Any value that has a JSON form; None is `{}`.
+            job_type: The name of its handler, or the handler itself: then a type checker sees
+                whether the payload fits it.
+            payload: Any value that has a JSON form, a pydantic model or a dataclass; None is `{}`.
             priority: -100 to 100; the lower runs first, within its tenant. 0 by default.
             delay_ms: Milliseconds before it may run.
             run_at: When it may run, with a time zone; not together with `delay_ms`.
@@ -74,6 +119,9 @@ class Client:
             timeout_ms: Milliseconds that each run may take; by default what the handler says.
             idempotency_key: Submitted again with the same key, the first job's id is returned.
             callback_url: Gets a signed webhook when the job has ended, however it ends.
+            key: Of a tenant's jobs with the same key one runs at a time, in the order of their
+                submits.
+            replace: If a job of this key and type waits, it is replaced: it keeps its id.
             tags: Up to eight names and values to find it by, like {"order": "17"}.
 
         Raises:
@@ -81,27 +129,14 @@ class Client:
             RequestRefused: 422 names each bad field, 409 a key that was used for another request.
 
         >>> await client.submit("acme", "send_email", {"to": "a@example.com"}, delay_ms=60_000)
+        >>> await client.submit("acme", send_email, Email(to="a@example.com"))
         """
-        options = {
-            "priority": priority,
-            "delayMs": delay_ms,
-            "runAt": run_at,
-            "maxAttempts": max_attempts,
-            "timeoutMs": timeout_ms,
-            "idempotencyKey": idempotency_key,
-            "callbackUrl": callback_url,
-            "tags": dict(tags) if tags else None,
-        }
-        job = {
-            "tenantId": tenant_id,
-            "type": job_type,
-            "payload": {} if payload is None else payload,
-            **{name: value for name, value in options.items() if value is not None},
-        }
-        return str((await self._post("/jobs", job))["jobId"])
+        job = request_of(tenant_id, job_type, payload, options)
+        status, answer = await self._send_for_status("POST", "/jobs", job)
+        return JobId(answer["jobId"], created=status == 201)
 
-    async def submit_many(self, jobs: Sequence[NewJob | Mapping[str, Any]]) -> builtins.list[str]:
-        """Creates up to 10,000 jobs, all or none; returns their ids in order.
+    async def submit_many(self, jobs: Sequence[NewJob | Mapping[str, Any]]) -> builtins.list[JobId]:
+        """Creates up to 10,000 jobs, all or none; returns their ids in order, as `submit` does.
 
         Args:
             jobs: NewJobs, or objects as in POST /jobs. The id of a NewJob is not used: the server
@@ -113,15 +148,20 @@ class Client:
 
         >>> await client.submit_many([NewJob("acme", "echo", {"n": n}) for n in range(100)])
         """
-        items = [_job_json(job) if isinstance(job, NewJob) else dict(job) for job in jobs]
-        return list((await self._post("/jobs/batch", {"jobs": items}))["jobIds"])
+        items = [request_of_many(job) for job in jobs]
+        answer = await self._send("POST", "/jobs/batch", {"jobs": items})
+        repeated = set(answer.get("repeated", ()))
+        return [
+            JobId(job_id, created=place not in repeated)
+            for place, job_id in enumerate(answer["jobIds"])
+        ]
 
     async def get(self, job_id: str) -> Job:
         """One job with payload, result and errors. RequestRefused with status 404: there is none.
 
         >>> (await client.get(job_id))["status"]
         """
-        return cast(Job, await self._call("GET", f"/jobs/{job_id}"))
+        return cast(Job, await self._get(_path(job_id)))
 
     async def list(
         self,
@@ -153,19 +193,19 @@ class Client:
 
         >>> page = await client.list("acme", status="FAILED")
         """
-        filters = {
-            "status": status,
-            "type": type,
-            "createdAfter": created_after and created_after.isoformat(),
-            "createdBefore": created_before and created_before.isoformat(),
-            "error": error,
-            "idempotencyKey": idempotency_key,
-            "tag": [f"{name}:{value}" for name, value in tags.items()] if tags else None,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        params = {name: value for name, value in filters.items() if value is not None}
-        page = await self._call("GET", "/jobs", params={"tenantId": tenant_id, **params})
+        page = await self._get(
+            "/jobs",
+            tenantId=tenant_id,
+            status=status,
+            type=type,
+            createdAfter=created_after and created_after.isoformat(),
+            createdBefore=created_before and created_before.isoformat(),
+            error=error,
+            idempotencyKey=idempotency_key,
+            tag=[f"{name}:{value}" for name, value in tags.items()] if tags else None,
+            limit=limit,
+            cursor=cursor,
+        )
         return cast(JobPage, page)
 
     async def cancel(self, job_id: str) -> Job:
@@ -174,7 +214,7 @@ class Client:
 
         >>> await client.cancel(job_id)
         """
-        return cast(Job, await self._call("POST", f"/jobs/{job_id}/cancel", json={}))
+        return cast(Job, await self._send("POST", f"{_path(job_id)}/cancel", {}))
 
     async def retry(self, job_id: str) -> Job:
         """Puts a failed or cancelled job back, with all its attempts; returns it. RequestRefused
@@ -182,7 +222,7 @@ class Client:
 
         >>> await client.retry(job_id)
         """
-        return cast(Job, await self._call("POST", f"/jobs/{job_id}/retry", json={}))
+        return cast(Job, await self._send("POST", f"{_path(job_id)}/retry", {}))
 
     async def explain(self, job_id: str) -> dict[str, Any]:
         """Why a job waits: its `status`, the first `reason`, an object with a `code`, and the same
@@ -190,22 +230,51 @@ class Client:
 
         >>> (await client.explain(job_id))["message"]
         """
-        return await self._call("GET", f"/jobs/{job_id}/explain")
+        return await self._get(f"{_path(job_id)}/explain")
 
-    async def wait(self, job_id: str, *, timeout: float = 60.0, poll: float = 0.1) -> Job:
-        """The job once it is COMPLETED, FAILED or CANCELLED.
+    async def log(self, job_id: str, *, after: int = 0, limit: int = 1000) -> LogPage:
+        """What the job's handler has logged, oldest first. RequestRefused with status 404: there is
+        no such job.
+
+        Args:
+            after: Only lines after this offset: `next` of the page before.
+            limit: At most so many, 1 to 1,000.
+
+        >>> [line["text"] for line in (await client.log(job_id))["lines"]]
+        """
+        return cast(LogPage, await self._get(f"{_path(job_id)}/log", after=after, limit=limit))
+
+    async def wait(self, job_id: str, *, timeout: float = 60.0, poll: float = 0.5) -> Job:
+        """The job once it is COMPLETED, FAILED or CANCELLED, which a stream of changes tells. A
+        server that goes away meanwhile is waited for.
 
         Args:
             job_id: As `submit` returned it.
             timeout: Seconds after which TimeoutError is raised.
-            poll: Seconds between two looks.
+            poll: Seconds between two looks at the job, as long as there is no stream.
 
         >>> job = await client.wait(job_id, timeout=30)
         >>> job["status"], job["result"]
         """
         async with asyncio.timeout(timeout):
-            while (job := await self.get(job_id))["status"] not in FINAL:  # noqa: ASYNC110
-                await asyncio.sleep(poll)  # the fact is in another process
+            job = await self.get(job_id)
+            if job["status"] in FINAL:
+                return job
+            with self._waits.waiting_for(job["tenantId"], job["id"]) as wait:
+                while job["status"] not in FINAL:
+                    await wait.for_news(poll)
+                    job = await self._look(job)
+            return job
+
+    async def _look(self, job: Job) -> Job:
+        """The job as it is now; as it was while no server can tell."""
+        try:
+            return await self.get(job["id"])
+        except ServerUnreachable:
+            return job
+        except RequestRefused as error:
+            if error.status < 500:
+                raise
             return job
 
     def stream(self, tenant_id: str, *, cursor: str | None = None, snapshot: bool = True) -> Stream:
@@ -217,137 +286,31 @@ class Client:
                 jobs come first, as they are.
             snapshot: False: only changes come, no jobs as they are.
 
+        `async with` closes it at the end of the block.
+
         Raises, while it is iterated:
             CursorRefused: With `snapshot=False`, if it is not known what changed since `cursor`:
                 too much, or the database was restored.
 
-        >>> async for update in client.stream("acme"):
-        ...     print(update["jobId"], update["status"])
+        >>> async with client.stream("acme") as updates:
+        ...     async for update in updates:
+        ...         print(update["jobId"], update["status"])
         """
-        return Stream(self._url, self.list, tenant_id, cursor, snapshot)
+        stream = Stream(self._url, self.list, tenant_id, cursor, snapshot, left=self._close_soon)
+        self._streams.add(stream)
+        return stream
 
-    async def tenants(self, *, limit: int = 1000, cursor: str = "") -> dict[str, Any]:
-        """A page of tenants by name, with their counts.
-
-        >>> [tenant["id"] for tenant in (await client.tenants())["tenants"]]
-        """
-        return await self._call("GET", "/tenants", params={"limit": limit, "cursor": cursor})
-
-    async def history(
-        self,
-        tenant_id: str | None = None,
-        *,
-        type: str | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-        step: int | None = None,
-    ) -> History:
-        """What happened: jobs per minute or hour, and how long they waited and ran.
-
-        Args:
-            tenant_id: Whose jobs; None: all.
-            type: Only those of this type.
-            start: From when on, with a time zone; an hour before `end` without.
-            end: Until when; now without.
-            step: Seconds of a point, from 60 on; without, what gives 300 points at most.
-
-        >>> [point["completed"] for point in (await client.history("acme"))["points"]]
-        """
-        query = {
-            "tenantId": tenant_id,
-            "type": type,
-            "from": start and start.isoformat(),
-            "to": end and end.isoformat(),
-            "step": step,
-        }
-        params = {name: value for name, value in query.items() if value is not None}
-        return cast(History, await self._call("GET", "/stats/history", params=params))
-
-    async def policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
-        """The policy of a tenant ("tenants"), a job type ("types"), or of each tenant without a
-        value of its own ("defaults", which has no name); of a tenant also what holds now.
-
-        >>> (await client.policy("tenants", "acme"))["effective"]["maxRunning"]
-        """
-        return await self._call("GET", _policy_path(kind, name))
-
-    async def set_policy(
-        self, kind: PolicyKind, name: str, policy: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Sets a whole policy, which is in force when this returns; returns it as `policy` does.
-
-        Args:
-            kind: "tenants", "types" or "defaults".
-            name: Of the tenant or the type; "" for the defaults.
-            policy: Any of weight, maxRunning, ratePerSecond (starts a second), burst, maxWaiting,
-                paused; each a value, or {"value", "until", "then"}.
-
-        Raises:
-            RequestRefused: 422 names each bad field.
-
-        >>> await client.set_policy("tenants", "acme", {"maxRunning": 20})
-        """
-        return await self._call("PUT", _policy_path(kind, name), json=dict(policy))
-
-    async def remove_policy(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
-        """Removes a whole policy; returns what is left of it.
-
-        >>> await client.remove_policy("tenants", "acme")
-        """
-        return await self._call("DELETE", _policy_path(kind, name))
-
-    async def policy_history(self, kind: PolicyKind, name: str = "") -> dict[str, Any]:
-        """The last 100 changes of a policy, newest first, each with before and after.
-
-        >>> (await client.policy_history("defaults"))["changes"]
-        """
-        return await self._call("GET", f"{_policy_path(kind, name)}/history")
-
-    async def health(self) -> Health:
-        """Whether the server works. RequestRefused with status 503: it does not.
-
-        >>> (await client.health())["status"]
-        """
-        return cast(Health, await self._call("GET", "/health"))
-
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await self._call(
-            "POST", path, content=codec.dumps(body), headers={"content-type": "application/json"}
-        )
-
-    async def _call(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        try:
-            response = await self._http.request(method, path, **request)
-        except httpx.HTTPError as error:
-            raise ServerUnreachable(f"no monoq server answers at {self._url}: {error}") from error
-        try:
-            body = response.json()
-        except ValueError:
-            body = {}
-        if response.is_error or not isinstance(body, dict):
-            raise RequestRefused(response.status_code, body if isinstance(body, dict) else {})
-        return body
+    def _close_soon(self, updates: Updates) -> None:
+        """Closes what a stream has left that nobody iterates any more."""
+        with suppress(RuntimeError):  # the event loop has ended, and its connections with it
+            task = asyncio.get_running_loop().create_task(_closed(updates))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
-def _policy_path(kind: PolicyKind, name: str) -> str:
-    return f"/{kind}/{quote(name, safe='/')}" if name else f"/{kind}"
+async def _closed(updates: Updates) -> None:
+    await updates.aclose()
 
 
-def _job_json(job: NewJob) -> dict[str, Any]:
-    """A NewJob as POST /jobs takes it."""
-    fields = {
-        "priority": job.priority or None,
-        "delayMs": job.delay_ms or None,
-        "runAt": job.run_at,
-        "maxAttempts": job.max_attempts,
-        "timeoutMs": job.timeout_ms,
-        "idempotencyKey": job.idempotency_key,
-        "callbackUrl": job.callback_url,
-        "tags": dict(job.tags) if job.tags else None,
-    }
-    return {
-        "tenantId": job.tenant_id,
-        "type": job.type,
-        "payload": job.payload,
-        **{name: value for name, value in fields.items() if value is not None},
-    }
+def _path(job_id: str) -> str:
+    return f"/jobs/{quote(job_id, safe='')}"

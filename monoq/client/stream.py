@@ -2,14 +2,15 @@
 a version older than one before it, nor a cursor before the updates that it covers."""
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from itertools import islice
+from typing import Self
 
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from monoq.client.messages import messages
 from monoq.client.shapes import Job, JobPage, Update
 from monoq.errors import CursorRefused, RequestRefused, ServerUnreachable
 
@@ -17,31 +18,74 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
 # the server said that it restarts: it is back soon, but not for all in the same instant
 RESTART_DELAY_S = 1.0
-OPEN_TIMEOUT_S = 10.0
-MAX_FRAME_BYTES = 16 * 1024 * 1024  # 500 updates with long errors
 REMEMBERED = 100_000  # versions
 SERVICE_RESTART = 1012
 PAGE = 500  # jobs read at once
 
 ListJobs = Callable[..., Awaitable[JobPage]]  # as Client.list
+Updates = AsyncGenerator[Update, None]
 
 
 class Stream:
     """An async iterator of updates, made by `Client.stream`.
 
     `cursor` covers what was taken from it: keep it, and another stream goes on from there. It is
-    None until the first is known.
+    None until the first is known. `async with` closes its connection at the end of the block;
+    without, one that is left by `break` is closed soon, at the latest with its client.
 
-    >>> stream = client.stream("acme", cursor=load_cursor())
-    >>> async for update in stream:
-    ...     save(update, stream.cursor)
+    >>> async with client.stream("acme", cursor=load_cursor()) as stream:
+    ...     async for update in stream:
+    ...         save(update, stream.cursor)
     """
 
+    def __init__(
+        self,
+        url: str,
+        list_jobs: ListJobs,
+        tenant_id: str,
+        cursor: str | None,
+        snapshot: bool,
+        *,
+        left: Callable[[Updates], None],
+    ) -> None:
+        """`left` gets what a stream that nobody closed has left open."""
+        self._left = left
+        self._follower = _Follower(url, list_jobs, tenant_id, cursor, snapshot)
+        # It knows nothing of this object, which therefore goes as soon as nobody iterates.
+        self._updates = self._follower.follow()
+
+    @property
+    def cursor(self) -> str | None:
+        """What covers all that was taken from it; None: not known yet."""
+        return self._follower.cursor
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Update:
+        return await anext(self._updates)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes its connection; then it yields no more."""
+        await self._updates.aclose()
+
+    def __del__(self) -> None:
+        if getattr(self._updates, "ag_frame", None) is not None:  # it has not come to its end
+            self._left(self._updates)
+
+
+class _Follower:
     def __init__(
         self, url: str, list_jobs: ListJobs, tenant_id: str, cursor: str | None, snapshot: bool
     ) -> None:
         self.cursor = cursor
-        self._url = "ws" + url.rstrip("/").removeprefix("http") + "/ws"
+        self._url = url
         self._list_jobs = list_jobs
         self._tenant_id = tenant_id
         self._snapshot = snapshot
@@ -49,11 +93,12 @@ class Stream:
         self._failures = 0
         self._restarts = False
 
-    async def __aiter__(self) -> AsyncGenerator[Update, None]:
+    async def follow(self) -> Updates:
         while True:
             try:
-                async for update in self._follow():
-                    yield update
+                async with aclosing(self._follow_once()) as updates:
+                    async for update in updates:
+                        yield update
             except InvalidStatus as error:
                 status = error.response.status_code
                 if 400 <= status < 500:
@@ -75,28 +120,11 @@ class Stream:
         self._restarts = False
         return longest * random.uniform(0.5, 1)  # noqa: S311
 
-    async def _follow(self) -> AsyncGenerator[Update, None]:
+    async def _follow_once(self) -> Updates:
         """One connection."""
-        subscribe = {
-            "type": "SUBSCRIBE",
-            "tenantId": self._tenant_id,
-            "batch": True,
-            "cursor": self.cursor,
-        }
-        async with connect(
-            self._url,
-            proxy=None,
-            compression=None,
-            open_timeout=OPEN_TIMEOUT_S,
-            max_size=MAX_FRAME_BYTES,
-            close_timeout=1,
-        ) as socket:
-            await socket.send(json.dumps(subscribe))
-            async for text in socket:
-                message = json.loads(text)
+        async with aclosing(messages(self._url, self._tenant_id, self.cursor)) as received:
+            async for message in received:
                 kind = message.get("type")
-                if kind == "ERROR":
-                    raise RequestRefused(422, {"detail": message["message"]})
                 self._failures = 0
                 if kind == "RESET" and not self._snapshot:
                     raise CursorRefused
@@ -105,14 +133,15 @@ class Stream:
                 if self._snapshot and (
                     kind == "RESET" or (kind == "SUBSCRIBED" and self.cursor is None)
                 ):
-                    async for update in self._read_all():
-                        yield update
+                    async with aclosing(self._read_all()) as jobs:
+                        async for update in jobs:
+                            yield update
                 for update in message.get("updates", ()):
                     if self._is_news(update):
                         yield update
                 self.cursor = message.get("cursor", self.cursor)
 
-    async def _read_all(self) -> AsyncGenerator[Update, None]:
+    async def _read_all(self) -> Updates:
         """The jobs as they are now; only after it a cursor of before it holds."""
         cursor: str | None = None
         while True:

@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from monoq import __version__
+from monoq.app.loading import load_app
 from monoq.app.pool import Pool
-from monoq.app.registry import App, load_app
+from monoq.app.registry import App
 from monoq.compose.shared import Shared
 from monoq.config import Settings
 from monoq.handlers import builtin
@@ -29,16 +30,22 @@ from monoq.store.database import Database, Plans
 from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
+from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
+from monoq.store.retention import Kept
 from monoq.store.stream import StreamStore
+from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
 from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
+from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
+from monoq.upkeep.registrar import TypeRegistrar
 from monoq.upkeep.rescuer import Rescuer
+from monoq.upkeep.retention import Retention
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
 from monoq.worker.children import Children
@@ -54,25 +61,45 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARD_STOP_S = 1.0
+DAY_S = 86_400.0
 # how long a computing handler may hold up the other threads; with Python's own 5 ms, each round
 # trip would wait that long
 SWITCH_S = 0.001
 
 
-def options_of(settings: Settings) -> Options:
+def options_of(settings: Settings, database_url: str = "") -> Options:
     """What the built-in job types need of the settings."""
     return Options(
         allowed_networks=[str(network) for network in settings.allowed_networks],
         webhook_secrets=[secret.get_secret_value() for secret in settings.webhook_secrets],
+        database_url=database_url,
+        smtp_url=settings.smtp_url.get_secret_value() if settings.smtp_url else "",
+        smtp_from=settings.smtp_from or "",
+        smtp_connections=settings.smtp_connections,
+        files_dir=str(settings.files_dir or ""),
+        csv_max_bytes=settings.csv_max_bytes,
     )
 
 
-def handlers_of(settings: Settings, board: Board | None = None) -> App:
-    """The built-in job types and those of `--app`. `board` is told of breakers."""
+def kept_of(settings: Settings) -> Kept:
+    """For how long jobs are kept."""
+    return Kept(settings.keep_completed_days * DAY_S, settings.keep_failed_days * DAY_S)
+
+
+def handlers_of(
+    settings: Settings,
+    database_url: str = "",
+    board: Board | None = None,
+    own: App | None = None,
+) -> App:
+    """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
+    ones; without a `database_url` not all of them can run. `board` is told of breakers."""
     app = App()
-    app.include(builtin(options_of(settings), board))
-    if settings.app:
+    if own is not None:
+        app.include(own)
+    elif settings.app:
         app.include(load_app(settings.app))
+    app.include(builtin(options_of(settings, database_url), board), missing_only=True)
     return app
 
 
@@ -131,19 +158,24 @@ def collect_seldom() -> None:
 
 @asynccontextmanager
 async def build(
-    settings: Settings, database_url: str, redis_url: str, serve_http: "ServeHttp | None" = None
+    settings: Settings,
+    database_url: str,
+    redis_url: str,
+    serve_http: "ServeHttp | None" = None,
+    own: App | None = None,
 ) -> AsyncIterator[list[list[Service]]]:
     """The services of the role, by the phase in which they stop: first those that take work, then
     those that finish it, last those that announce it.
 
-    `serve_http` makes the service that serves the API; without it our own server does.
+    `serve_http` makes the service that serves the API; without it our own server does. `own` has
+    the handlers, instead of `settings.app`.
     """
     board = Board()
-    app = handlers_of(settings, board)
+    app = handlers_of(settings, database_url, board, own)
     metrics = Metrics(types=app.handlers, version=__version__)
     async with AsyncExitStack() as open_parts:
         database = await _database(
-            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=4
+            open_parts, settings, database_url, "fresh", "monoq upkeep", connections=5
         )
         jobs, workers, counts = JobStore(database), WorkerStore(database), CountStore(database)
         ready = Ready(redis_url)
@@ -172,6 +204,7 @@ async def build(
             ready,
             publisher,
             stager,
+            troubles,
         )
         taking: list[Service] = [
             stager,
@@ -179,8 +212,17 @@ async def build(
             rescuer,
             Counter(counts, HistoryStore(database), troubles),
             Pruner(StreamStore(database), troubles),
+            Retention(
+                database=database,
+                kept=kept_of(settings),
+                keys_kept_s=settings.keep_keys_days * DAY_S,
+                metrics=metrics,
+                troubles=troubles,
+            ),
+            Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
+        registrar = TypeRegistrar(app, TypeStore(database), troubles)
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             # not in every worker: Quart and Hypercorn take 10 MB and 0.14 s
@@ -213,7 +255,7 @@ async def build(
                 metrics=metrics,
                 troubles=troubles,
             )
-            taking += [worker, keeper]
+            taking += [worker, keeper, registrar]
             finishing += [heartbeat, times]
         yield [taking, finishing, [publisher]]
 
@@ -260,7 +302,7 @@ async def _worker(
         command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
         size=sizes.children,
         max_result=settings.max_result,
-        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings))},
+        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings, shared.database_url))},
     )
     worker = Worker(
         app=app,

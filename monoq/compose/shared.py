@@ -11,6 +11,7 @@ from monoq.store.counts import CountStore
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.upkeep.stager import Stager
+from monoq.upkeep.troubles import Troubles
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,4 @@ class Shared:
     ready: Ready
     publisher: Publisher
     stager: Stager
+    troubles: Troubles

@@ -46,3 +46,14 @@ def engines(data_dir: Path, *, postgres: bool = True, redis: bool = True) -> Ite
         yield Engines(database.url if postgres else None, queue.url if redis else None)
     finally:
         use.leave()
+
+
+def running_engines(data_dir: Path) -> Engines:
+    """The engines of a data folder that run at this moment; starts and stops nothing."""
+    data_dir = data_dir.resolve()
+    sockets = socket_folder(data_dir)
+    database, queue = PostgresEngine(data_dir, sockets), RedisEngine(data_dir, sockets)
+    return Engines(
+        database.url if database.pid() is not None else None,
+        queue.url if queue.pid() is not None else None,
+    )

@@ -4,16 +4,14 @@ must cost only itself: what waits for it is bounded, and it is closed when it ma
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from monoq import codec
-from monoq.errors import InvalidJson
-from monoq.job import TENANT_PATTERN
 from monoq.live.hub import Hub
+from monoq.live.requests import Refused, SubscribeTotals, read_request
 from monoq.live.subscription import Replays, Subscription
+from monoq.live.totals import TotalsBoard
 from monoq.live.turns import Turns
 
 Event = MutableMapping[str, Any]
@@ -35,23 +33,6 @@ MESSAGES_AT_ONCE = 2 * MAX_TENANTS
 NORMAL, UNSUPPORTED, POLICY, TOO_BIG, RESTART, TRY_LATER = 1000, 1003, 1008, 1009, 1012, 1013
 
 
-class Subscribe(BaseModel):
-    """A message from a client. `batch`, `cursor`, `progress` and `log` opt in to more kinds of
-    frames."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    type: Literal["SUBSCRIBE", "UNSUBSCRIBE"]
-    tenant_id: Annotated[str, Field(alias="tenantId", pattern=TENANT_PATTERN)]
-    batch: bool = False
-    progress: bool = False
-    log: Annotated[str, Field(max_length=64)] | None = None  # a job's id
-    cursor: Any = None  # of any type: one that cannot be parsed is answered with RESET
-
-
-_MESSAGE = TypeAdapter(Subscribe)
-
-
 class Closed(Exception):  # noqa: N818 - the end of a socket, not an error
     """The socket is to be closed with this code."""
 
@@ -65,9 +46,16 @@ class Socket:
     """One client's connection. Each tenant that it watches has a subscription; they take turns."""
 
     def __init__(
-        self, hub: Hub, replays: Replays, turns: Turns, receive: Receive, send: Send
+        self,
+        hub: Hub,
+        replays: Replays,
+        totals: TotalsBoard,
+        turns: Turns,
+        receive: Receive,
+        send: Send,
     ) -> None:
         self._hub = hub
+        self._totals = totals
         self._replays = replays
         self._turns = turns
         self._receive = receive
@@ -76,6 +64,7 @@ class Socket:
         self._ready: dict[Subscription, None] = {}  # those that have something to send, in turn
         self._waiting = 0  # jobs with news, of all of them
         self._control: list[str] = []
+        self._newest_totals: str | None = None  # that were not sent yet
         self._woken = asyncio.Event()
         self._close: Closed | None = None
 
@@ -96,6 +85,11 @@ class Socket:
         if self._waiting > MAX_PENDING:
             self.close(TRY_LATER, "too far behind")
 
+    def offer_totals(self, text: str) -> None:
+        """Sends this, unless newer totals come before its turn."""
+        self._newest_totals = text
+        self._turns.ask(self._woken)
+
     def leave(self) -> None:
         """Closes the socket; the client must start over."""
         self.close(RESTART, "missed changes cannot be replayed: read the jobs again")
@@ -115,6 +109,7 @@ class Socket:
         try:
             await asyncio.wait([reading, writing], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._totals.remove(self)
             for subscription in self._subscriptions.values():
                 subscription.close()
             reading.cancel()
@@ -161,16 +156,11 @@ class Socket:
 
     def _obey(self, text: str) -> None:
         try:
-            said = codec.loads(text)
-            message = _MESSAGE.validate_python(said)
-        except InvalidJson as error:
-            return self._tell(type="ERROR", code="invalid_json", message=str(error))
-        except ValidationError as error:
-            problem = error.errors()[0]
-            where = ".".join(map(str, problem["loc"])) or "message"
-            return self._tell(
-                type="ERROR", code="invalid_message", message=f"{where}: {problem['msg']}"
-            )
+            message = read_request(text)
+        except Refused as refused:
+            return self._tell(type="ERROR", code=refused.code, message=str(refused))
+        if isinstance(message, SubscribeTotals):
+            return self._obey_totals(message)
         before = self._subscriptions.get(message.tenant_id)
         if message.type == "UNSUBSCRIBE":
             if before:
@@ -189,13 +179,20 @@ class Socket:
             self._hub,
             self._replays,
             batched=message.batch,
-            follows="cursor" in said,
+            follows=message.follows,
             since=message.cursor,
             progress=message.progress,
             log=message.log,
         )
         subscription.open(before)
         return None
+
+    def _obey_totals(self, message: SubscribeTotals) -> None:
+        if message.type == "SUBSCRIBE":
+            self.say(self._totals.add(self))
+        else:
+            self._totals.remove(self)
+            self._newest_totals = None
 
     def _tell(self, **message: Any) -> None:
         self.say(orjson.dumps(message).decode())
@@ -204,11 +201,13 @@ class Socket:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            while self._control or self._ready or self._close:
+            while self._control or self._newest_totals or self._ready or self._close:
                 if self._close:
                     raise self._close
                 if self._control:
                     frames, self._control = self._control, []
+                elif self._newest_totals:
+                    frames, self._newest_totals = [self._newest_totals], None
                 else:
                     frames = self._next_frames()
                 await self._write_frames(frames)

@@ -6,6 +6,7 @@ import asyncio
 from monoq.live.hub import Hub
 from monoq.live.socket import RESTART, Event, Receive, Send, Socket
 from monoq.live.subscription import Replays
+from monoq.live.totals import TotalsBoard
 from monoq.live.turns import Turns
 from monoq.observe.metrics import Metrics
 
@@ -15,9 +16,10 @@ PATIENCE_S = 2.0  # at a start, the first horizon is known within milliseconds i
 class Sockets:
     """Makes a Socket of each connection, and counts the open ones."""
 
-    def __init__(self, hub: Hub, replays: Replays, metrics: Metrics) -> None:
+    def __init__(self, hub: Hub, replays: Replays, totals: TotalsBoard, metrics: Metrics) -> None:
         self._hub = hub
         self._replays = replays
+        self._totals = totals
         self._metrics = metrics
         self._turns = Turns()
         metrics.sockets_open.set_function(lambda: len(self._open))
@@ -36,7 +38,7 @@ class Sockets:
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
             return
-        socket = Socket(self._hub, self._replays, self._turns, receive, send)
+        socket = Socket(self._hub, self._replays, self._totals, self._turns, receive, send)
         self._open.add(socket)
         try:
             self._metrics.socket_closed(await socket.serve())

@@ -53,6 +53,10 @@ class Catalogue:
             "monoq_jobs_revived", "failed or cancelled jobs put back by a person"
         )
 
+        self.removed = self._counter(
+            "monoq_jobs_removed", "jobs removed because they had ended long ago"
+        )
+
     def _count_troubles(self) -> None:
         self.rescued = self._counter(
             "monoq_jobs_rescued", "jobs rescued from lost workers", fate=("waiting", "failed")

@@ -81,6 +81,10 @@ class Metrics(Catalogue):
         """Counts one job of this type."""
         self._count(counter, [job_type])
 
+    def many(self, counter: Counter, job_types: Sequence[str]) -> None:
+        """Counts a job for each of these types."""
+        self._count(counter, job_types)
+
     def upkeep_failed(self, loop: str) -> None:
         """A pass of a background loop failed."""
         self.upkeep_failures.labels(loop).inc()

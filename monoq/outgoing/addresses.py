@@ -60,19 +60,18 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # bits 64 to 95
 
 
 def refusal(address: Address, allowed: Iterable[Network] = ()) -> str | None:
-    """Why this address may not be called, as in "10.0.0.1 is private"; None: it may.
+    """Why this address may not be called: what it is, such as "private"; None: it may.
 
     It may if it, and each address that it carries, is in one of `allowed` or is an ordinary address
     of the public network.
     """
     if isinstance(address, IPv6Address) and address.scope_id:
-        return f"{address} is for one interface"
+        return "for one interface"
     allowed = list(allowed)
     for one in (address, *carried(address)):
         word = None if _is_wrapper(one) else _refused_as(one)
         if word and not any(one.version == net.version and one in net for net in allowed):
-            inside = "" if one is address else f", inside {address}"
-            return f"{one} is {word}{inside}"
+            return word
     return None
 
 

@@ -75,6 +75,8 @@ class Endpoints:
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """While this is entered, endpoints that hang are noticed."""
+        if self._board:
+            self._board.clear()  # an event loop that was given up has left its own there
         watch = asyncio.create_task(self._watch(), name="breakers")
         try:
             yield

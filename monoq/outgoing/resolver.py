@@ -2,6 +2,7 @@
 bad answer, whoever asks again would get the bad one."""
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,8 @@ GOOD_S = 30.0  # for which an answer is used again
 BAD_S = 2.0
 MAX_NAMES = 10_000  # remembered
 MAX_ANSWERS = 64
+
+log = logging.getLogger(__name__)
 
 Lookup = Callable[..., Sequence[Any]]  # socket.getaddrinfo
 
@@ -55,7 +58,7 @@ class Resolver:
     def check(self, address: Address) -> None:
         """Raises RefusedUrl for an address that may not be called."""
         if why := refusal(address, self._allowed):
-            raise RefusedUrl(f"{why}; it may not be called")
+            raise RefusedUrl(f"{address} may not be called: it is {why}")
 
     def close(self) -> None:
         """Forgets all and lets idle threads end."""
@@ -82,7 +85,9 @@ class Resolver:
             raise OSError(f"{host} has {len(addresses)} addresses")
         for address in addresses:
             if why := refusal(address, self._allowed):
-                raise RefusedUrl(f"{host} may not be called: {why}")
+                # whoever gave the name is not told what it stands for inside
+                log.info("%s is not called: %s is %s", host, address, why)
+                raise RefusedUrl(f"{host} may not be called: an address of it is {why}")
         return addresses
 
     def _told(self, host: str, done: "asyncio.Task[list[Address]]") -> None:

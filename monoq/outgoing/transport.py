@@ -1,6 +1,7 @@
 """The HTTP transport that connects only to checked addresses. The name stays what TLS and the Host
 header say. Imported late: it brings the HTTP client along."""
 
+import asyncio
 import contextlib
 import ssl
 import time
@@ -182,8 +183,6 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
 @contextlib.asynccontextmanager
 async def _within(until: float) -> AsyncIterator[None]:
-    import asyncio
-
     try:
         async with asyncio.timeout(max(until - time.monotonic(), 0)):
             yield

@@ -54,7 +54,7 @@ def endpoint_of(url: str, allowed: Iterable[Network] = ()) -> Endpoint:
     if (address := _literal(host, is_ipv6=found["name"] is None)) is None:
         _check_name(host)
     elif why := refusal(address, allowed):
-        raise RefusedUrl(f"{why}; it may not be called")
+        raise RefusedUrl(f"{host} may not be called: it is {why}")
     return Endpoint(scheme, host, port)
 
 

@@ -1,6 +1,7 @@
 """Which lists of ids there are: one for each kind of capacity and set of job types that some live
 worker listens for. So no id stands where nobody can run it. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -58,6 +59,22 @@ class JobLists:
             text = "\n".join(f"{suspect} {job_type}" for suspect, job_type in sorted(takes))
             name = f"{name}:{blake2b(text.encode(), digest_size=6).hexdigest()}"
         return JobList(name, pool, tuple(sorted(takes)))
+
+    def slots(self, workers: Iterable[Mapping[str, Any]]) -> Counter[str]:
+        """How many jobs of each list run at once, at most. Takes rows of list_workers.sql."""
+        of_lists: Counter[str] = Counter()
+        for worker in workers:
+            sizes = {
+                Pool.LOOP: worker["slots"],
+                Pool.THREADS: worker["threads"],
+                Pool.CHILDREN: worker["children"],
+            }
+            for pool, takes in menus_of(
+                worker["loop_types"], worker["thread_types"], worker["child_types"]
+            ).items():
+                if takes:
+                    of_lists[self.listed(pool, takes).name] += sizes[pool]
+        return of_lists
 
     def name_for(self, job_type: str) -> str | None:
         """Where the id of a new job of this type belongs; None: no live worker can run it."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from monoq.store.database import Queryable, Row, query
 
-MAX_HOPS = 5000
 # for the oldest of all tenants: see find_oldest_of_all.sql
 FIRST_STORED = 1000
 MAX_FIRST_HOPS = 2000
@@ -21,13 +20,9 @@ class CountStore:
         ((folded,),) = await self._database.fetch(query("fold_counts"), limit)
         return int(folded)
 
-    async def count_jobs(self, tenant_id: str) -> Sequence[Row]:
-        """Rows of tenant_id, status, jobs: of one tenant."""
-        return await self._database.fetch(query("count_jobs"), tenant_id, "", 1)
-
-    async def count_page(self, after: str, limit: int) -> Sequence[Row]:
-        """Rows of tenant_id, status, jobs: of the first `limit` tenants after `after`, by name."""
-        return await self._database.fetch(query("count_jobs"), None, after, limit)
+    async def count_jobs(self, *tenants: str) -> Sequence[Row]:
+        """Rows of tenant_id, status, jobs."""
+        return await self._database.fetch(query("count_jobs"), tenants)
 
     async def sum_counts(self) -> dict[str, int]:
         """Jobs per status, of all tenants together."""
@@ -35,13 +30,14 @@ class CountStore:
             row["status"]: row["jobs"] for row in await self._database.fetch(query("sum_counts"))
         }
 
-    async def oldest_waiting(self, first: str, last: str) -> dict[str, float]:
-        """Per tenant with due jobs, from `first` to `last` by name: for how many seconds its
-        longest-waiting job has been due.
+    async def waiting_tenants(self, after: str, limit: int) -> list[str]:
+        """The next tenants behind `after` of whom jobs wait, by name, as of the last fold."""
+        rows = await self._database.fetch(query("list_waiting_tenants"), after, limit)
+        return [row["tenant_id"] for row in rows]
 
-        After MAX_HOPS pairs of tenant and priority per type it stops: the rest is missing.
-        """
-        rows = await self._database.fetch(query("find_oldest_waiting"), first, last, MAX_HOPS)
+    async def oldest_waiting(self, *tenants: str) -> dict[str, float]:
+        """For each of them with due jobs: for how many seconds the longest-waiting has been due."""
+        rows = await self._database.fetch(query("find_oldest_of"), tenants)
         return {row["tenant_id"]: row["waited_s"] for row in rows}
 
     async def oldest_of_all(self) -> float | None:

@@ -3,11 +3,14 @@ translated. It must know no table."""
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -110,7 +113,7 @@ class Database:
                 reset=_no_reset,
             )
         except Exception as error:
-            raise connection_error(error) from error
+            raise connection_error(error, url) from error
         return cls(pool)
 
     async def close(self) -> None:
@@ -131,6 +134,9 @@ class Database:
                 connection = await self._pool.acquire()
             try:
                 yield connection
+            except asyncio.CancelledError:
+                await _come_to_rest(connection)
+                raise
             finally:
                 await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
         except UNAVAILABLE as error:
@@ -196,17 +202,49 @@ def is_of_the_input(error: Exception) -> bool:
     return isinstance(error, ValueError | OverflowError)
 
 
-def connection_error(error: Exception) -> MonoqError:
+def connection_error(error: Exception, url: str) -> MonoqError:
     """Why a connection could not be opened: an outage, or a URL that cannot work."""
     # the driver's error for a bad URL is both
     if isinstance(error, UNAVAILABLE) and not isinstance(error, ValueError):
-        return DatabaseUnavailable(f"PostgreSQL cannot be reached: {_one_line(error)}")
+        return DatabaseUnavailable(
+            f"PostgreSQL cannot be reached at {_place(url)}: {_one_line(error)}"
+        )
     return ConfigError(f"MONOQ_DATABASE_URL: {_one_line(error)}")
+
+
+def _place(url: str) -> str:
+    """Where a URL leads: its hosts with their ports, or the folder of its socket; no password."""
+    parts = urlsplit(url)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    hosts = parts.netloc.rpartition("@")[2] or query.get("host") or os.environ.get("PGHOST", "")
+    port = query.get("port") or os.environ.get("PGPORT") or "5432"
+    return ", ".join(
+        f"the socket in {host}" if host.startswith("/") else _with_port(host or "localhost", port)
+        for host in hosts.split(",")
+    )
+
+
+def _with_port(host: str, port: str) -> str:
+    return host if re.search(r":\d+$", host) else f"{host}:{port}"
 
 
 async def _no_reset(connection: asyncpg.Connection) -> None:
     """We leave no session state behind, so a connection returns to the pool without the driver's
     extra round trip."""
+
+
+async def _come_to_rest(connection: asyncpg.Connection) -> None:
+    """After a cancellation. Between its preparation and its execution a statement is open in
+    Postgres, and the clock of statement_timeout runs: when it is up, whoever has the connection by
+    then gets the error."""
+    try:
+        async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+            await connection.execute("SELECT")
+    except (*UNAVAILABLE, asyncpg.PostgresError):
+        connection.terminate()
+    except BaseException:  # cancelled once more
+        connection.terminate()
+        raise
 
 
 def _one_line(error: BaseException) -> str:

@@ -15,9 +15,11 @@ from monoq.policy import Room, Scope
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
-from monoq.store.turns import count, cut, draw, merge, take_by_weight, take_turns
+from monoq.store.turns import count, cut, draw, merge, take_by_weight, take_by_work, take_turns
+from monoq.store.work import Work
 
 MAX_DEPTH = 256  # times an even share
+MAX_FOUND = 20_000  # ids that one look reads, where tenants need more than an even share
 TOGETHER = 32  # jobs of a tenant that stand together, at most
 # A look that passes over rows that are gone may miss a job of a busy tenant whose transaction was
 # committed after others that began later. A whole look, which misses nothing, follows within
@@ -66,6 +68,8 @@ class Due:
         self._jobs = jobs
         self._limits = limits
         self._takes = takes
+        self.work = Work(jobs, sorted({job_type for _, job_type in takes}))
+        self._tenants = 1  # as of the last look
         self._depth = 1
         self._busy: list[_Busy] = []  # as of the last look
         # and of those before, and when
@@ -86,6 +90,9 @@ class Due:
         busy = [] if whole else [one for one in self._known(began) if one.tenant_id > after]
         # The next look is a light one if this fails: it may have taken too long.
         depth, self._depth = self._depth, 1
+        await self.work.look()
+        if self.work.decides:  # one tenant of short jobs may need all that is chosen
+            depth = max(depth, min(self._tenants, MAX_FOUND // limit))
         self.falls_short = False
         try:
             rows = await self._jobs.select_waiting_jobs(
@@ -100,6 +107,7 @@ class Due:
             self._remembered.pop((one.suspect, one.type, one.tenant_id), None)
             self._remembered[one.suspect, one.type, one.tenant_id] = one, began
         found = await self._with_room(rows)
+        self._tenants = len(found)
         has_more = any(one.has_more for one in found)
         together = min(soon // len(found), TOGETHER) if found else 0
         if together > 1:  # any order will do, as long as no tenant is always the first
@@ -126,6 +134,15 @@ class Due:
 
     def _take(self, found: Sequence["_Found"], limit: int, together: int) -> str:
         texts = [one.ids for one in found]
+        if self.work.decides:
+            names = [one.tenant_id for one in found]
+            return take_by_work(
+                texts,
+                limit,
+                [self._limits.weight(name) for name in names],
+                [self.work.held(name) for name in names],
+                [self.work.load(name) for name in names],
+            )
         if self._limits.weighted:
             return take_by_weight(
                 texts, limit, [self._limits.weight(one.tenant_id) for one in found]

@@ -9,19 +9,13 @@ from uuid import UUID
 from monoq.job import Status, timestamp
 from monoq.policy import Scope
 from monoq.store.database import Queryable, Row, query
+from monoq.store.workers import POOLS, pool_of
 
 MAX_HOLDERS = 5
 MAX_LOOKED_AT = 1000  # jobs that workers took
 MAX_AHEAD = 1000
 MAX_CHANGES = 100
 MAX_TENANTS = 3
-
-# A pool of a worker: what its size is called, and the types that run in it.
-POOLS = {
-    "loop": ("slots", "loop_types"),
-    "threads": ("threads", "thread_types"),
-    "children": ("children", "child_types"),
-}
 
 
 class Explained(NamedTuple):
@@ -57,7 +51,7 @@ class Explainer:
         if job["not_due"]:
             return Explained(status, _not_due(job))
         if job["holder"]:
-            reason = {"code": "key", "key": job["key"], "heldBy": str(job["holder"])}
+            reason = {"code": "key", "key": job["key"], "heldBy": [str(job["holder"])]}
             return Explained(status, reason)
         if held:
             return Explained(status, await self._held(held[0]))
@@ -125,7 +119,7 @@ class Explainer:
         return sum(
             row["running"]
             for row in counted
-            if any(_pool_of(one.worker, row["type"], False) == one.pool for one in places)
+            if any(pool_of(one.worker, row["type"], False) == one.pool for one in places)
         )
 
     async def _place(self, job_id: UUID, job: Row, places: Sequence["_Place"]) -> dict[str, Any]:
@@ -167,16 +161,8 @@ class _Place(NamedTuple):
         return int(self.worker[POOLS[self.pool][0]])
 
 
-def _pool_of(worker: Row, job_type: str, suspect: bool) -> str | None:
-    """Where a worker runs a job; None: it cannot. A suspect runs in a child, whatever its type."""
-    for pool, (_, types) in POOLS.items():
-        if job_type in worker[types]:
-            return "children" if suspect else pool
-    return None
-
-
 def _places(workers: Sequence[Row], job_type: str, suspect: bool) -> list[_Place]:
-    places = [_Place(worker, _pool_of(worker, job_type, suspect) or "") for worker in workers]
+    places = [_Place(worker, pool_of(worker, job_type, suspect) or "") for worker in workers]
     return [place for place in places if place.pool and place.size > 0]
 
 
@@ -186,7 +172,7 @@ def _taken(places: Sequence[_Place], rows: Sequence[Row]) -> Counter[str]:
     taken: Counter[str] = Counter()
     for row in rows:
         place = by_worker[row["worker_id"]]
-        if _pool_of(place.worker, row["type"], row["suspect"]) == place.pool:
+        if pool_of(place.worker, row["type"], row["suspect"]) == place.pool:
             taken[row["tenant_id"]] += row["jobs"]
     return taken
 

@@ -64,6 +64,27 @@ class JobStore:
         unclear commit."""
         await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:12])
 
+    async def replace_waiting_job(self, job: NewJob) -> tuple[UUID, bool]:
+        """Stores a job, or puts it in the place of the last waiting one of its key and type;
+        returns whose id it has, and whether it is a new one."""
+        row = await self._database.fetchrow(
+            query("replace_waiting_job"),
+            job.id,
+            job.tenant_id,
+            job.type,
+            job.payload_json,
+            job.priority,
+            job.run_at,
+            job.delay_ms,
+            job.max_attempts,
+            job.timeout_ms,
+            job.callback_url,
+            job.key,
+            codec.dumps(job.tags) if job.tags else None,
+        )
+        assert row
+        return row["id"], row["created"]
+
     async def find_submitted(self, jobs: Sequence[NewJob]) -> Sequence[Row]:
         """What is stored for jobs that an insert left alone: id, tenant_id, idempotency_key,
         request_hash."""
@@ -137,6 +158,11 @@ class JobStore:
         return await self._database.fetch(
             query("select_waiting_jobs"), limit, *places, *busy, depth
         )
+
+    async def measure_held(self, types: Sequence[str], least: int) -> Sequence[Row]:
+        """Rows of tenant_id, held, age_s: what tenants hold of the slots for these types; none if
+        fewer than `least` jobs run."""
+        return await self._database.fetch(query("measure_held"), types, least)
 
     async def promote_delayed_jobs(self, limit: int, since: datetime) -> Promotion:
         """Lets up to `limit` jobs whose time has come wait with the others; those due before

@@ -49,11 +49,11 @@ async def _connection(url: str) -> AsyncIterator[asyncpg.Connection]:
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
     except Exception as error:
-        raise connection_error(error) from error
+        raise connection_error(error, url) from error
     try:
         yield connection
     except UNAVAILABLE as error:
-        raise connection_error(error) from error
+        raise connection_error(error, url) from error
     finally:
         connection.terminate()
 

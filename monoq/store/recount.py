@@ -15,13 +15,13 @@ async def find_drift(url: str) -> list[str]:
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
     except Exception as error:
-        raise connection_error(error) from error
+        raise connection_error(error, url) from error
     try:
         rows = await connection.fetch(query("find_drift"), MOST)
     except asyncpg.UndefinedTableError:
         return []  # the schema is made at the first start: there is no job
     except UNAVAILABLE as error:
-        raise connection_error(error) from error
+        raise connection_error(error, url) from error
     finally:
         connection.terminate()
     return [

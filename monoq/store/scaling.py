@@ -28,9 +28,7 @@ class Scaling:
     async def needs(self, target_wait_s: float) -> list[Need]:
         """By type: with so many slots what waits now would start within `target_wait_s` seconds."""
         counted = {row["type"]: row for row in await self._database.fetch(query("count_types"))}
-        run_s = {
-            row["type"]: row["run_s"] for row in await self._database.fetch(query("measure_runs"))
-        }
+        run_s = await self.run_seconds()
         pending = [job_type for job_type, row in counted.items() if row["waiting"] > 0]
         rows = await self._database.fetch(query("count_due"), pending, MAX_DUE)
         due = {row["type"]: row["due"] for row in rows}
@@ -45,6 +43,12 @@ class Scaling:
             slots = running + more_slots(waiting, takes_s, target_wait_s)
             needs.append(Need(job_type, waiting, running, takes_s, slots))
         return needs
+
+    async def run_seconds(self) -> dict[str, float | None]:
+        """The mean seconds of a run, of each type that a live worker has a handler for; None: not
+        known yet."""
+        rows = await self._database.fetch(query("measure_runs"))
+        return {row["type"]: row["run_s"] for row in rows}
 
 
 def more_slots(waiting: int, run_s: float | None, target_wait_s: float) -> int:

@@ -53,16 +53,41 @@ def take_by_weight(tenants: Sequence[str], limit: int, weights: Sequence[float])
     )
 
 
-def draw(counts: Sequence[int], limit: int, weights: Sequence[float]) -> list[tuple[int, int]]:
+def take_by_work(
+    tenants: Sequence[str],
+    limit: int,
+    weights: Sequence[float],
+    held: Sequence[int],
+    loads: Sequence[float],
+) -> str:
+    """Up to `limit` ids, so that what each tenant holds of the slots becomes its share by weight.
+
+    The next start is always of the tenant that would hold least, for its weight, in the mean over
+    the time to come: the slots it holds now and the starts it is given before count as `loads`,
+    the part of that time that its jobs run. Jobs that run long count as one, whatever they are.
+    """
+    rates = [weight / load for weight, load in zip(weights, loads, strict=True)]
+    order = draw([count(ids) for ids in tenants], limit, rates, held)
+    return ",".join(
+        tenants[tenant][WIDTH * place : WIDTH * place + WIDTH - 1] for tenant, place in order
+    )
+
+
+def draw(
+    counts: Sequence[int], limit: int, weights: Sequence[float], held: Sequence[int] = ()
+) -> list[tuple[int, int]]:
     """Whose turn it is, by weight: up to `limit` pairs of a tenant and a place among its jobs.
 
     The order of start-time fair queuing (Goyal, Vin and Cheng, SIGCOMM 1996): the k-th job of a
-    tenant has the tag k / weight. Each draw begins anywhere within a tenant's first turn: draws
-    remember nothing of one another, and many small ones would else round in favour of the same.
+    tenant has the tag k / weight; `held`: how many it has had before. Each draw begins anywhere
+    within a tenant's first turn: draws remember nothing of one another, and many small ones would
+    else round in favour of the same.
     """
     tags = [
-        ((place + phase) / weight, tenant, place)
-        for tenant, (n, weight) in enumerate(zip(counts, weights, strict=True))
+        ((before + place + phase) / weight, tenant, place)
+        for tenant, (n, weight, before) in enumerate(
+            zip(counts, weights, held or [0] * len(counts), strict=True)
+        )
         for phase in (random.random(),)  # noqa: S311
         for place in range(min(n, limit))
     ]

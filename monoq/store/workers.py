@@ -4,6 +4,13 @@ from collections.abc import Sequence
 
 from monoq.store.database import Queryable, Row, query
 
+# A pool of a worker: what its size is called, and the types that run in it.
+POOLS = {
+    "loop": ("slots", "loop_types"),
+    "threads": ("threads", "thread_types"),
+    "children": ("children", "child_types"),
+}
+
 
 class WorkerStore:
     """Reads worker rows. A worker's own row is written by its heartbeat, on a connection of its
@@ -15,6 +22,16 @@ class WorkerStore:
     async def list_workers(self) -> Sequence[Row]:
         """The workers whose lease is valid."""
         return await self._database.fetch(query("list_workers"))
+
+    async def runs(self, workers: Sequence[Row], most: int) -> tuple[dict[int, list[Row]], bool]:
+        """What each of these rows of list_workers runs, by its id: rows of type, suspect and jobs.
+        And whether that is all: it looks at the `most` jobs that they took last."""
+        ids = [worker["id"] for worker in workers]
+        rows = await self._database.fetch(query("count_taken_slots"), ids, most)
+        by_worker: dict[int, list[Row]] = {worker_id: [] for worker_id in ids}
+        for row in rows:
+            by_worker[row["worker_id"]].append(row)
+        return by_worker, not rows or rows[0]["looked_at"] < most
 
     async def live_workers_of(self, host: str) -> Sequence[Row]:
         """The ids of this host's workers whose lease is valid."""
@@ -36,3 +53,11 @@ class WorkerStore:
         """Removes the rows of workers whose lease ran out more than `kept_s` seconds ago and that
         hold no job."""
         await self._database.fetch(query("prune_workers"), kept_s)
+
+
+def pool_of(worker: Row, job_type: str, suspect: bool) -> str | None:
+    """Where a worker runs a job; None: it cannot. A suspect runs in a child, whatever its type."""
+    for pool, (_, types) in POOLS.items():
+        if job_type in worker[types]:
+            return "children" if suspect else pool
+    return None

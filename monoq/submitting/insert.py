@@ -1,6 +1,7 @@
 """`monoq.submit`: stores jobs through a connection of the caller's. An id is handed out only for a
 row that is stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from monoq.store.jobs import JobStore
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """What became of a submit. `created` is false if the idempotency key brought back an earlier
-    job."""
+    job, or if a waiting job was replaced."""
 
     id: UUID
     created: bool
@@ -29,6 +30,8 @@ async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
     IdempotencyConflict if a key was used with another request, and asyncpg's error with SQLSTATE
     MQ429 if a tenant would have more jobs waiting than its `maxWaiting`.
     """
+    if any(job.replace for job in jobs):
+        return await _submit_replacing(connection, jobs)
     store = JobStore(connection)
     created = await store.insert_jobs(jobs)
     if len(created) == len(jobs):
@@ -43,10 +46,22 @@ async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
     ]
 
 
+async def _submit_replacing(connection: Queryable, jobs: Sequence[NewJob]) -> list[Submitted]:
+    others = [job for job in jobs if not job.replace]
+    by_id = dict(zip((job.id for job in others), await submit(connection, *others), strict=True))
+    # Whoever takes a key holds it until the commit: all take theirs in one order, so that no two
+    # wait for one another.
+    for job in sorted(jobs, key=lambda job: (job.tenant_id, job.key or "")):
+        if job.replace:
+            job_id, created = await JobStore(connection).replace_waiting_job(job)
+            by_id[job.id] = Submitted(job_id, created)
+    return [by_id[job.id] for job in jobs]
+
+
 def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]) -> Submitted:
     row = by_key.get((job.tenant_id, job.idempotency_key))
-    if row is None:  # deleted between the two statements: nothing of it is known any more
-        raise DatabaseUnavailable("the job with this idempotency key was just deleted")
+    if row is None:  # between the two statements its time was over
+        raise DatabaseUnavailable("this idempotency key was just forgotten")
     if row["request_hash"] != job.request_hash:
         raise IdempotencyConflict(
             f"the idempotency key {job.idempotency_key!r} was used with another request"

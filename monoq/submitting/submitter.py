@@ -172,13 +172,13 @@ class Submitter(Service):
             return await self._insert_once(jobs)
 
     async def _insert_first(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        if any(job.idempotency_key is not None for job in jobs):
+        if any(job.idempotency_key is not None or job.replace for job in jobs):
             return await self._insert_once(jobs)
         await JobStore(self._database).insert_new_jobs(jobs)
         return [Submitted(job.id, True) for job in jobs]
 
     async def _insert_once(self, jobs: Sequence[NewJob]) -> list[Submitted]:
-        if all(job.idempotency_key is None for job in jobs):
+        if all(job.idempotency_key is None and not job.replace for job in jobs):
             return await submit(self._database, *jobs)
         # A conflicting key must take the rest of its request back with it.
         return await self._database.in_transaction(lambda connection: submit(connection, *jobs))

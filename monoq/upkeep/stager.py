@@ -128,13 +128,17 @@ class Stager(UpkeepLoop):
         return PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
 
     async def _look_at_workers(self) -> None:
-        self._ready.lists.update(await self._workers.list_workers())
+        workers = await self._workers.list_workers()
+        self._ready.lists.update(workers)
         self._workers_at = time.monotonic()
         known = self._stagings
         self._stagings = {
             one: known.get(one) or _Staging(one, self._jobs, self._limits)
             for one in self._ready.lists.all
         }
+        slots = self._ready.lists.slots(workers)
+        for one, staging in self._stagings.items():
+            staging.due.work.slots = slots[one.name]
 
     async def _top_up(self, staging: _Staging) -> None:
         name = staging.list.name

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from monoq import codec
 from monoq.app.batch import BatchJob, outcomes_of
 from monoq.app.context import JobContext
+from monoq.app.handler import Hook
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
-from monoq.app.registry import Hook
 from monoq.errors import ClaimLost, InvalidJson
 from monoq.job import Status
 from monoq.worker.environment import Environment

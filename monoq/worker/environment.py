@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from monoq.app.registry import Handler, Lifespan
+from monoq.app.handler import Handler, Lifespan
 from monoq.worker.run import Run
 
 States = dict[Lifespan, Any]

@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from monoq.app.handler import Handler
 from monoq.app.pool import Pool
-from monoq.app.registry import Handler
 from monoq.process.service import Service
 from monoq.worker.call import timed_out
 from monoq.worker.children import Children

@@ -20,7 +20,8 @@ from uuid import UUID
 
 import orjson
 
-from monoq.app.registry import App, load_app
+from monoq.app.loading import load_app
+from monoq.app.registry import App
 from monoq.errors import ConfigError
 from monoq.handlers import builtin
 from monoq.handlers.options import Options
@@ -65,9 +66,10 @@ def main() -> None:
     _print_whole_lines()
     app = App()
     try:
-        app.include(builtin(Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))))
         if app_path:
             app.include(load_app(app_path))
+        options = Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))
+        app.include(builtin(options), missing_only=True)
     except ConfigError as error:
         log.error("%s", error)
         sys.exit(1)

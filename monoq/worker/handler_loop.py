@@ -13,7 +13,7 @@ from typing import Any
 
 import uvloop
 
-from monoq.app.registry import Handler
+from monoq.app.handler import Handler
 from monoq.observe.log import current_run
 from monoq.worker.batcher import Batcher
 from monoq.worker.call import end_of, still_cancelled, unexpected

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import asyncpg
 
+from monoq import __version__
 from monoq.errors import DatabaseUnavailable
 from monoq.observe.outage import Outage
 from monoq.process.exit import force_exit
@@ -175,7 +176,7 @@ class Heartbeat(Service):
         host = deaths.host_key()
         who = (f"{socket.gethostname()}:{pid}", host, pid, deaths.started_at(pid) if host else None)
         self.worker_id = await connection.fetchval(
-            query("register_worker"), *who, *self._sizes, *self._types, self._lease_s
+            query("register_worker"), *who, *self._sizes, *self._types, self._lease_s, __version__
         )
         self._last_beat = sent
         self._registered.set()

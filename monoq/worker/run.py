@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from monoq.app.handler import Handler
 from monoq.app.pool import Pool
-from monoq.app.registry import Handler
 from monoq.job import Status
 from monoq.worker.report import Report
 

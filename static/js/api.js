@@ -3,6 +3,7 @@
 import { parseExactly, print } from "./json.js";
 
 const TIMEOUT_MS = 10_000;
+const A_NAME = /^[\w.:@-]*$/; // of a tenant: ASCII
 
 /** An answer that is not 2xx, or none at all (status 0). `errors` are the fields it names: [{field, message}]. */
 export class Problem extends Error {
@@ -18,16 +19,21 @@ export class Problem extends Error {
   }
 }
 
-export const listTenants = async () => (await get("/tenants")).tenants;
-
-/** A page by name: {tenants: [{id, counts, oldestWaitingSeconds}], nextCursor}. */
-export const listTenantsPage = (query, signal) => get("/tenants", query, signal);
+/** A page: {tenants: [{id, counts, oldestWaitingSeconds, runningShare, weightShare, policy, heldBy}], nextCursor}. */
+export const listTenantsPage = async (query, signal) =>
+  A_NAME.test(query.prefix ?? "") ? get("/tenants", query, signal) : { tenants: [], nextCursor: null }; // no name begins so
 
 /** {policy, effective}: what is said of the tenant, and what holds. */
 export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
 
 /** Replaces the whole policy. */
 export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
+
+/** {workers: [{id, name, version, startedAt, silentSeconds, hungHandlers, pools, running}], runsAreComplete}. */
+export const listWorkers = (signal) => get("/workers", {}, signal);
+
+/** [{type, counts, workers, meanRunSeconds}]. */
+export const countTypes = async (signal) => (await get("/stats/types", {}, signal)).types;
 
 export const listTypes = async () => (await get("/types")).types;
 
@@ -36,6 +42,9 @@ export const readStats = (tenantId, signal) => get("/stats", { tenantId }, signa
 
 /** A page, newest first: {jobs, nextCursor}. */
 export const listJobs = (query, signal) => get("/jobs", query, signal);
+
+/** {lines: [{offset, attempt, at, text, fields}], next}: what the handler logged after this offset. */
+export const readLog = (id, after) => get(`${jobPath(id)}/log`, { after });
 
 /** A job with payload, result and errors, whose numbers are as they were written. */
 export const readJob = (id, signal) => request("GET", jobPath(id), { signal, parse: parseExactly });
@@ -53,6 +62,16 @@ export async function explainJob(id, signal) {
 export const cancelJob = (id) => request("POST", `${jobPath(id)}/cancel`, { body: "{}", parse: parseExactly });
 
 export const retryJob = (id) => request("POST", `${jobPath(id)}/retry`, { body: "{}", parse: parseExactly });
+
+/** {matched, matchedIsExact}: how many jobs a filter matches. `kind`: cancel or retry. */
+export const countMatching = (kind, filter) => request("POST", `/jobs/${kind}`, { body: JSON.stringify({ filter, dryRun: true }) });
+
+/** An operation: {id, kind, state, matched, done, skipped, error}. */
+export const beginOperation = (kind, filter) => request("POST", `/jobs/${kind}`, { body: JSON.stringify({ filter }) });
+
+export const readOperation = (id) => get(`/operations/${encodeURIComponent(id)}`);
+
+export const abortOperation = (id) => request("POST", `/operations/${encodeURIComponent(id)}/abort`, { body: "{}" });
 
 /** The new job's id. A repeat with the same key creates no second job. */
 export async function createJob(job, idempotencyKey) {

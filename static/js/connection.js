@@ -7,14 +7,14 @@ const WORDS = { connecting: "Connecting…", live: "Live", refused: "Not live", 
 export function createConnection(element) {
   const [word, detail] = ["state", "detail"].map((part) => element.querySelector(`[data-part=${part}]`));
   let told = { state: "connecting", retryAt: null, heardAt: null };
-  let stuck = false; // due jobs wait, and none runs
+  let trouble = ""; // why nothing runs, though the page is live
   let lost = false; // since it was live: the tries in between are one long reconnecting
 
   function paint() {
     const shown = stateToShow();
     if (element.dataset.state !== shown) element.dataset.state = shown;
-    put(word, shown === "live" && stuck ? "Live, but no due job runs" : WORDS[shown]);
-    element.toggleAttribute("data-stuck", stuck);
+    put(word, shown === "live" && trouble ? `Live, but ${trouble}` : WORDS[shown]);
+    element.toggleAttribute("data-stuck", trouble !== "");
     put(detail, told.retryAt === null ? age(told.heardAt) : `${Math.max(0, Math.ceil((told.retryAt - Date.now()) / 1000))} s`);
   }
 
@@ -38,10 +38,10 @@ export function createConnection(element) {
       if (changed) paint(); // the age can wait for the next tick, at a thousand messages a second
     },
 
-    /** Whether due jobs wait while none runs. */
+    /** Why nothing runs; "" if that is not so. */
     suspect(wanted) {
-      if (wanted === stuck) return;
-      stuck = wanted;
+      if (wanted === trouble) return;
+      trouble = wanted;
       paint();
     },
   };

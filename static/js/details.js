@@ -1,24 +1,31 @@
 // One job with all that is known of it, live. It must never show an older version after a newer one, and never act without a click.
 
 import * as api from "./api.js";
+import { copy } from "./clipboard.js";
+import { asCurl } from "./curl.js";
 import { clock, duration, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { createJobLog } from "./job-log.js";
 import { print } from "./json.js";
+import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
 import { isOver, mayCancel, mayRetry } from "./status.js";
 import { put } from "./text.js";
+import { momentsOf } from "./timeline.js";
 
 const INTERVAL_MS = 300; // between reads while the job changes
-const SWEEP_MS = 3_000; // progress is not in the stream, and a message may be lost
+const SWEEP_MS = 3_000; // a message may be lost
 const LONGEST_TEXT = 100_000; // characters of a payload that are shown
 
-export function createDetails({ panel, templates, store, url }) {
+/** `onAgain(job)`: a person wants to change the payload and run it again. */
+export function createDetails({ panel, templates, store, url, onAgain }) {
   const parts = Object.fromEntries(Array.from(panel.querySelectorAll("[data-part]"), (part) => [part.dataset.part, part]));
   const title = panel.querySelector("h2");
   const pace = atMostEvery(INTERVAL_MS, read);
   const paint = oncePerFrame(paintNow);
+  const log = createJobLog({ section: parts["log-section"], list: parts.log, template: templates.line });
   let id = null;
-  let reason = ""; // why it waits
+  let reason = null; // why it waits: {code}, and in words
   let tellable = true; // until the server says that it cannot
   let full = null; // the newest answer that had payload, result and errors
 
@@ -46,7 +53,7 @@ export function createDetails({ panel, templates, store, url }) {
       // as if nobody could tell
     }
     if (signal.aborted || asked !== id) return;
-    reason = typeof told?.message === "string" ? told.message : "";
+    reason = typeof told?.message === "string" ? { code: told.reason?.code ?? "", message: told.message } : null;
     paint();
   }
 
@@ -88,8 +95,8 @@ export function createDetails({ panel, templates, store, url }) {
     panel.dataset.status = job.status;
     parts.cancel.disabled = !mayCancel(job.status);
     parts.retry.disabled = !mayRetry(job.status);
-    parts.reason.hidden = job.status !== "PENDING" || reason === "";
-    put(parts.reason, shortened(reason));
+    parts.reason.hidden = job.status !== "PENDING" || reason === null;
+    put(parts.reason, shortened(reason?.message ?? ""));
     paintFacts(job);
     paintProgress(job);
     put(parts.payload, shortened(print(job.payload, 2)));
@@ -124,26 +131,31 @@ export function createDetails({ panel, templates, store, url }) {
   }
 
   function paintProgress(job) {
-    const known = job.progress !== null && job.progress !== undefined;
-    parts["progress-section"].hidden = !known;
-    if (!known) return;
-    const isShare = typeof job.progress === "number" && job.progress >= 0 && job.progress <= 1;
-    parts["progress-bar"].hidden = !isShare;
-    if (isShare) parts["progress-bar"].value = job.progress;
-    put(parts.progress, isShare ? `${Math.round(job.progress * 100)} %` : shortened(print(job.progress, 2)));
+    const progress = full.progress ?? null;
+    parts["progress-section"].hidden = progress === null || job.status === "PENDING";
+    if (progress === null) return;
+    const share = Number(print(progress.fraction)); // it may be a number with its text
+    parts["progress-bar"].value = share;
+    put(parts.progress, [`${Math.round(share * 100)} %`, progress.text].filter(Boolean).join(" · "));
   }
 
   function paintTimeline(job) {
-    keyed(parts.timeline, momentsOf(job), templates.moment, (moment) => moment.key, (element, { kind, at, what, why }) => {
-      const [time, title, text] = element.children;
+    keyed(parts.timeline, momentsOf(job, reason?.code ?? ""), templates.moment, (moment) => moment.key, (element, { kind, at, what, note, why }) => {
+      const [time, title, aside, text] = element.children;
       element.dataset.kind = kind;
       put(time, clock(at));
       time.dateTime = at ?? "";
       time.title = at ?? "";
       put(title, what);
-      put(text, why ?? "");
+      put(aside, note ?? "");
+      put(text, shortened(why ?? ""));
       text.hidden = !why;
     }); // prettier-ignore
+  }
+
+  async function tellCopied(text) {
+    put(parts.copied, (await copy(text)) ? "Copied" : "The browser does not let us copy");
+    setTimeout(() => put(parts.copied, ""), 3_000);
   }
 
   function showProblem(text) {
@@ -158,14 +170,19 @@ export function createDetails({ panel, templates, store, url }) {
 
   setInterval(() => {
     if (id === null || document.hidden) return;
-    if (full !== null && current().status === "RUNNING") paint(); // its duration grows
+    if (full !== null && !isOver(current().status)) paint(); // how long it runs or waits grows
   }, 1_000);
   setInterval(() => {
-    if (id !== null && !document.hidden && (full === null || !isOver(full.status))) pace.ask();
+    if (id === null || document.hidden || (full !== null && isOver(full.status))) return;
+    pace.ask();
+    log.read();
   }, SWEEP_MS);
 
   parts.cancel.addEventListener("click", () => act(api.cancelJob));
   parts.retry.addEventListener("click", () => act(api.retryJob));
+  parts.again.addEventListener("click", () => full !== null && onAgain(current()));
+  parts["copy-link"].addEventListener("click", () => tellCopied(`${location.origin}/?${new URLSearchParams({ job: id })}`));
+  parts["copy-curl"].addEventListener("click", () => full !== null && tellCopied(asCurl(full, location.origin)));
   parts.close.addEventListener("click", () => url.set({ job: null }));
 
   return {
@@ -174,8 +191,9 @@ export function createDetails({ panel, templates, store, url }) {
       if (wanted === id) return;
       id = wanted;
       full = null;
-      reason = "";
+      reason = null;
       tellable = true;
+      log.open(id);
       panel.hidden = id === null;
       parts.body.hidden = true;
       put(parts.status, "");
@@ -188,52 +206,29 @@ export function createDetails({ panel, templates, store, url }) {
       panel.focus({ preventScroll: true });
     },
 
+    /** What can be done with the job that is shown: [{name, run}]. */
+    get actions() {
+      if (full === null || id === null) return [];
+      const buttons = ["cancel", "retry", "again", "copy-link", "copy-curl"].map((part) => parts[part]);
+      return buttons.filter((button) => !button.disabled).map((button) => ({ name: `${button.textContent}: job ${shortId(id)}`, run: () => button.click() }));
+    },
+
+    /** Takes what the job says of itself. */
+    hear(message) {
+      if (message.jobId !== id || full === null) return;
+      if (message.progress) full = { ...full, progress: message.progress };
+      log.hear(message);
+      paint();
+    },
+
     /** After a reconnect. `anew`: the next answer counts, whatever its version. */
     refresh({ anew }) {
       if (id === null) return;
       if (anew) full = null;
+      log.read();
       pace.ask();
     },
   };
-}
-
-/** What happened to the job, oldest first. */
-function momentsOf(job) {
-  const moments = [{ key: "created", kind: "created", at: job.createdAt, what: "Created" }];
-  for (const { attempt, error, at } of Array.isArray(job.errors) ? job.errors : []) {
-    moments.push({ key: `${attempt}|${at}`, kind: "failed", at, what: `Attempt ${attempt} failed`, why: shortened(String(error ?? "")) });
-  }
-  if (job.status === "PENDING" && job.runAt && Date.parse(job.runAt) > Date.now()) {
-    moments.push({ key: "due", kind: "pending", at: job.runAt, what: job.attempts ? "Next attempt is due" : "Due" });
-  } else if (job.status === "PENDING") moments.push({ key: "waiting", kind: "pending", at: job.updatedAt, what: "Waiting for a worker" });
-  if (job.status === "RUNNING") moments.push({ key: "running", kind: "running", at: job.startedAt, what: `Attempt ${job.attempts} is running` });
-  if (job.status === "COMPLETED") {
-    moments.push({ key: "started", kind: "running", at: job.startedAt, what: `Attempt ${job.attempts} started` });
-    moments.push({ key: "over", kind: "completed", at: job.finishedAt, what: "Completed" });
-  }
-  if (job.status === "FAILED") moments.push({ key: "over", kind: "failed", at: job.finishedAt, what: "Failed for good", why: lastWord(job) });
-  if (job.status === "CANCELLED") moments.push({ key: "over", kind: "cancelled", at: job.finishedAt, what: "Cancelled", why: lastWord(job) });
-  return moments;
-}
-
-/** The job's own error, unless its last attempt has said it already. */
-function lastWord(job) {
-  const last = Array.isArray(job.errors) ? job.errors.at(-1) : undefined;
-  return job.error && job.error !== last?.error ? shortened(job.error) : "";
-}
-
-/** Brings the children in line with the items, by key, in place. */
-function keyed(parent, items, template, keyOf, paint) {
-  const byKey = new Map(Array.from(parent.children, (element) => [element.dataset.key, element]));
-  items.forEach((item, index) => {
-    const key = String(keyOf(item));
-    const element = byKey.get(key) ?? template.content.firstElementChild.cloneNode(true);
-    byKey.delete(key);
-    element.dataset.key = key;
-    paint(element, item);
-    if (parent.children[index] !== element) parent.insertBefore(element, parent.children[index] ?? null);
-  });
-  for (const element of byKey.values()) element.remove();
 }
 
 function shortened(text) {

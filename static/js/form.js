@@ -3,20 +3,41 @@
 import * as api from "./api.js";
 import { shortId } from "./format.js";
 import { parseExactly, print } from "./json.js";
+import { createSchemaForm } from "./schema-form.js";
 
 const NUMBERS = ["priority", "delayMs", "maxAttempts"];
 
-export function createForm({ form, created, types, url, onCreated }) {
+export function createForm({ form, fields, hint, created, types, url, onCreated }) {
   const { tenantId, type, payload } = form.elements;
   const submit = form.querySelector("[type=submit]");
   const errors = new Map(Array.from(form.querySelectorAll("[data-error]"), (element) => [element.dataset.error, element]));
   let example = ""; // the payload as this module wrote it; what a person wrote stays
+  const schemaForm = createSchemaForm({ container: fields, hint, onChange: writePayload });
   let key = newKey(); // one per job meant: a second try after a lost answer finds the first one's job
 
   function fillExample() {
-    if (payload.value !== example || !types.has(type.value)) return;
-    example = print(types.example(type.value), 2);
-    payload.value = example;
+    if (payload.value === example && types.has(type.value)) {
+      example = print(types.example(type.value), 2);
+      payload.value = example;
+      clearError(payload);
+    }
+    showFields();
+  }
+
+  /** The fields follow the JSON. */
+  function showFields() {
+    let value;
+    try {
+      value = payload.value.trim() ? parseExactly(payload.value) : {};
+    } catch {
+      // not JSON yet
+    }
+    schemaForm.show(types.schema(type.value), value);
+  }
+
+  /** The JSON follows the fields. */
+  function writePayload(value) {
+    payload.value = print(value, 2);
     clearError(payload);
   }
 
@@ -59,6 +80,7 @@ export function createForm({ form, created, types, url, onCreated }) {
 
   /** Each error stands at the field it names (`payload.delayMs` at the payload); one that names none of ours, at the form. */
   function showErrors(problems) {
+    schemaForm.tell(problems);
     const texts = new Map(Array.from(errors.keys(), (field) => [field, []]));
     for (const { field, message } of problems) {
       const [first, ...rest] = String(field).split(".");
@@ -98,9 +120,10 @@ export function createForm({ form, created, types, url, onCreated }) {
   form.addEventListener("submit", send);
   form.addEventListener("input", (event) => {
     key = newKey(); // another job is meant
-    clearError(event.target); // while typing, not on leaving: a line that goes away under the pointer would take a click with it
+    if (event.target.name) clearError(event.target); // while typing, not on leaving: a line that goes away under the pointer would take a click with it
   });
   type.addEventListener("input", fillExample);
+  payload.addEventListener("input", showFields);
   payload.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
@@ -113,6 +136,25 @@ export function createForm({ form, created, types, url, onCreated }) {
       key = newKey();
     },
 
+    /** Another job is meant, of this type. */
+    fill({ type: wanted }) {
+      type.value = wanted;
+      key = newKey();
+      fillExample();
+    },
+
+    /** Another job is meant, like this one. */
+    fillFrom(job) {
+      tenantId.value = job.tenantId;
+      type.value = job.type;
+      payload.value = print(job.payload, 2);
+      for (const name of NUMBERS) form.elements[name].value = job[name] || "";
+      key = newKey();
+      showFields();
+      showErrors([]);
+      created.textContent = `As job ${shortId(job.id)}`;
+    },
+
     /** Once the types are known. */
     start() {
       if (type.value === "") type.value = types.first;
@@ -120,6 +162,7 @@ export function createForm({ form, created, types, url, onCreated }) {
     },
 
     focus: () => type.focus(),
+    focusPayload: () => payload.focus(),
   };
 }
 

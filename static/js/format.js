@@ -43,4 +43,7 @@ export const shortId = (id) => (id.length > 16 ? `${id.slice(0, 8)}…${id.slice
 
 export const firstLine = (text) => String(text).split("\n", 1)[0].slice(0, 200);
 
+/** 1 job, 2 jobs. */
+export const jobs = (number) => `${count(number)} ${number === 1 ? "job" : "jobs"}`;
+
 export const count = (number) => number.toLocaleString("en");

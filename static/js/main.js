@@ -1,12 +1,19 @@
 // The composition: builds each part once and tells it of what concerns it. The only module that knows them all; it must hold no behaviour of its own.
 
+import { createBanners } from "./banners.js";
+import { createBulk } from "./bulk.js";
+import { createCards } from "./cards.js";
+import { listCommands } from "./commands.js";
+import { createChart } from "./chart.js";
 import { createConnection } from "./connection.js";
 import { createCounts } from "./counts.js";
 import { createDetails } from "./details.js";
 import { createForm } from "./form.js";
+import { measureHeader } from "./header.js";
 import { installKeyboard } from "./keyboard.js";
 import { createNotice } from "./notice.js";
-import { createOverview } from "./overview.js";
+import { createPages } from "./pages.js";
+import { createPalette } from "./palette.js";
 import { createPanels } from "./panels.js";
 import { createPolicy } from "./policy.js";
 import { createSnapshot } from "./snapshot.js";
@@ -14,11 +21,15 @@ import { createSocket } from "./socket.js";
 import { createSteps } from "./steps.js";
 import { createStore } from "./store.js";
 import { createTable } from "./table.js";
+import { createTenantsTable } from "./tenants-table.js";
 import { createTenants } from "./tenants.js";
 import { createThroughput } from "./throughput.js";
+import { createTotals } from "./totals.js";
+import { createTypesPage } from "./types-page.js";
 import { createTypes } from "./types.js";
-import { createUrl } from "./url.js";
+import { createUrl, NOTHING } from "./url.js";
 import { createView } from "./view.js";
+import { createWorkers } from "./workers.js";
 
 const SWEEP_MS = 10_000; // a message is a hint, this is the truth
 const STUCK_S = 10; // a due job that waits so long while none runs is taken by nobody
@@ -27,8 +38,11 @@ const byId = (id) => document.getElementById(id);
 const url = createUrl();
 const store = createStore();
 const view = createView(store);
+const totals = createTotals();
 const notice = createNotice(byId("notice"));
 const connection = createConnection(byId("connection"));
+const pageLinks = Array.from(document.querySelectorAll("[data-page-link]"));
+const pages = createPages({ links: pageLinks, url });
 const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
@@ -50,23 +64,36 @@ const table = createTable({
   },
 });
 store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
-const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment") }, store, url });
-const form = createForm({ form: byId("form"), created: byId("created"), types, url, onCreated: counts.ask });
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment"), line: byId("line") }, store, url, onAgain: submitLike });
+const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: byId("f-hint"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
-const policy = createPolicy({ form: byId("policy"), template: byId("policy-field"), onSaved: () => overview.ask() });
-const overview = createOverview({ panel: byId("tenants-panel"), template: byId("tenant-row"), url, policy });
-const panels = createPanels({
+const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
+const policy = createPolicy({ form: byId("policy"), title: byId("policy-title"), template: byId("policy-field"), onSaved: tenantsTable.ask });
+const workers = createWorkers({ section: byId("workers"), template: byId("worker-row"), notice });
+const bulkButtons = [byId("cancel-all"), byId("retry-all")];
+const bulk = createBulk({
+  buttons: { cancel: bulkButtons[0], retry: bulkButtons[1] },
+  dialog: byId("bulk"),
   url,
-  form,
-  opener: byId("new-job"),
-  closer: byId("form-close"),
-  overview,
-  tenantsOpener: byId("show-tenants"),
-  tenantsCloser: byId("tenants-close"),
+  onChanged: () => counts.ask(),
 });
+const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("form-close"), policyCloser: byId("policy-close") });
+const typesPage = createTypesPage({ section: byId("all-types"), template: byId("type-row"), notice, types, onSubmit: submitOf });
+createBanners({ list: byId("banners"), template: byId("banner"), totals });
+createCards({ section: byId("cards"), totals });
+createChart({ figure: byId("chart"), totals });
+
+// What a page shows that is read, and not heard: anew when the page is opened, again while it is seen.
+const readers = { overview: tenantsTable, workers, types: typesPage };
 
 const socket = createSocket({
   onState: connection.show,
+  onTotals(message) {
+    totals.take(message);
+    if (!document.hidden) readers[url.page]?.ask();
+  },
+  onHistory: totals.begin,
+  onProgress: details.hear,
   onSubscribed({ anew }) {
     if (anew) {
       store.distrust();
@@ -97,40 +124,64 @@ function refresh({ anew }) {
 function judge({ tenantId, counts: jobs, oldestWaitingSeconds }) {
   if (tenantId !== url.shown.tenant) return;
   table.tellUnknown(Object.values(jobs).some((number) => number > 0) ? null : tenantId);
-  connection.suspect(oldestWaitingSeconds >= STUCK_S && !jobs.RUNNING);
+  connection.suspect(oldestWaitingSeconds >= STUCK_S && !jobs.RUNNING ? "no due job runs" : "");
 }
 
-let before = { job: null }; // what was shown last
+function submitOf(type) {
+  form.fill({ type });
+  panels.openForm();
+}
 
-function show(wanted) {
+function submitLike(job) {
+  form.fillFrom(job);
+  panels.openForm();
+  form.focusPayload();
+}
+
+let before = { page: null, tenant: null, job: null, policy: null }; // what was shown last
+
+function show() {
+  const wanted = { ...url.shown, page: url.page };
+  if (wanted.page === "jobs" && !wanted.tenant) return chooseTenant();
+  pages.show();
   const tenantChanged = wanted.tenant !== before.tenant;
+  if (tenantChanged || before.page === null) socket.watch(wanted.tenant);
   if (tenantChanged) {
     tenants.show(wanted.tenant);
-    form.setTenant(wanted.tenant, before.tenant);
-    connection.suspect(false);
+    if (wanted.tenant !== null) form.setTenant(wanted.tenant, before.tenant);
+    connection.suspect("");
     counts.blank();
-    counts.restart();
     throughput.clear();
-    socket.watch(wanted.tenant);
-    overview.select();
   }
-  if (tenantChanged || wanted.status !== before.status || wanted.type !== before.type) {
-    byId("type-filter").value = wanted.type ?? "";
-    counts.mark();
-    view.setFilter({ tenantId: wanted.tenant, status: wanted.status, type: wanted.type });
-    snapshot.restart();
-    table.paint();
+  if (wanted.page === "jobs") showJobs(wanted, tenantChanged);
+  else if (wanted.page !== before.page) {
+    scrollTo({ top: 0 });
+    readers[wanted.page].restart();
   }
+  if (wanted.policy !== before.policy && wanted.policy !== null) policy.open(wanted.policy);
   if (wanted.job !== before.job) {
     details.open(wanted.job);
-    panels.show();
+    socket.follow(wanted.job);
     table.mark(wanted.job);
-    if (wanted.job === null) table.focus(before.job);
   }
+  bulk.show(wanted);
+  panels.show();
+  if (wanted.job === null && before.job !== null) table.focus(before.job);
   before = wanted;
 }
 
-url.onChange((wanted) => (wanted.tenant ? show(wanted) : chooseTenant()));
+function showJobs(wanted, tenantChanged) {
+  byId("open-policy").href = url.address({ job: null, policy: wanted.tenant });
+  if (tenantChanged) counts.restart();
+  if (!tenantChanged && wanted.status === before.status && wanted.type === before.type) return;
+  byId("type-filter").value = wanted.type ?? "";
+  counts.mark();
+  view.setFilter({ tenantId: wanted.tenant, status: wanted.status, type: wanted.type });
+  snapshot.restart();
+  table.paint();
+}
+
+url.onChange(show);
 
 async function readTypes() {
   try {
@@ -143,11 +194,22 @@ async function readTypes() {
 }
 
 async function chooseTenant() {
-  url.set({ tenant: (await tenants.ofJob(url.shown.job)) ?? (await tenants.first()) }, { replace: true });
+  url.set({ view: null, tenant: (await tenants.ofJob(url.shown.job)) ?? (await tenants.first()) }, { replace: true });
 }
 
 byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
-installKeyboard({ onSearch: tenants.focus, onEscape: panels.close });
+const search = () => (url.page === "overview" ? tenantsTable : tenants).focus();
+const keys = byId("keys");
+const palette = createPalette({
+  dialog: byId("palette"),
+  template: byId("command"),
+  commands: () => listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
+  onJob: (job) => url.set({ ...NOTHING, job }),
+});
+installKeyboard({ onSearch: search, onPalette: palette.open, onKeys: () => keys.showModal(), onEscape: panels.close });
+byId("open-palette").addEventListener("click", palette.open);
+byId("keys-close").addEventListener("click", () => keys.close());
 addEventListener("pageshow", (event) => event.persisted && wake());
 addEventListener("online", wake);
 document.addEventListener("visibilitychange", wake);
@@ -159,12 +221,13 @@ function wake() {
 }
 
 function sweep() {
-  if (document.hidden || !url.shown.tenant) return;
+  if (document.hidden) return;
+  readers[url.page]?.ask();
+  if (url.page !== "jobs" || !url.shown.tenant) return;
   snapshot.ask();
   counts.ask();
-  if (document.body.dataset.panel === "tenants") overview.ask();
 }
 
+measureHeader(document.querySelector(".top"));
 readTypes();
-if (url.shown.tenant) show(url.shown);
-else chooseTenant();
+show();

@@ -5,8 +5,7 @@ import { put } from "./text.js";
 
 const NAMES = ["paused", "maxRunning", "ratePerSecond", "burst", "weight", "maxWaiting"];
 
-export function createPolicy({ form, template, onSaved }) {
-  const title = form.querySelector("h3");
+export function createPolicy({ form, title, template, onSaved }) {
   const [problem, saved] = ["problem", "saved"].map((part) => form.querySelector(`[data-part=${part}]`));
   const submit = form.querySelector("[type=submit]");
   const fields = new Map(NAMES.map((name) => [name, createField(name)]));

@@ -1,4 +1,4 @@
-// The page's only WebSocket: connects, subscribes to one tenant, comes back after every loss. It must never judge what a message means
+// The page's only WebSocket: connects, subscribes to the totals and to one tenant or none, comes back after every loss. It must never judge what a message means
 // for the page, and never connect twice at a time.
 
 const FIRST_DELAY_MS = 500;
@@ -14,13 +14,16 @@ const SERVICE_RESTART = 1012;
  * `onState({state, retryAt, heardAt})`: state is connecting, live, refused (the server does not know such a tenant) or waiting.
  * `onSubscribed({anew})`: from now on nothing is missed; read what was before. `anew`: what was known may be of another database.
  * `onResumed()`: it was away, and what it missed comes as updates.
+ * `onTotals(message)`, `onHistory(history)`: the totals of all tenants, and their samples of the last minutes.
+ * `onProgress(message)`: what the job that is followed says of itself.
  * `onUpdates(updates, {missed})`: what happens, or, with `missed`, what happened while it was away. `onError(message)`.
  */
-export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onError }) {
+export function createSocket({ onState, onTotals, onHistory, onSubscribed, onResumed, onUpdates, onProgress, onError }) {
   let socket = null;
-  let tenantId = null; // watched
+  let tenantId = undefined; // watched; null: none, undefined: not said yet
   let cursor = null; // how far all is known of this tenant
   let catchingUp = false; // until a newer cursor comes
+  let followed = null; // the job whose progress and log are wanted
   let asked = null; // the tenant of the SUBSCRIBE said last on this connection
   let subscribed = false;
   let state = "waiting";
@@ -57,7 +60,8 @@ export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onEr
   function subscribe() {
     if (socket?.readyState !== WebSocket.OPEN) return; // said on opening
     asked = tenantId;
-    say({ type: "SUBSCRIBE", tenantId, batch: true, cursor });
+    if (tenantId !== null) say({ type: "SUBSCRIBE", tenantId, batch: true, cursor, log: followed });
+    say({ type: "SUBSCRIBE", topic: "totals" });
   }
 
   function hear(text) {
@@ -65,10 +69,13 @@ export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onEr
     if (subscribed) clearTimeout(deadline);
     const message = JSON.parse(text);
     if (message.type === "ERROR") refuse(message.message);
+    else if (message.type === "TOTALS") onTotals(message);
+    else if (message.topic) welcomeToTopic(message);
     else if (message.tenantId !== tenantId) return; // of the one watched before
     else if (message.type === "UPDATES") takeUpdates(message);
     else if (message.type === "SUBSCRIBED") welcome(message);
     else if (message.type === "RESET") reset(message);
+    else if (message.type === "PROGRESS") onProgress(message);
     else if (message.jobId) onUpdates([message], { missed: false });
     onState({ state, retryAt, heardAt });
   }
@@ -78,6 +85,11 @@ export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onEr
     if (!message.cursor) return;
     cursor = message.cursor; // after its updates
     catchingUp = false;
+  }
+
+  function welcomeToTopic({ history }) {
+    if (tenantId === null && !subscribed) goLive();
+    onHistory(history);
   }
 
   function welcome(message) {
@@ -142,7 +154,7 @@ export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onEr
 
   /** Is it still there? A browser cannot ping; but a repeated SUBSCRIBE is answered and changes nothing. */
   function check() {
-    if (tenantId === null || state === "connecting") return;
+    if (tenantId === undefined || state === "connecting") return;
     if (socket === null) return connect();
     subscribe();
     expectAnswer(ANSWER_TIMEOUT_MS);
@@ -155,10 +167,17 @@ export function createSocket({ onState, onSubscribed, onResumed, onUpdates, onEr
   return {
     check,
 
-    /** Hears of this tenant's jobs from now on, and of no other's. */
+    /** Hears of the progress and the log of this job, too; null: of none. */
+    follow(wanted) {
+      if (wanted === followed) return;
+      followed = wanted;
+      if (subscribed && asked !== null) subscribe();
+    },
+
+    /** Hears of this tenant's jobs from now on, and of no other's; null: of nobody's. */
     watch(wanted) {
       if (wanted === tenantId) return;
-      if (asked !== null) say({ type: "UNSUBSCRIBE", tenantId: asked });
+      if (asked) say({ type: "UNSUBSCRIBE", tenantId: asked });
       tenantId = wanted;
       cursor = null;
       catchingUp = subscribed = false;

@@ -4,10 +4,11 @@ import * as api from "./api.js";
 import { count } from "./format.js";
 
 const FALLBACK = "tenant-1";
+const MOST = 100; // names that are offered
 
 export function createTenants({ form, input, datalist, url }) {
   async function read() {
-    const tenants = await api.listTenants();
+    const { tenants } = await api.listTenantsPage({ limit: MOST, prefix: input.value === url.shown.tenant ? "" : input.value.trim() });
     datalist.replaceChildren(
       ...tenants.map(({ id, counts }) => {
         const option = document.createElement("option");
@@ -21,7 +22,7 @@ export function createTenants({ form, input, datalist, url }) {
 
   function choose() {
     const wanted = input.value.trim();
-    if (wanted) url.set({ tenant: wanted, job: null });
+    if (wanted) url.set({ view: null, tenant: wanted, job: null, policy: null });
     else input.value = url.shown.tenant ?? "";
   }
 
@@ -30,6 +31,7 @@ export function createTenants({ form, input, datalist, url }) {
     input.select();
     read().catch(() => {}); // the list of others is a convenience
   });
+  input.addEventListener("input", () => read().catch(() => {}));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     choose();
@@ -39,7 +41,7 @@ export function createTenants({ form, input, datalist, url }) {
     /** On a first visit, when the URL names none: the first one known. */
     async first() {
       try {
-        return (await read())[0]?.id ?? FALLBACK;
+        return (await api.listTenantsPage({ limit: 1 })).tenants[0]?.id ?? FALLBACK;
       } catch {
         return FALLBACK;
       }
@@ -54,8 +56,7 @@ export function createTenants({ form, input, datalist, url }) {
       }
     },
     show(tenant) {
-      input.value = tenant;
-      document.title = `${tenant} · monoq`;
+      input.value = tenant ?? "";
     },
     focus: () => input.focus(),
   };

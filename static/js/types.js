@@ -1,6 +1,7 @@
 // The job types the server offers, and an example payload of each. It must never stand in the way of a type it does not know.
 
 import * as api from "./api.js";
+import { exampleOf } from "./schema.js";
 
 export function createTypes(datalist) {
   let schemas = new Map();
@@ -28,30 +29,13 @@ export function createTypes(datalist) {
 
     has: (name) => schemas.has(name),
 
+    get names() {
+      return Array.from(schemas.keys());
+    },
+
+    /** The JSON schema of its payload; {} if nothing is known of it. */
+    schema: (name) => schemas.get(name) ?? {},
+
     example: (name) => exampleOf(schemas.get(name) ?? {}),
   };
-}
-
-/** What the schema gives as an example, else its default, else the smallest value that its shape allows. */
-function exampleOf(schema, depth = 0) {
-  if (schema.examples?.length) return schema.examples[0];
-  if ("default" in schema) return schema.default;
-  if (schema.enum?.length) return schema.enum[0];
-  switch (schema.type) {
-    case "string":
-      return "";
-    case "integer":
-    case "number":
-      return schema.minimum ?? 0;
-    case "boolean":
-      return false;
-    case "array":
-      return [];
-    case "null":
-      return null;
-    default: {
-      const required = depth > 3 ? [] : (schema.required ?? []);
-      return Object.fromEntries(required.map((name) => [name, exampleOf(schema.properties?.[name] ?? {}, depth + 1)]));
-    }
-  }
 }

@@ -1,8 +1,10 @@
-// What the page shows, kept in its URL: ?tenant= ?status= ?type= ?job=. It must never hold anything a reload should forget.
+// What the page shows, kept in its URL: ?view= ?tenant= ?status= ?type= ?job= ?policy=. It must never hold anything a reload should forget.
 
 import { STATUSES } from "./status.js";
 
-const NAMES = ["tenant", "status", "type", "job"];
+const NAMES = ["view", "tenant", "status", "type", "job", "policy"];
+const VIEWS = ["jobs", "workers", "types"];
+export const NOTHING = Object.fromEntries(NAMES.map((name) => [name, null]));
 
 export function createUrl() {
   const listeners = new Set();
@@ -12,6 +14,7 @@ export function createUrl() {
     const query = new URLSearchParams(location.search);
     const found = Object.fromEntries(NAMES.map((name) => [name, query.get(name) || null]));
     if (!STATUSES.includes(found.status)) found.status = null;
+    if (!VIEWS.includes(found.view)) found.view = null;
     return found;
   }
 
@@ -19,9 +22,27 @@ export function createUrl() {
     for (const listener of listeners) listener(shown);
   }
 
+  /** Shows this instead. A new entry of the history, unless `replace`. */
+  function set(patch, { replace = false } = {}) {
+    const after = { ...shown, ...patch };
+    if (NAMES.every((name) => after[name] === shown[name])) return;
+    shown = after;
+    history[replace ? "replaceState" : "pushState"](null, "", addressOf(after));
+    tell();
+  }
+
   addEventListener("popstate", () => {
     shown = read();
     tell();
+  });
+
+  // A link of ours with data-here: followed without a reload. One that is to open elsewhere is the browser's own work.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-here]");
+    if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    const query = new URLSearchParams(link.search);
+    set(Object.fromEntries(NAMES.map((name) => [name, query.get(name) || null])));
   });
 
   return {
@@ -29,17 +50,15 @@ export function createUrl() {
       return shown;
     },
 
+    /** overview, jobs, workers or types: a tenant or a job is shown among jobs, and without anything there is the overview. */
+    get page() {
+      return shown.view ?? (shown.tenant || shown.job ? "jobs" : "overview");
+    },
+
     /** The address that shows this instead; what is not named stays. */
     address: (patch) => addressOf({ ...shown, ...patch }),
 
-    /** Shows this instead. A new entry of the history, unless `replace`. */
-    set(patch, { replace = false } = {}) {
-      const after = { ...shown, ...patch };
-      if (NAMES.every((name) => after[name] === shown[name])) return;
-      shown = after;
-      history[replace ? "replaceState" : "pushState"](null, "", addressOf(after));
-      tell();
-    },
+    set,
 
     /** `listener(shown)` is called after every change. */
     onChange: (listener) => listeners.add(listener),

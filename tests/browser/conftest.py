@@ -1,15 +1,20 @@
-"""A browser, and the dashboard in it. Any console error, page error or violation of the CSP that a
-test does not expect fails it."""
+"""One browser and one running monoq for all tests of a session; a page in a context of its own, and
+empty tables, for each test. Any console error, page error or violation of the CSP that a test does
+not expect fails it."""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
-from conftest import Server
+import pytest_asyncio
+import redis.asyncio
+from conftest import FACT_TIMEOUT_S, Server, fresh_database, serving
 from playwright.async_api import Browser, async_playwright, expect
 
 from browser.page import Dashboard
+from monoq.embedded import Engines
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -17,9 +22,32 @@ CHROMIUM = next(
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 ARGS += ["--disable-background-networking", "--disable-component-update"]
 FACT_TIMEOUT_MS = 20_000
+# Not TRUNCATE, which waits for every reader and for the disk. The lock: a worker that writes the
+# same rows in another order would be a deadlock.
+EMPTY = """
+    BEGIN;
+    LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE;
+    DELETE FROM jobs;
+    DELETE FROM job_count_changes;
+    DELETE FROM job_counts;
+    DELETE FROM job_totals;
+    DELETE FROM tenant_counts;
+    DELETE FROM operations;
+    DELETE FROM policies;
+    DELETE FROM policy_changes;
+    DELETE FROM rate_states;
+    COMMIT
+"""
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What tests share lives on one event loop, and so must they."""
+    for item in items:
+        if "/browser/" in item.path.as_posix():
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI") == "true":
@@ -32,13 +60,47 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_database_url(own_engines: Engines) -> AsyncIterator[str]:
+    """The database of the session."""
+    async with fresh_database(own_engines) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_server(own_engines: Engines, shared_database_url: str) -> AsyncIterator[Server]:
+    """API and worker of the session."""
+    redis_url = own_engines.redis_url or ""
+    client = redis.asyncio.Redis.from_url(redis_url)
+    await client.flushall()
+    await client.aclose()
+    async with serving(shared_database_url, redis_url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(shared_database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the shared database."""
+    connection = await asyncpg.connect(shared_database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(shared_server: Server, db: asyncpg.Connection) -> Server:
+    """The shared monoq, without jobs and policies."""
+    await db.execute(EMPTY, timeout=FACT_TIMEOUT_S)
+    return shared_server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def dashboard(browser: Browser, server: Server) -> AsyncIterator[Dashboard]:
     expect.set_options(timeout=FACT_TIMEOUT_MS)
-    page = await browser.new_page()
+    context = await browser.new_context()
+    page = await context.new_page()
     page.set_default_timeout(FACT_TIMEOUT_MS)
     dashboard = Dashboard(page, server.url)
     dashboard.listen()
     yield dashboard
-    await page.close()
+    await context.close()
     assert not dashboard.errors

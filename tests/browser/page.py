@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.async_api import ConsoleMessage, Locator, Page, expect
+from playwright.async_api import ConsoleMessage, Locator, Page, Response, expect
 
 TENANT = "tenant-1"
 
@@ -61,9 +61,16 @@ class Dashboard:
         def console(message: ConsoleMessage) -> None:
             expected = any(re.search(pattern, message.text) for pattern in self.expected)
             if message.type == "error" and not expected:
-                self.errors.append(message.text)
+                self.errors.append(f"{message.text} {message.location}")
+
+        async def response(answer: Response) -> None:
+            if answer.status >= 500 and not any(
+                re.search(pattern, f"status of {answer.status}") for pattern in self.expected
+            ):
+                self.errors.append(f"{answer.url}: {await answer.text()}")
 
         self.page.on("console", console)
+        self.page.on("response", response)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
 

@@ -204,7 +204,8 @@ class FakeServer:
 
     def _connect(self, socket: WebSocketRoute) -> None:
         def hear(message: str | bytes) -> None:
-            if json.loads(message)["type"] == "SUBSCRIBE":
+            said = json.loads(message)
+            if said["type"] == "SUBSCRIBE" and "tenantId" in said:
                 socket.send(json.dumps({"type": "SUBSCRIBED", "tenantId": TENANT}))
 
         self._socket = socket

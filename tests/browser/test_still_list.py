@@ -13,6 +13,7 @@ from browser.page import TENANT, Dashboard, echoes
 from browser.test_live import FakeServer
 
 AIM_S = 0.5
+TURNS = 5
 MIDDLE_OF_ROW = """
 (index) => {
   const box = document.querySelectorAll('[data-testid=job-row]')[index].getBoundingClientRect();
@@ -40,7 +41,7 @@ async def new_jobs(fake: FakeServer, first: int, per_s: int) -> AsyncIterator[No
     await asyncio.gather(coming, return_exceptions=True)
 
 
-@pytest.mark.parametrize("per_s", [0, 1, 4, 20])
+@pytest.mark.parametrize("per_s", [1, 20])
 async def test_every_click_opens_the_job_that_was_aimed_at(
     dashboard: Dashboard, per_s: int
 ) -> None:
@@ -52,7 +53,7 @@ async def test_every_click_opens_the_job_that_was_aimed_at(
         mouse = dashboard.page.mouse
         hits = 0
         async with new_jobs(fake, 41, per_s):
-            for turn in range(8):
+            for turn in range(TURNS):
                 at = await dashboard.page.evaluate(MIDDLE_OF_ROW, turn % 4)
                 await mouse.move(*at)
                 aimed = await dashboard.page.evaluate(UNDER_THE_POINTER, at)
@@ -63,7 +64,7 @@ async def test_every_click_opens_the_job_that_was_aimed_at(
                 await dashboard.page.keyboard.press("Escape")
                 await mouse.move(5, 5)
                 await dashboard.page.evaluate("document.activeElement.blur()")
-        assert hits == 8
+        assert hits == TURNS
 
 
 async def test_new_rows_wait_behind_a_bar_while_changes_within_a_row_go_on(

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from conftest import Server, serving
+from conftest import Server, eventually, serving
 
 from contract.processes import running
 
@@ -45,7 +45,12 @@ async def ended(
             for n in range(count)
         ]
     )
-    return [await server.job_when(job_id, "COMPLETED", "FAILED", "CANCELLED") for job_id in ids]
+
+    async def all_ended() -> list[dict[str, Any]] | None:
+        jobs = [await server.job(job_id) for job_id in ids]
+        return jobs if all(job["finishedAt"] for job in jobs) else None
+
+    return list(await eventually(all_ended, timeout=60, every=0.1))
 
 
 async def test_many_jobs_take_few_calls_and_each_has_its_own_result(

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import redis
+
+from monoq.bench.fairness import SCENES
 
 
 def test_the_benchmark_runs_and_keeps_its_result(
@@ -20,6 +23,7 @@ def test_the_benchmark_runs_and_keeps_its_result(
         "submit",
         "drain",
         "latency",
+        "webhooks",
         "--jobs",
         "200",
         "--rounds",
@@ -36,6 +40,8 @@ def test_the_benchmark_runs_and_keeps_its_result(
         "monoq.submit, 1,000 a call /s",
         "drain /s",
         "pickup p50 ms",
+        "webhooks, 1 of 10,000 dead, p99 ms",
+        "webhooks, dead endpoint left alone after s",
     } <= set(result["figures"])
     medians = {name: figure["median"] for name, figure in result["figures"].items()}
     # CPU comes in hundredths of a second, and 200 jobs may use less.
@@ -71,3 +77,23 @@ def test_the_benchmark_runs_and_keeps_its_result(
     assert "ratio" in again.stdout
     with redis.Redis.from_url(redis_url) as client:
         assert client.dbsize() == 0, "nothing is left in somebody's Redis"
+
+
+@pytest.mark.long
+def test_fairness_is_measured_in_every_scene(tmp_path: Path) -> None:
+    saved = tmp_path / "result.json"
+    command = ["bench", "fairness", "--jobs", "300", "--minutes", "0.05", "--json", str(saved)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "monoq", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=140,
+    )
+    assert ran.returncode == 0, ran.stderr
+    figures = json.loads(saved.read_text())["figures"]
+    for scene in SCENES:
+        waits = [name for name in figures if name.startswith(f"fair: {scene.name}, ")]
+        assert len(waits) == 6, waits
+    assert 0.1 <= figures["shares: equal weights, Jain's index"]["median"] <= 1
+    assert figures["shares: weights 1:2:4, slots used, %"]["median"] <= 101

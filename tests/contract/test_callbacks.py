@@ -263,7 +263,7 @@ async def test_the_python_ways_to_submit_take_one(
 ) -> None:
     url = receiver.url("/ok")
     async with Client(server.url) as client:
-        ids = [await client.submit("acme", "echo", {"n": 1}, callback_url=url)]
+        ids: list[str] = [await client.submit("acme", "echo", {"n": 1}, callback_url=url)]
         ids += await client.submit_many([NewJob("acme", "echo", {"n": 2}, callback_url=url)])
     (done,) = await submit(db, NewJob("acme", "echo", {"n": 3}, callback_url=url))
     (keyed,) = await submit(

@@ -164,7 +164,12 @@ async def test_a_cursor_that_cannot_be_honoured_is_answered_with_a_reset(
     monkeypatch.setattr(replayer, "MAX_REPLAYED", 5)
     await is_reset(str(good), "too much has changed since")
     monkeypatch.undo()
-    await db.execute("UPDATE stream SET floor = pg_current_xact_id()")
+    floor = await db.fetchval("UPDATE stream SET floor = pg_current_xact_id() RETURNING floor")
+
+    async def is_told() -> bool:
+        return xid(await fresh_cursor(server)) > int(floor)
+
+    await eventually(is_told)  # who is not would be closed
     await is_reset(str(good), "jobs were deleted since")
 
 

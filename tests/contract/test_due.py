@@ -415,3 +415,33 @@ async def test_delayed_jobs_wait_with_the_others_when_their_time_comes(
     promoter.stop()
     await promoting
     assert await db.fetchval("SELECT count(*) FROM delayed_jobs") == 0
+
+
+async def test_once_slots_are_taken_who_holds_few_is_next_and_an_idle_system_takes_turns(
+    store: JobStore, db: asyncpg.Connection
+) -> None:
+    await db.execute(f"{JOBS} 'holds', 'b' FROM generate_series(1, 500)")
+    await db.execute(f"{JOBS} 'waits', 'b' FROM generate_series(1, 500)")
+    due = due_of(store)
+    due.work.slots = 60
+    worker = await register(db, "b")
+    ids = await db.fetch("SELECT id FROM jobs WHERE tenant_id = 'holds' ORDER BY id LIMIT 29")
+    await claim(db, [row["id"] for row in ids], worker, "b")
+    assert Counter(await tenants(db, (await due.select(20)).ids)) == {"holds": 10, "waits": 10}
+    more = await db.fetch(
+        "SELECT id FROM jobs WHERE tenant_id = 'holds' AND status = 'PENDING' ORDER BY id LIMIT 11"
+    )
+    await claim(db, [row["id"] for row in more], worker, "b")
+    await db.execute("UPDATE jobs SET started_at = now() - interval '10 s' WHERE worker_id > 0")
+
+    async def noticed() -> bool:
+        await due.select(20)
+        return due.work.decides
+
+    await eventually(noticed)
+    assert Counter(await tenants(db, (await due.select(20)).ids)) == {"waits": 20}
+    # it holds 40, of jobs that take long; the other gets as many, and then they share
+    shared = Counter(await tenants(db, (await due.select(100)).ids))
+    assert 68 <= shared["waits"] <= 72, shared
+    shown = await db.fetch("EXPLAIN (ANALYZE) " + query("measure_held"), ["b"], 41)
+    assert "never executed" in "\n".join(row[0] for row in shown), "it reads no job"

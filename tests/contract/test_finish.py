@@ -45,6 +45,19 @@ async def test_the_job_and_the_writes_of_its_handler_are_committed_together(
     assert "monoq_stale_writes_total 0.0" in (await server.http.get("/metrics")).text
 
 
+async def test_the_callback_of_a_job_belongs_to_its_handlers_transaction(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    job = {"tenantId": "acme", "type": "invoice", "callbackUrl": "https://example.com/done"}
+    (job_id,) = await server.submit([job | {"payload": {"rolls_back": 1}}])
+    await server.job_when(job_id, "COMPLETED", "FAILED")
+    made = await db.fetch(
+        "SELECT payload #>> '{body,id}', payload #>> '{body,attempts}' FROM jobs"
+        " WHERE type = 'webhook'"
+    )
+    assert [tuple(row) for row in made] == [(job_id, "2")]
+
+
 async def test_a_transaction_that_was_rolled_back_is_a_failed_attempt(
     server: Server, db: asyncpg.Connection
 ) -> None:

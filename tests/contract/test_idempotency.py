@@ -9,6 +9,8 @@ import pytest
 from conftest import Server, eventually, serving
 
 from monoq.app.registry import App
+from monoq.store.database import query
+from monoq.store.retention import RetentionStore
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -86,7 +88,7 @@ async def test_the_key_of_a_batch_brings_back_all_its_jobs(
     jobs = [job(payload=n) for n in range(3)] + [job(tenantId="other"), job(idempotencyKey="own")]
     status, first = await post(jobs)
     assert status == 201
-    assert await post(jobs) == (200, first)
+    assert await post(jobs) == (200, first | {"repeated": [0, 1, 2, 3, 4]})
     assert len(set(first["jobIds"])) == 5
     keys = await db.fetch("SELECT idempotency_key FROM jobs ORDER BY 1")
     assert [row[0] for row in keys] == ["order-7:0", "order-7:1", "order-7:2", "order-7:3", "own"]
@@ -129,3 +131,76 @@ async def test_a_repeat_after_a_deploy_with_other_defaults_is_a_repeat(
 
 
 async def _nothing() -> None: ...
+
+
+async def test_a_key_answers_its_job_though_it_was_removed_until_the_key_is_forgotten(
+    server: Server, db: asyncpg.Connection
+) -> None:
+    async def post(**fields: Any) -> tuple[int, str | None]:
+        answer = await server.http.post("/jobs", json=job(idempotencyKey="k", **fields))
+        return answer.status_code, answer.json().get("jobId")
+
+    status, job_id = await post()
+    assert status == 201
+    await db.execute("DELETE FROM jobs")
+    assert (await server.http.get(f"/jobs/{job_id}")).status_code == 404
+    assert await post() == (200, job_id)
+    assert (await post(payload=1))[0] == 409
+    store = RetentionStore(db)
+    assert await store.forget_keys(60, 10) == 0
+    assert (await post())[0] == 200
+    await db.execute("UPDATE idempotency_keys SET used_at = now() - interval '1 hour'")
+    assert await store.forget_keys(60, 10) == 1
+    status, other_id = await post(payload=1)
+    assert status == 201
+    assert other_id != job_id
+
+
+async def test_keys_are_forgotten_in_batches_by_their_age(db: asyncpg.Connection) -> None:
+    await db.execute(
+        "INSERT INTO idempotency_keys (tenant_id, key, used_at, job_id)"
+        " SELECT 't', n::text, now() - n * interval '1 hour', gen_random_uuid()"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    await db.execute("ANALYZE idempotency_keys")
+    store = RetentionStore(db)
+    kept_s = 19_000.5 * 3600
+    assert [await store.forget_keys(kept_s, 400) for _ in range(4)] == [400, 400, 200, 0]
+    assert await db.fetchval("SELECT count(*) FROM idempotency_keys") == 19_000
+    shown = "\n".join(
+        row[0] for row in await db.fetch("EXPLAIN " + query("forget_keys"), kept_s, 400)
+    )
+    assert "idempotency_keys_by_age" in shown, shown
+    assert "Seq Scan" not in shown, shown
+
+
+async def test_a_key_holds_for_whoever_submits_in_sql(
+    server: Server, db: asyncpg.Connection, database_url: str
+) -> None:
+    submit = "SELECT monoq_submit('acme', 'nothing', idempotency_key => $1)"
+    insert = "INSERT INTO jobs (tenant_id, type, idempotency_key) VALUES ('acme', 'nothing', $1)"
+    first = await db.fetchval(submit, "k")
+    assert await db.fetchval(submit, "k") == first
+    assert await db.fetch(insert + " RETURNING id", "k") == []
+    assert await db.fetch(insert + " ON CONFLICT DO NOTHING RETURNING id", "k") == []
+    assert await db.fetchval(submit.replace("acme", "other"), "k") != first
+    assert (await server.http.post("/jobs", json=job(idempotencyKey="k"))).status_code == 409
+    await db.execute("DELETE FROM jobs")
+    assert await db.fetchval(submit, "k") == first
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 0
+
+    other = await asyncpg.connect(database_url)
+    for commits in (True, False):
+        transaction = db.transaction()
+        await transaction.start()
+        early = await db.fetchval(submit, f"commits: {commits}")
+        waiting = asyncio.create_task(other.fetchval(submit, f"commits: {commits}"))
+        await eventually(
+            lambda: db.fetchval(
+                "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            )
+        )
+        await (transaction.commit() if commits else transaction.rollback())
+        assert (await waiting == early) == commits
+    await other.close()
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 2

@@ -14,6 +14,8 @@ from handlers_for_tests import app
 
 import monoq
 from monoq.errors import InvalidJson
+from monoq.handlers import builtin
+from monoq.handlers.options import Options
 
 
 def job(**fields: Any) -> dict[str, Any]:
@@ -139,7 +141,7 @@ async def test_what_is_wrong_is_named(server: Server) -> None:
 
 async def test_an_unknown_type_is_refused_with_the_known_ones_named(server: Server) -> None:
     answer = await server.http.post("/jobs", json=job(type="unheard-of"))
-    known = sorted([*app.handlers, "echo", "sleep"])
+    known = sorted([*app.handlers, *builtin(Options()).handlers])
     assert f"known: {', '.join(known)}" in answer.json()["errors"][0]["message"]
 
 
@@ -304,6 +306,10 @@ async def test_an_unknown_job_is_404(server: Server) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
     assert (await server.http.post(f"/jobs/{uuid4()}/cancel", json={})).status_code == 404
     assert (await server.http.put("/jobs", json={})).status_code == 405
+    (job_id,) = await server.submit([job()])
+    refused = await server.http.delete(f"/jobs/{job_id}")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert refused.json()["detail"] == f"a job stays; POST /jobs/{job_id}/cancel cancels it"
 
 
 async def test_a_waiting_job_is_cancelled_and_retried(server: Server) -> None:

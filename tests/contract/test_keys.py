@@ -109,7 +109,7 @@ async def test_a_waiting_job_of_a_key_can_be_cancelled_and_is_listed_and_explain
     answer = await server.http.get("/jobs?tenantId=acme&status=PENDING")
     assert [one["id"] for one in answer.json()["jobs"]] == [third, second]
     reason = (await server.http.get(f"/jobs/{third}/explain")).json()["reason"]
-    assert reason == {"code": "key", "key": "a", "heldBy": first}
+    assert reason == {"code": "key", "key": "a", "heldBy": [first]}
     assert (await server.http.post(f"/jobs/{second}/cancel")).status_code == 200
     await completed(server, [first, third])
     assert begun(ledger, "a") == [0, 2]
@@ -248,3 +248,52 @@ async def test_a_key_holds_though_workers_are_killed(
             open_runs[of] = n
         else:
             open_runs.pop(of, None)
+
+
+async def test_a_submit_may_replace_the_job_of_its_key_that_waits(
+    server: Server, ledger: Path
+) -> None:
+    async def post(n: int, **more: Any) -> tuple[int, str]:
+        answer = await server.http.post("/jobs", json=job("a", n) | {"replace": True} | more)
+        return answer.status_code, answer.json()["jobId"]
+
+    status, first = await post(0, delayMs=3_600_000)
+    assert status == 201
+    for n in range(1, 5):
+        assert await post(n, delayMs=3_600_000) == (200, first)
+    assert (await server.job(first))["payload"]["n"] == 4
+    assert await post(5) == (200, first)
+    await completed(server, [first])
+    assert begun(ledger, "a") == [5]
+    assert (await post(6))[0] == 201, "what has ended is not replaced"
+
+
+async def test_a_running_job_is_not_replaced_but_the_one_behind_it_is(
+    server: Server, ledger: Path
+) -> None:
+    (first,) = await server.submit([job("a", 0, seconds=1.0)])
+    await server.job_when(first, "RUNNING")
+    ids = set()
+    for n in range(1, 4):
+        answer = await server.http.post("/jobs", json=job("a", n) | {"replace": True})
+        ids.add(answer.json()["jobId"])
+    (behind,) = ids
+    await completed(server, [first, behind])
+    assert begun(ledger, "a") == [0, 3]
+
+
+async def test_of_racing_replacements_one_job_is_left(
+    server: Server, ledger: Path, db: asyncpg.Connection
+) -> None:
+    wire = [job(f"k{n % 2}", n, delayMs=3_600_000) | {"replace": True} for n in range(80)]
+    answers = await asyncio.gather(*(server.http.post("/jobs", json=one) for one in wire))
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert await db.fetchval("SELECT count(*) FROM jobs") == 2
+    assert len({answer.json()["jobId"] for answer in answers}) == 2
+
+
+async def test_what_a_replacement_needs_is_named(server: Server, ledger: Path) -> None:
+    for wrong in ({"key": None}, {"idempotencyKey": "x"}):
+        answer = await server.http.post("/jobs", json=job("a", 0) | {"replace": True} | wrong)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "replace"

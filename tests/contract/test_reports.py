@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import websockets
 from conftest import Server, eventually, serving
+
+from contract.processes import call
+from monoq import Client
 
 APP = "handlers_that_report:app"
 
@@ -140,3 +144,19 @@ async def test_a_plain_function_sees_that_its_job_was_cancelled(server: Server) 
     await lines_of(server, job_id, "looking")
     assert (await server.http.post(f"/jobs/{job_id}/cancel")).status_code == 200
     await lines_of(server, job_id, "cancelled")
+
+
+async def test_the_client_and_the_command_line_show_the_log(server: Server, tmp_path: Path) -> None:
+    job = {"tenantId": "acme", "type": "speaks", "payload": {"lines": 1, "waits": 1.0}}
+    (job_id,) = await server.submit([job])
+    shown = await call(
+        "jobs", "log", job_id, "--follow", "--url", server.url, cwd=tmp_path, settings={}
+    )
+    assert [line.split(" ", 1)[1] for line in shown.splitlines()] == [
+        'line 0 {"n": 0}',
+        'odd � ? values {"what": "Odd", "number": "nan"}',
+    ]
+    async with Client(server.url) as client:
+        first = await client.log(job_id, limit=1)
+        assert [line["text"] for line in first["lines"]] == ["line 0"]
+        assert len((await client.log(job_id, after=first["next"]))["lines"]) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from faults.handlers_for_faults import note
 from monoq import App, JobContext
-from monoq.app.registry import Handler
+from monoq.app.handler import Handler
 from monoq.bench import handlers as bench
 from monoq.bench.handlers import Work
 

@@ -1,6 +1,9 @@
 """The rules that docker-compose.yml, the Dockerfile and .env.example must keep."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +88,14 @@ def test_the_order_of_a_first_start_is_stated() -> None:
         for name, service in SERVICES.items()
         for needed, how in service.get("depends_on", {}).items()
     }
-    assert order["nginx", "api"] == order["migrate", "postgres"] == "service_healthy"
+    assert order["migrate", "postgres"] == "service_healthy"
+    assert "depends_on" not in SERVICES["nginx"], "a new image of the APIs would recreate it"
     for role in ("api", "worker"):
         assert order[role, "migrate"] == "service_completed_successfully"
         assert order[role, "redis"] == "service_healthy"
     for name in {
         needed for (_, needed), condition in order.items() if condition == "service_healthy"
-    } - {"api"}:
+    }:
         assert SERVICES[name]["healthcheck"]["test"]
 
 
@@ -117,6 +121,27 @@ def test_the_image_has_no_engines_and_does_not_run_as_root() -> None:
     last = dockerfile.rpartition("FROM ")[2]
     assert re.search(r"^USER 10001", last, re.M)
     assert 'CMD ["monoq", "health"]' in last
+
+
+def test_pip_in_an_image_made_from_ours_installs_beside_monoq(tmp_path: Path) -> None:
+    """The line of the Dockerfile, with this machine's paths."""
+    dockerfile = (ROOT / "docker/Dockerfile").read_text()
+    (line,) = re.findall(r"^RUN (printf .*/venv/bin/pip)$", dockerfile, re.M)
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    pip = Path(sys.executable).with_name("pip")
+    line = line.replace("/usr/local/bin/pip", str(pip)).replace("/venv/", f"{venv}/")
+    subprocess.run(["/bin/sh", "-c", line], check=True)
+    told = subprocess.run([venv / "bin/pip", "--version"], check=True, capture_output=True)
+    assert b"pip" in told.stdout
+    listed = subprocess.run(
+        [venv / "bin/pip", "inspect"], check=True, capture_output=True, text=True
+    )
+    assert json.loads(listed.stdout)["environment"]["implementation_name"] == "cpython"
+    assert json.loads(listed.stdout)["installed"] == [], "not those of another Python"
+    last = dockerfile.rpartition("FROM ")[2]
+    assert "--chown=10001:10001 /venv /venv" in last
+    assert last.index("PATH=/venv/bin") < last.index("USER")
 
 
 def test_every_variable_is_a_real_setting_and_every_one_in_compose_is_in_the_example() -> None:

@@ -190,9 +190,9 @@ async def test_no_name_may_stand_for_a_hostile_address() -> None:
     for address in ADDRESSES:
         for answers in ([address], ["1.1.1.1", address], [address, "2606:4700::1111"]):
             resolver = Resolver(lookup=Names(answers))
-            with pytest.raises(RefusedUrl) as refused:
+            with pytest.raises(RefusedUrl, match=r"example\.com may not be called") as refused:
                 await resolver.resolve("example.com")
-            assert str(ip_address(address)) in str(refused.value)
+            assert str(ip_address(address)) not in str(refused.value).split()
             resolver.close()
 
 
@@ -359,8 +359,8 @@ async def test_a_download_is_bounded(listener: Listener) -> None:
     }.items():
         listener.answer = answer
         with pytest.raises(CallFailed, match=word):
-            await got(timeout=0.3)
-    with pytest.raises(RefusedUrl, match=r"127\.0\.0\.1 is loopback"):
+            await got(timeout=0.3 if "0.3 s" in word else 20)
+    with pytest.raises(RefusedUrl, match=r"127\.0\.0\.1 may not be called: it is loopback"):
         async with Outgoing().download(url, max_bytes=1, timeout=1):
             pass
 

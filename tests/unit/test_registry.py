@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from monoq import App, Backoff, JobContext, Retry
-from monoq.app.registry import load_app
+from monoq import App, Backoff, JobContext, Retry, Schedule
+from monoq.app.loading import load_app
+from monoq.compose.root import handlers_of
+from monoq.config import load_settings
 from monoq.errors import ConfigError
 
 
@@ -52,6 +54,18 @@ def test_what_cannot_be_a_handler_is_refused() -> None:
         app.handler("never", max_attempts=0)(lambda: None)
 
 
+def test_an_app_may_have_a_type_of_its_own_by_the_name_of_one_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_email.py").write_text(
+        "import monoq\napp = monoq.App()\n@app.handler(max_attempts=7)\ndef email() -> None: ...\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    handlers = handlers_of(load_settings(app="own_email:app")).handlers
+    assert handlers["email"].max_attempts == 7
+    assert {"echo", "webhook"} <= handlers.keys()
+
+
 def test_an_app_is_loaded_by_its_path_and_an_error_in_it_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,3 +107,12 @@ def test_a_retry_takes_its_delay_as_a_snooze_does() -> None:
     assert str(Retry(60)) == "retry after 60 s"
     assert (str(Retry("busy", delay=5)), Retry("busy", delay=5).delay) == ("busy", 5)
     assert Retry().delay is None
+
+
+def test_a_schedule_has_a_delay_for_each_attempt_and_ends_with_its_last() -> None:
+    plain = Schedule(delays=(5, 300, 1800), jitter=False)
+    assert [plain.delay(attempt) for attempt in (1, 2, 3, 4, 1000)] == [5, 300, 1800, 1800, 1800]
+    assert all(300 <= Schedule(delays=(5, 300)).delay(2) <= 330 for _ in range(100))
+    for wrong in ((), (5, -1)):
+        with pytest.raises(ValueError, match="a schedule needs delays"):
+            Schedule(delays=wrong)

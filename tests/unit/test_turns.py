@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoq.store.turns import count, merge, take_by_weight, take_turns
+from monoq.store.turns import count, merge, take_by_weight, take_by_work, take_turns
 
 
 def ids(tenant: int, n: int) -> str:
@@ -85,3 +85,38 @@ def test_the_types_of_a_tenant_are_merged_by_priority_and_time(
     order = {(part, n): key for part, one in enumerate(keys) for n, key in enumerate(sorted(one))}
     found = [order[one] for one in taken(merged)]
     assert found == sorted(found)
+
+
+def test_by_work_who_holds_least_for_its_weight_is_next() -> None:
+    texts = [ids(tenant, 300) for tenant in range(3)]
+    # long jobs: each start is a slot more
+    long = Counter(
+        tenant
+        for tenant, _ in taken(take_by_work(texts, 12, [1, 1, 2], held=[9, 0, 4], loads=[1, 1, 1]))
+    )
+    assert long[0] == 0, "it holds more than its share"
+    assert 3 <= long[1] <= 5
+    assert 7 <= long[2] <= 9
+    # both hold ten slots; the short jobs of one of them end fifty times before the next look
+    short = Counter(
+        tenant
+        for tenant, _ in taken(
+            take_by_work(texts[:2], 100, [1, 1], held=[10, 10], loads=[1.0, 0.02])
+        )
+    )
+    assert short == {1: 100}, "who ends hundreds starts hundreds before another takes a slot more"
+
+
+@given(counts, st.integers(1, 200), st.data())
+def test_by_work_the_limit_is_used_and_each_tenants_jobs_keep_their_order(
+    of_tenants: list[int], limit: int, data: st.DataObject
+) -> None:
+    n = len(of_tenants)
+    held = data.draw(st.lists(st.integers(0, 50), min_size=n, max_size=n))
+    loads = data.draw(st.lists(st.floats(0.002, 1), min_size=n, max_size=n))
+    texts = [ids(tenant, jobs) for tenant, jobs in enumerate(of_tenants)]
+    found = taken(take_by_work(texts, limit, [1.0] * n, held, loads))
+    assert len(found) == min(limit, sum(of_tenants)), "no slot stays empty while somebody waits"
+    for tenant in range(n):
+        mine = [place for one, place in found if one == tenant]
+        assert mine == list(range(len(mine)))

@@ -2,6 +2,7 @@
 are found."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,32 @@ def count(payload: dict[str, int]) -> monoq.Snooze | None:
     return monoq.Snooze(5) if payload else None
 
 
+@app.handler
+async def rest() -> None: ...
+
+
+@app.handler
+def wake(ctx: monoq.JobContext) -> int:
+    return ctx.attempt
+
+
+@app.batch_handler("index", max_size=10)
+async def index(jobs: list[monoq.BatchJob[Email]]) -> None: ...
+
+
+def use_without_a_loop(url: str) -> str:
+    with monoq.SyncClient(url) as client:
+        job_id: str = client.submit("acme", send_email, Email(to="a"))
+        client.submit("acme", rest, priority=1)
+        job = client.wait(job_id, timeout=30)
+        with client.stream("acme") as updates:
+            for update in updates:
+                job_id = update["jobId"]
+                break
+        client.set_policy("tenants", "acme", {"maxRunning": 20})
+        return job["status"] + client.list("acme", limit=1)["jobs"][0]["id"]
+
+
 async def use(url: str) -> str:
     called: dict[str, int] = await send_email(Email(to="a"), context())
     async with monoq.Client(url, timeout=5) as client:
@@ -44,16 +71,23 @@ async def use(url: str) -> str:
             "acme", "send_email", {"to": "a"}, delay_ms=60_000, idempotency_key="order-7"
         )
         await client.submit("acme", "count", run_at=datetime.now(UTC), priority=-1)
-        ids: list[str] = await client.submit_many([monoq.NewJob("acme", "count", called)])
+        ids: list[monoq.JobId] = await client.submit_many([monoq.NewJob("acme", "count", called)])
+        again: monoq.JobId = await client.submit("acme", send_email, Email(to="a"), delay_ms=5)
+        assert again.created
+        await client.submit("acme", count, {"a": 1}, run_at=datetime.now(UTC))
+        await client.submit("acme", rest)
+        await client.submit("acme", index, Email(to="a"), key="account:17", replace=True)
+        await client.submit("acme", wake, idempotency_key="order-7")
         try:
             job = await client.wait(job_id, timeout=30)
         except monoq.ServerUnreachable:
             return "down"
         except monoq.RequestRefused as refused:
             return str(refused.status)
-        async for update in client.stream("acme", cursor=None):
-            if update["version"] > job["version"]:
-                break
+        async with client.stream("acme", cursor=None) as updates:
+            async for update in updates:
+                if update["version"] > job["version"]:
+                    break
         page = await client.list("acme", status="FAILED", limit=10)
         return page["jobs"][0]["id"] + ids[0] + job["status"]
 
@@ -66,6 +100,15 @@ MISTAKES = {
     "a delay that is no number": 'await client.submit("acme", "count", delay_ms="5")',
     "a field that a job has not": '(await client.get("x"))["lost"]',
     "a payload where the tenant is": 'await client.submit({"to": "a"}, "count")',
+    "a payload its handler does not take": 'await client.submit("acme", send_email, {"to": 1})',
+    "a handler without its payload": 'await client.submit("acme", send_email)',
+    "a payload for a handler that takes none": 'await client.submit("acme", rest, 5)',
+    "a payload for a batch handler": 'await client.submit("acme", index, "a")',
+    "an option of a handler that is no number": (
+        'await client.submit("acme", send_email, Email(to="a"), priority="high")'
+    ),
+    "the wrong payload without a loop": 'monoq.SyncClient("u").submit("acme", send_email, 5)',
+    "a number for the id without a loop": 'monoq.SyncClient("u").get(5)',
 }
 
 
@@ -83,11 +126,15 @@ def test_a_users_module_is_checked_strictly(tmp_path: Path) -> None:
     assert (ROOT / "monoq/py.typed").exists(), "or a checker looks at no type of an installed monoq"
     checked = check(tmp_path, USERS_MODULE)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    found = {}
-    for mistake, line in MISTAKES.items():
-        text = f"import monoq\n\n\nasync def use(client: monoq.Client) -> None:\n    {line}\n"
-        found[mistake] = check(tmp_path, text).returncode
-    assert found == dict.fromkeys(MISTAKES, 1)
+    mistakes = [
+        f"async def wrong_{place}(client: monoq.Client) -> None:\n    {line}\n\n\n"
+        for place, line in enumerate(MISTAKES.values())
+    ]
+    text = USERS_MODULE + "\n\n" + "".join(mistakes)
+    told = check(tmp_path, text).stdout
+    lines = text.splitlines()
+    wrong = {int(line) for line in re.findall(r"^shop\.py:(\d+): error", told, re.M)}
+    assert [lines[number - 1].strip() for number in sorted(wrong)] == list(MISTAKES.values()), told
 
 
 @pytest.mark.parametrize("name", [name for name in monoq.__all__ if name[0].isupper()])

@@ -15,6 +15,12 @@ WITH folded AS (
     INSERT INTO job_counts (tenant_id, type, status, jobs)
     SELECT tenant_id, type, status, sum(jobs) FROM folded GROUP BY 1, 2, 3 HAVING sum(jobs) <> 0
     ON CONFLICT (tenant_id, type, status) DO UPDATE SET jobs = job_counts.jobs + excluded.jobs
+), tenants AS (
+    INSERT INTO tenant_counts (tenant_id, waiting, running)
+    SELECT tenant_id, coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0), coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0)
+    FROM folded GROUP BY 1
+    ON CONFLICT (tenant_id) DO UPDATE SET waiting = tenant_counts.waiting + excluded.waiting, running = tenant_counts.running + excluded.running
+    WHERE excluded.waiting <> 0 OR excluded.running <> 0
 ), minutes AS (
     INSERT INTO open_minutes AS open (tenant_id, type, at, submitted, completed, failed, cancelled, retried, waiting_change, running_change)
     SELECT coalesce(tenant_id, ''), type, minute, sum(submitted),

@@ -3,7 +3,8 @@
 SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
-WHERE tenant_id = $1 AND idempotency_key = $6
+WHERE id = (SELECT job_id FROM idempotency_keys WHERE idempotency_keys.tenant_id = $1 AND idempotency_keys.key = $6)
+  AND tenant_id = $1
   AND ($2::job_status IS NULL OR status = $2)
   AND ($3::text IS NULL OR type = $3)
   AND ($4::uuid IS NULL OR id < $4) AND ($5::uuid IS NULL OR id >= $5)

@@ -1,21 +1,9 @@
-"""`webhook`: posts JSON to a URL, signed as Standard Webhooks says (standardwebhooks.com). A URL
-gets a message at least once; its receiver knows a repeat by `webhook-id`."""
+"""What the payload of a `webhook` says, and which headers are its own to set."""
 
 import re
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-from monoq.app.backoff import Schedule
-from monoq.app.context import JobContext
-from monoq.errors import RefusedUrl
-from monoq.outgoing.outgoing import Outgoing
-
-# Seconds after each failed attempt: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h.
-SCHEDULE = Schedule(delays=(5, 300, 1800, 7200, 18_000, 36_000))
-MAX_ATTEMPTS = 7
-TIMEOUT_S = 90.0  # of a run: the call, and the wait for its turn
 
 MAX_HEADERS = 32
 MAX_HEADERS_LENGTH = 8192  # characters, of all names and values
@@ -29,8 +17,6 @@ _NOT_YOURS = frozenset(
         *("content-length", "content-type", "content-encoding", "accept-encoding", "expect"),
     )
 )
-
-HandlerFunction = Callable[..., Awaitable[dict[str, Any]]]
 
 
 def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -66,26 +52,3 @@ class Webhook(BaseModel):
         default_factory=dict
     )
     timeoutMs: int = Field(15_000, ge=100, le=60_000, strict=True)  # noqa: N815 - the wire's name
-
-
-def webhook_handler(outgoing: Outgoing) -> HandlerFunction:
-    """The handler; its payload's URL must be one that `outgoing` calls."""
-
-    def checked(url: str) -> str:
-        try:
-            outgoing.check(url)
-        except RefusedUrl as error:
-            raise ValueError(str(error)) from None
-        return url
-
-    class CheckedWebhook(Webhook):
-        __doc__ = Webhook.__doc__
-
-        url: Annotated[str, AfterValidator(checked)]
-
-    async def webhook(payload: CheckedWebhook, ctx: JobContext) -> dict[str, Any]:
-        deliveries = await ctx.state.deliveries()
-        answer: dict[str, Any] = await deliveries.post(payload, ctx)
-        return answer
-
-    return webhook

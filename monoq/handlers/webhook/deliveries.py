@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import httpx
 import standardwebhooks
@@ -17,7 +16,8 @@ from monoq import codec
 from monoq.app.context import JobContext
 from monoq.app.outcome import Fail, Retry, Snooze
 from monoq.errors import RefusedUrl
-from monoq.handlers.webhook import SCHEDULE, Webhook
+from monoq.handlers.webhook.payload import Webhook
+from monoq.handlers.webhook.policy import SCHEDULE
 from monoq.outgoing.board import Board
 from monoq.outgoing.endpoints import Busy, Call, Endpoints
 from monoq.outgoing.outgoing import Outgoing
@@ -49,7 +49,7 @@ class Deliveries:
         for everything else."""
         try:
             async with self._endpoints.call(self._outgoing.check(webhook.url)) as call:
-                answer = await self._post(webhook, ctx.job_id, call)
+                answer = await self._post(webhook, ctx, call)
         except Busy as busy:
             raise Snooze(busy.delay_s) from None
         except (RefusedUrl, httpx.InvalidURL) as error:
@@ -66,7 +66,7 @@ class Deliveries:
             told += "; redirects are not followed"
         raise Retry(told, delay=_delay_s(answer, ctx.attempt))
 
-    async def _post(self, webhook: Webhook, job_id: UUID, call: Call) -> httpx.Response | None:
+    async def _post(self, webhook: Webhook, ctx: JobContext, call: Call) -> httpx.Response | None:
         """The answer, its body left aside; None: there was none, and `call` says why."""
         body = codec.dumps(webhook.body)
         try:
@@ -76,7 +76,7 @@ class Deliveries:
                     "POST",
                     webhook.url,
                     content=body.encode(),
-                    headers=self._headers(webhook, str(job_id), body),
+                    headers=self._headers(webhook, str(ctx.job_id), body),
                 ) as answer,
             ):
                 call.answer = answer.status_code
@@ -91,6 +91,11 @@ class Deliveries:
             if call.answer is not None:
                 return answer
             call.silence = f"{type(error).__name__}: {error}".rstrip(": ")
+        except asyncio.CancelledError:
+            # not a word about the endpoint, but that of the job's time limit, if it is shorter
+            if time.monotonic() >= ctx.deadline and call.answer is None:
+                call.silence = "no answer within the time limit of the job"
+            raise
         return None
 
     def _headers(self, webhook: Webhook, message_id: str, body: str) -> dict[str, str]:

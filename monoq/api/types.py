@@ -1,0 +1,26 @@
+"""The route that tells the job types, and that of the OpenAPI document."""
+
+from quart import Blueprint
+
+from monoq.api.known_types import KnownTypes
+from monoq.api.openapi import document
+
+
+def types_blueprint(*, types: KnownTypes, version: str) -> Blueprint:
+    """The routes, over what they need. They answer from memory."""
+    blueprint = Blueprint("types", __name__)
+
+    @blueprint.get("/types")
+    async def list_types() -> dict[str, object]:
+        return {
+            "types": [
+                {"name": name, "schema": schema, "workers": workers}
+                for name, schema, workers in types
+            ]
+        }
+
+    @blueprint.get("/openapi.json")
+    async def openapi() -> dict[str, object]:
+        return document({name: schema for name, schema, _ in types}, version)
+
+    return blueprint

@@ -1,0 +1,1 @@
+"""`email`: sends a mail by SMTP. The path: payload → message → delivery → how the run ends."""

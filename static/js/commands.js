@@ -1,0 +1,20 @@
+// What can be done from here, by name, for the palette. It must do what the page's own buttons and links do, and nothing else.
+
+import { STATUSES } from "./status.js";
+
+export function listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch, onKeys, onSubmit }) {
+  const { page, shown } = url;
+  const commands = [...details.actions];
+  if (document.body.dataset.panel !== "none") commands.push({ name: "Close the panel", run: panels.close });
+  for (const link of pageLinks) if (link.dataset.pageLink !== page) commands.push({ name: `Go to ${link.textContent}`, run: () => link.click() });
+  commands.push({ name: "New job", run: panels.openForm });
+  if (page === "jobs" && shown.tenant) {
+    for (const status of STATUSES) if (status !== shown.status) commands.push({ name: `Show ${status} jobs only`, run: () => url.set({ status }) });
+    if (shown.status || shown.type) commands.push({ name: "Show all jobs", run: () => url.set({ status: null, type: null }) });
+    for (const button of bulkButtons) if (!button.hidden) commands.push({ name: button.textContent, run: () => button.click() });
+    commands.push({ name: `Limits of tenant ${shown.tenant}`, run: () => url.set({ job: null, policy: shown.tenant }) });
+  }
+  commands.push({ name: "Search", run: onSearch }, { name: "Keys", run: onKeys });
+  for (const type of types.names) commands.push({ name: `New job of type ${type}`, run: () => onSubmit(type) });
+  return commands;
+}
