@@ -13,6 +13,15 @@ CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
 CREATE DOMAIN timeout_ms AS int CHECK (VALUE BETWEEN 1 AND 86400000);
 CREATE DOMAIN callback_url AS text CHECK (VALUE ~ '^https?://[!-~]*$' AND length(VALUE) <= 2048);
 CREATE DOMAIN job_key AS text COLLATE "C" CHECK (VALUE <> '' AND length(VALUE) <= 256);
+-- Names and values by which people find a job: {"order": "17"}.
+CREATE FUNCTION monoq_are_tags(tags jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE WHEN jsonb_typeof(tags) = 'object'
+            THEN (SELECT count(*) <= 8 AND coalesce(bool_and(
+                             name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$' AND length(name) <= 64 AND jsonb_typeof(value) = 'string'
+                             AND length(value #>> '{}') BETWEEN 1 AND 256), true)
+                  FROM jsonb_each(tags) AS tag (name, value))
+            ELSE false END;
+CREATE DOMAIN tag_set AS jsonb CHECK (monoq_are_tags(VALUE));
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
 
 -- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from 18 on.
@@ -79,6 +88,7 @@ CREATE TABLE jobs (
     request_hash    bytea, -- of the request that brought the key: another request with the same key is a conflict
     callback_url    callback_url, -- who is told when it has ended
     key             job_key, -- of a tenant's jobs with the same key one runs at a time, in the order of their submits
+    tags            tag_set,
     -- An index on a condition that names the status would make every change of status dearer. This is false until it is true.
     ended_badly     boolean NOT NULL GENERATED ALWAYS AS (status IN ('FAILED', 'CANCELLED')) STORED,
 
@@ -123,14 +133,14 @@ INSERT INTO stream DEFAULT VALUES;
 -- whoever installed monoq, so a role needs no more than EXECUTE.
 CREATE FUNCTION monoq_submit(
     tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
-    key text DEFAULT NULL, idempotency_key text DEFAULT NULL
+    key text DEFAULT NULL, idempotency_key text DEFAULT NULL, tags jsonb DEFAULT NULL
 ) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     job uuid;
 BEGIN
-    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, idempotency_key)
-    VALUES (tenant, type, payload, now() + delay, callback_url, key, idempotency_key)
+    INSERT INTO public.jobs (tenant_id, type, payload, run_at, callback_url, key, idempotency_key, tags)
+    VALUES (tenant, type, payload, now() + delay, callback_url, key, idempotency_key, tags)
     RETURNING id INTO job;
     IF job IS NULL THEN -- the key was used before: the first job's id
         SELECT used.job_id INTO job FROM public.idempotency_keys AS used
@@ -219,10 +229,13 @@ CREATE TABLE job_totals (
     PRIMARY KEY (type, status)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 CREATE TABLE job_count_changes (
-    tenant_id text       NOT NULL COLLATE "C",
-    type      text       NOT NULL COLLATE "C",
-    status    job_status NOT NULL,
-    jobs      bigint     NOT NULL
+    tenant_id text        NOT NULL COLLATE "C",
+    type      text        NOT NULL COLLATE "C",
+    status    job_status  NOT NULL,
+    jobs      bigint      NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    submitted int         NOT NULL DEFAULT 0, -- of these jobs, for the history
+    retried   int         NOT NULL DEFAULT 0  -- runs that failed and whose jobs wait for another attempt
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
 -- What running jobs say of themselves: how far they are, and lines of a log. In tables of their own: a job that says nothing pays nothing,
@@ -321,6 +334,9 @@ END $$;
 -- whoever installed monoq: a session may have tables of its own by these names, and a role may be allowed to write `jobs` alone.
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    keyed    boolean;
+    found_by boolean;
 BEGIN
     IF EXISTS (SELECT FROM public.policies WHERE field = 'max_waiting')
        AND current_setting('monoq.calling_back', true) IS DISTINCT FROM 'on' -- an end cannot be refused
@@ -329,8 +345,15 @@ BEGIN
             ARRAY(SELECT tenant_id::text FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id),
             ARRAY(SELECT count(*) FROM added WHERE status = 'PENDING' GROUP BY tenant_id ORDER BY tenant_id));
     END IF;
-    IF EXISTS (SELECT FROM added WHERE key IS NOT NULL) THEN
+    SELECT coalesce(bool_or(key IS NOT NULL), false), coalesce(bool_or(tags IS NOT NULL OR finished_at IS NOT NULL), false)
+    INTO keyed, found_by FROM added;
+    IF keyed THEN
         PERFORM public.enter_keys(ARRAY(SELECT id FROM added WHERE key IS NOT NULL));
+    END IF;
+    IF found_by THEN
+        INSERT INTO public.job_tags (tenant_id, tag, id)
+        SELECT tenant_id, tag.name || ':' || tag.value, id FROM added, jsonb_each_text(added.tags) AS tag (name, value);
+        INSERT INTO public.job_errors (tenant_id, error, id) SELECT tenant_id, left(error, 200), id FROM added WHERE ended_badly AND error IS NOT NULL;
     END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, count(*) AS jobs, array_agg(id) AS ids FROM added GROUP BY 1, 2, 3
@@ -352,7 +375,7 @@ BEGIN
     ), changed AS (
         INSERT INTO public.job_changes (tenant_id, ids) SELECT tenant_id, ids FROM moved
     )
-    INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved;
+    INSERT INTO public.job_count_changes (tenant_id, type, status, jobs, submitted) SELECT tenant_id, type, status, jobs, jobs FROM moved;
     RETURN NULL;
 END $$;
 CREATE FUNCTION follow_updated_jobs() RETURNS trigger
@@ -361,10 +384,16 @@ DECLARE
     undue boolean;
     told  boolean;
     keyed boolean;
+    badly boolean;
 BEGIN
-    IF EXISTS (SELECT FROM removed WHERE finished_at IS NOT NULL AND key IS NOT NULL) THEN -- revived
-        PERFORM public.enter_keys(ARRAY(SELECT added.id FROM added JOIN removed USING (id)
-                                        WHERE added.finished_at IS NULL AND removed.finished_at IS NOT NULL));
+    IF EXISTS (SELECT FROM removed WHERE finished_at IS NOT NULL) THEN -- revived
+        IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL) THEN
+            PERFORM public.enter_keys(ARRAY(SELECT added.id FROM added JOIN removed USING (id)
+                                            WHERE added.finished_at IS NULL AND removed.finished_at IS NOT NULL));
+        END IF;
+        DELETE FROM public.job_errors AS errors USING removed
+        WHERE removed.ended_badly AND errors.tenant_id = removed.tenant_id AND errors.error = left(removed.error, 200)
+          AND errors.id = removed.id;
     END IF;
     WITH moved AS MATERIALIZED (
         SELECT tenant_id, type, status, sum(n) AS jobs, array_agg(id) FILTER (WHERE changed_xid = pg_current_xact_id()) AS ids
@@ -391,11 +420,27 @@ BEGIN
         INSERT INTO public.job_count_changes SELECT tenant_id, type, status, jobs FROM moved WHERE jobs <> 0
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
-           OR EXISTS (SELECT FROM added WHERE status = 'PENDING' AND run_at > now()),
+           OR EXISTS (SELECT FROM added WHERE status = 'PENDING'),
            EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL),
-           EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL)
-    INTO undue, told, keyed;
+           EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL),
+           EXISTS (SELECT FROM added WHERE status IN ('FAILED', 'CANCELLED'))
+    INTO undue, told, keyed, badly;
+    IF badly THEN
+        INSERT INTO public.job_errors (tenant_id, error, id)
+        SELECT added.tenant_id, left(added.error, 200), added.id FROM added WHERE added.ended_badly AND added.error IS NOT NULL
+        ON CONFLICT DO NOTHING;
+    END IF;
     IF undue THEN
+        -- What was given back (a snooze, a release, a rescue) has its attempt back. No join: a worker's connection has hash joins switched off.
+        INSERT INTO public.job_count_changes (tenant_id, type, status, jobs, retried)
+        SELECT tenant_id, type, 'PENDING', 0, count(*)
+        FROM (SELECT tenant_id, type
+              FROM (SELECT id, tenant_id::text, type::text, attempts AS later, NULL::int AS before FROM added WHERE status = 'PENDING'
+                    UNION ALL
+                    SELECT id, tenant_id::text, type::text, NULL, attempts FROM removed WHERE status = 'RUNNING') AS runs
+              GROUP BY id, tenant_id, type
+              HAVING max(later) = max(before)) AS failed
+        GROUP BY 1, 2;
         DELETE FROM public.delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM removed WHERE status = 'PENDING'));
         INSERT INTO public.delayed_jobs (id, run_at, tenant_id, type)
         SELECT id, run_at, tenant_id, type FROM added
@@ -438,6 +483,13 @@ BEGIN
         DELETE FROM public.job_log_lines WHERE job_id = ANY (ARRAY(SELECT id FROM removed))
     ), sends_gone AS (
         DELETE FROM public.email_sends WHERE job_id = ANY (ARRAY(SELECT id FROM removed WHERE type = 'email'))
+    ), tags_gone AS (
+        DELETE FROM public.job_tags AS tagged USING removed, jsonb_each_text(removed.tags) AS tag (name, value)
+        WHERE tagged.tenant_id = removed.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = removed.id
+    ), errors_gone AS (
+        DELETE FROM public.job_errors AS errors USING removed
+        WHERE removed.ended_badly AND errors.tenant_id = removed.tenant_id AND errors.error = left(removed.error, 200)
+          AND errors.id = removed.id
     )
     INSERT INTO public.job_count_changes SELECT tenant_id, type, status, -count(*) FROM removed GROUP BY 1, 2, 3;
     IF EXISTS (SELECT FROM removed WHERE key IS NOT NULL AND finished_at IS NULL) THEN -- who has ended has left it
@@ -451,7 +503,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     TRUNCATE public.waiting_jobs, public.delayed_jobs, public.claims, public.job_changes,
              public.job_counts, public.job_totals, public.job_count_changes, public.job_progress, public.job_log_lines,
-             public.job_keys, public.keyed_jobs, public.tenant_counts, public.idempotency_keys;
+             public.job_keys, public.keyed_jobs, public.tenant_counts, public.idempotency_keys,
+             public.open_minutes, public.job_times, public.job_history, public.job_tags, public.job_errors;
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_inserted_jobs AFTER INSERT ON jobs REFERENCING NEW TABLE AS added
@@ -758,7 +811,7 @@ CREATE TABLE email_sends (
 -- about to run or to be cancelled: too late.
 CREATE FUNCTION replace_waiting_job(
     new_id uuid, tenant text, new_type text, new_payload jsonb, new_priority int, new_run_at timestamptz, new_max_attempts int,
-    new_timeout_ms int, new_callback_url text, of_key text
+    new_timeout_ms int, new_callback_url text, of_key text, new_tags jsonb
 )
 RETURNS TABLE (id uuid, created boolean) LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -775,14 +828,15 @@ BEGIN
     IF FOUND THEN
         UPDATE public.jobs
         SET payload = new_payload, priority = new_priority, run_at = new_run_at, max_attempts = new_max_attempts,
-            timeout_ms = new_timeout_ms, callback_url = new_callback_url, version = jobs.version + 1,
+            timeout_ms = new_timeout_ms, callback_url = new_callback_url, tags = new_tags, version = jobs.version + 1,
             changed_xid = pg_current_xact_id(), updated_at = now()
         WHERE jobs.id = coalesce(last, held_by);
         RETURN QUERY SELECT coalesce(last, held_by), false;
         RETURN;
     END IF;
-    INSERT INTO public.jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key)
-    VALUES (new_id, tenant, new_type, new_payload, new_priority, new_run_at, new_max_attempts, new_timeout_ms, new_callback_url, of_key);
+    INSERT INTO public.jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key, tags)
+    VALUES (new_id, tenant, new_type, new_payload, new_priority, new_run_at, new_max_attempts, new_timeout_ms, new_callback_url, of_key,
+            new_tags);
     RETURN QUERY SELECT new_id, true;
 END $$;
 
@@ -881,7 +935,242 @@ CREATE FUNCTION lowest_id(moment timestamptz) RETURNS uuid LANGUAGE sql STABLE P
 RETURN encode(overlay(decode(repeat('00', 16), 'hex')
                       PLACING substring(int8send(greatest(extract(epoch FROM moment) * 1000, 0)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
 
+-- By what people find a job: tables in the place of indexes, which jobs without tags and those that end well pay nothing for. Both keys end
+-- with the id, so the newest of a tag, or of an error, are side by side.
+CREATE TABLE job_tags (
+    tenant_id text NOT NULL COLLATE "C",
+    tag       text NOT NULL COLLATE "C", -- name:value
+    id        uuid NOT NULL,
+    PRIMARY KEY (tenant_id, tag, id)
+);
+CREATE TABLE job_errors (
+    tenant_id text NOT NULL COLLATE "C",
+    error     text NOT NULL COLLATE "C", -- the first 200 characters
+    id        uuid NOT NULL,             -- FAILED or CANCELLED
+    PRIMARY KEY (tenant_id, error, id)
+);
+-- Only a statement that sets tags pays for it.
+CREATE FUNCTION follow_changed_tags() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM public.job_tags AS tagged USING jsonb_each_text(OLD.tags) AS tag (name, value)
+    WHERE tagged.tenant_id = OLD.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = OLD.id;
+    INSERT INTO public.job_tags (tenant_id, tag, id)
+    SELECT NEW.tenant_id, tag.name || ':' || tag.value, NEW.id FROM jsonb_each_text(NEW.tags) AS tag (name, value);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_changed_tags AFTER UPDATE OF tags ON jobs
+    FOR EACH ROW WHEN (OLD.tags IS DISTINCT FROM NEW.tags) EXECUTE FUNCTION follow_changed_tags();
+
+-- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts sums what the changes say into open_minutes.
+-- A minute that can get no more is closed: it goes into job_history and into its hour there, of the busiest only, so that the size does not
+-- depend on how many tenants there are. A series is a tenant and a type; '' stands for all of them together.
+CREATE TABLE open_minutes (
+    at             timestamptz NOT NULL,
+    submitted      bigint      NOT NULL,
+    completed      bigint      NOT NULL,
+    failed         bigint      NOT NULL,
+    cancelled      bigint      NOT NULL,
+    retried        bigint      NOT NULL,
+    waiting_change bigint      NOT NULL,
+    running_change bigint      NOT NULL,
+    tenant_id      text        NOT NULL COLLATE "C",
+    type           text        NOT NULL COLLATE "C", -- never ''
+    PRIMARY KEY (tenant_id, at, type)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 1);
+
+-- How long runs that ended had waited and taken, as workers report it every few seconds: [bucket, how many, bucket, how many, …], for the
+-- buckets see monoq/observe/buckets.py.
+CREATE TABLE job_times (
+    at        timestamptz NOT NULL DEFAULT now(),
+    tenant_id text        NOT NULL COLLATE "C",
+    type      text        NOT NULL COLLATE "C", -- never ''
+    waits     int[]       NOT NULL,
+    runs      int[]       NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX job_times_of ON job_times (tenant_id, type);
+
+CREATE TABLE job_history (
+    at             timestamptz NOT NULL,
+    step           int         NOT NULL, -- seconds: 60 or 3600
+    left_out       smallint    NOT NULL DEFAULT 0, -- in the row of all tenants and types: 1: tenants, 2: types of tenants, 4: types, 8: tenants in some minutes
+    submitted      bigint      NOT NULL,
+    completed      bigint      NOT NULL,
+    failed         bigint      NOT NULL,
+    cancelled      bigint      NOT NULL,
+    retried        bigint      NOT NULL,
+    waiting_change bigint      NOT NULL,
+    running_change bigint      NOT NULL,
+    waiting        bigint, -- at its end; NULL: an hour that may get more
+    running        bigint,
+    tenant_id      text        NOT NULL COLLATE "C",
+    type           text        NOT NULL COLLATE "C",
+    waits          int[]       NOT NULL,
+    runs           int[]       NOT NULL,
+    PRIMARY KEY (tenant_id, type, step, at)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
+CREATE INDEX job_history_by_time ON job_history (step, at);
+
+-- One row: the first minute that is open, and the hour that is, if one has got something.
+CREATE TABLE history_state (
+    open_from timestamptz NOT NULL DEFAULT date_bin('1 minute', now(), 'epoch'),
+    open_hour timestamptz
+);
+CREATE UNIQUE INDEX history_state_has_one_row ON history_state ((true));
+INSERT INTO history_state DEFAULT VALUES;
+ALTER TABLE job_times REPLICA IDENTITY FULL;
+ALTER TABLE history_state REPLICA IDENTITY FULL;
+
+-- Histograms one behind the other, as one.
+CREATE FUNCTION sum_buckets(pairs int[]) RETURNS int[] LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    counts int[];
+    summed int[] := '{}';
+    rising boolean := true;
+BEGIN
+    FOR n IN 2 .. cardinality(pairs) / 2 LOOP
+        rising := rising AND pairs[2 * n - 1] > pairs[2 * n - 3];
+    END LOOP;
+    IF rising THEN
+        RETURN pairs; -- it was one
+    END IF;
+    counts := array_fill(0, ARRAY[120]);
+    FOR n IN 1 .. cardinality(pairs) / 2 LOOP
+        counts[pairs[2 * n - 1] + 1] := counts[pairs[2 * n - 1] + 1] + pairs[2 * n];
+    END LOOP;
+    FOR bucket IN 0 .. 119 LOOP
+        IF counts[bucket + 1] > 0 THEN
+            summed := summed || ARRAY[bucket, counts[bucket + 1]];
+        END IF;
+    END LOOP;
+    RETURN summed;
+END $$;
+CREATE AGGREGATE merged_buckets(int[]) (sfunc = array_cat, stype = int[], initcond = '{}', finalfunc = sum_buckets);
+
+-- How many jobs of a series had a status at the end of the minute `after`: what the folded counts say, less what happened later.
+CREATE FUNCTION history_level(of_tenant text, of_type text, of_status job_status, after timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    now_there bigint;
+    later     bigint;
+BEGIN
+    IF of_tenant = '' THEN
+        SELECT sum(jobs) INTO now_there FROM public.job_totals
+        WHERE status = of_status AND (of_type = '' OR type = of_type COLLATE "C");
+    ELSE
+        SELECT sum(jobs) INTO now_there FROM public.job_counts
+        WHERE tenant_id = of_tenant COLLATE "C" AND status = of_status AND (of_type = '' OR type = of_type COLLATE "C");
+    END IF;
+    SELECT sum(CASE of_status WHEN 'PENDING' THEN waiting_change ELSE running_change END) INTO later
+    FROM public.open_minutes
+    WHERE tenant_id = of_tenant COLLATE "C" AND at > after AND (of_type = '' OR type = of_type COLLATE "C");
+    RETURN coalesce(now_there, 0) - coalesce(later, 0);
+END $$;
+
+-- Leaves of a minute or an hour, which gets no more, the 100 busiest tenants, the 200 busiest types of tenants and the 100 busiest types,
+-- and notes how many jobs waited and ran at its end, that of the minute `after`.
+CREATE FUNCTION keep_busiest(of_step int, of timestamptz, after timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    left_outs int;
+BEGIN
+    WITH gone AS (
+        -- By their place: a join would be planned for the few rows that the planner expects. Nobody else writes these rows.
+        DELETE FROM public.job_history
+        WHERE ctid = ANY (ARRAY(
+            SELECT ranked.place
+            FROM (SELECT ctid AS place, tenant_id, type,
+                         row_number() OVER (PARTITION BY tenant_id = '', type = ''
+                                            ORDER BY submitted + completed + failed + cancelled + retried DESC, tenant_id, type) AS n
+                  FROM public.job_history WHERE step = of_step AND at = of) AS ranked
+            WHERE n > CASE WHEN tenant_id <> '' AND type <> '' THEN 200 ELSE 100 END))
+        RETURNING CASE WHEN tenant_id = '' THEN 4 WHEN type = '' THEN 1 ELSE 2 END AS what
+    )
+    SELECT coalesce(bit_or(what), 0) INTO left_outs FROM gone;
+    UPDATE public.job_history
+    SET waiting = public.history_level(tenant_id, type, 'PENDING', after),
+        running = public.history_level(tenant_id, type, 'RUNNING', after),
+        left_out = left_out | CASE WHEN tenant_id = '' AND type = '' THEN left_outs ELSE 0 END
+    WHERE step = of_step AND at = of;
+END $$;
+
+-- Closes the oldest open minute that ended `lag` ago or longer; returns whether there was one. It excludes the fold of counts, which writes
+-- what comes later into the next minute: what a transaction that was open for longer has moved.
+CREATE FUNCTION close_minute(lag interval) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    end_of_closed timestamptz := date_bin('1 minute', now() - lag, 'epoch');
+    closing       timestamptz;
+    hour_now      timestamptz;
+    busiest       text[];
+    idle_tenants  boolean;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')) THEN
+        RETURN false;
+    END IF;
+    SELECT least((SELECT min(at) FROM public.open_minutes WHERE tenant_id = ''),
+                 (SELECT date_bin('1 minute', min(at), 'epoch') FROM public.job_times)) INTO closing;
+    closing := greatest(closing, (SELECT open_from FROM public.history_state)); -- reports that came too late for theirs
+    hour_now := date_bin('1 hour', least(closing, end_of_closed), 'epoch');
+    PERFORM public.keep_busiest(3600, open_hour, open_hour + interval '59 minutes') FROM public.history_state WHERE open_hour < hour_now;
+    IF closing IS NULL OR closing >= end_of_closed THEN
+        UPDATE public.history_state
+        SET open_from = greatest(open_from, end_of_closed), open_hour = CASE WHEN open_hour >= hour_now THEN open_hour END
+        WHERE open_from < end_of_closed OR open_hour < hour_now;
+        RETURN false;
+    END IF;
+    -- All types of the busiest tenants, 2,000 of them at most, and '': to merge those of any number would take longer than a statement may.
+    SELECT array_agg(tenant_id) FILTER (WHERE tenant_id = '' OR series <= 2000), bool_or(tenant_id <> '' AND series > 2000)
+    INTO busiest, idle_tenants
+    FROM (SELECT tenant_id, sum(types) OVER (ORDER BY tenant_id <> '', changes DESC, tenant_id) AS series
+          FROM (SELECT tenant_id, count(*) AS types, sum(submitted + completed + failed + cancelled + retried) AS changes
+                FROM public.open_minutes WHERE at <= closing GROUP BY 1) AS tenants) AS ranked;
+    WITH counted AS (
+        DELETE FROM public.open_minutes WHERE at <= closing RETURNING *
+    ), told AS (
+        DELETE FROM public.job_times WHERE at < closing + interval '1 minute' RETURNING *
+    )
+    INSERT INTO public.job_history (tenant_id, type, step, at, submitted, completed, failed, cancelled, retried,
+                                    waiting_change, running_change, waits, runs)
+    SELECT tenant_id, type, 60, closing, sum(submitted), sum(completed), sum(failed), sum(cancelled), sum(retried),
+           sum(waiting_change), sum(running_change), public.merged_buckets(waits), public.merged_buckets(runs)
+    FROM (SELECT tenant_id, type, submitted, completed, failed, cancelled, retried, waiting_change, running_change,
+                 '{}'::int[] AS waits, '{}'::int[] AS runs FROM counted
+          UNION ALL
+          SELECT tenant_id, type, 0, 0, 0, 0, 0, 0, 0, waits, runs FROM told) AS parts
+    WHERE tenant_id = '' OR tenant_id IN (SELECT unnest(busiest))
+    GROUP BY 1, 2;
+    INSERT INTO public.job_history (tenant_id, type, step, at, submitted, completed, failed, cancelled, retried,
+                                    waiting_change, running_change, waits, runs)
+    SELECT tenant_id, '', 60, closing, sum(submitted), sum(completed), sum(failed), sum(cancelled), sum(retried),
+           sum(waiting_change), sum(running_change), public.merged_buckets(waits), public.merged_buckets(runs)
+    FROM public.job_history WHERE step = 60 AND at = closing GROUP BY 1;
+    INSERT INTO public.job_history AS kept (tenant_id, type, step, at, left_out, submitted, completed, failed, cancelled, retried,
+                                            waiting_change, running_change, waits, runs)
+    SELECT tenant_id, type, 3600, date_bin('1 hour', closing, 'epoch'),
+           CASE WHEN tenant_id = '' AND type = '' AND idle_tenants THEN 8 ELSE 0 END,
+           submitted, completed, failed, cancelled, retried, waiting_change, running_change, waits, runs
+    FROM public.job_history WHERE step = 60 AND at = closing
+    ON CONFLICT (tenant_id, type, step, at) DO UPDATE
+    SET left_out = kept.left_out | excluded.left_out,
+        submitted = kept.submitted + excluded.submitted, completed = kept.completed + excluded.completed,
+        failed = kept.failed + excluded.failed, cancelled = kept.cancelled + excluded.cancelled, retried = kept.retried + excluded.retried,
+        waiting_change = kept.waiting_change + excluded.waiting_change, running_change = kept.running_change + excluded.running_change,
+        waits = public.sum_buckets(kept.waits || excluded.waits), runs = public.sum_buckets(kept.runs || excluded.runs);
+    PERFORM public.keep_busiest(60, closing, closing);
+    UPDATE public.job_history SET left_out = left_out | 3
+    WHERE idle_tenants AND tenant_id = '' AND type = '' AND step = 60 AND at = closing;
+    UPDATE public.history_state SET open_from = closing + interval '1 minute', open_hour = date_bin('1 hour', closing, 'epoch');
+    RETURN true;
+END $$;
+
 -- migrate: rollback
+DROP FUNCTION close_minute(interval), keep_busiest(int, timestamptz, timestamptz), history_level(text, text, job_status, timestamptz);
+DROP TABLE job_tags, job_errors;
+DROP FUNCTION follow_changed_tags() CASCADE;
+DROP TABLE open_minutes, job_times, job_history, history_state;
+DROP AGGREGATE merged_buckets(int[]);
+DROP FUNCTION sum_buckets(int[]);
 DROP FUNCTION lowest_id(timestamptz);
 DROP TABLE retention;
 DROP FUNCTION use_idempotency_key() CASCADE;
@@ -893,10 +1182,11 @@ DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), job
 DROP TABLE policies, policy_changes, rate_states, claim_gate;
 DROP TYPE policy_scope;
 DROP FUNCTION follow_inserted_jobs(), follow_updated_jobs(), follow_deleted_jobs(), follow_truncated_jobs() CASCADE;
-DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
+DROP FUNCTION replace_waiting_job(uuid, text, text, jsonb, int, timestamptz, int, int, text, text, jsonb), enter_keys(uuid[]), leave_keys(uuid[], text[], text[]);
 DROP TABLE waiting_jobs, delayed_jobs, job_keys, keyed_jobs, job_progress, job_log_lines, claims, job_changes, job_counts, job_totals, job_count_changes;
-DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, text), callback_id(uuid, int);
+DROP FUNCTION monoq_submit(text, text, jsonb, interval, text, text, text, jsonb), callback_id(uuid, int);
 DROP TABLE jobs, workers, stream;
 DROP FUNCTION monoq_uuid7();
-DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, priority;
+DROP DOMAIN tenant_name, type_name, attempt_limit, timeout_ms, callback_url, job_key, tag_set, priority;
+DROP FUNCTION monoq_are_tags(jsonb);
 DROP TYPE job_status;

@@ -48,6 +48,14 @@ class IdempotencyConflict(MonoqError):  # noqa: N818
     """this idempotency key was used with another request"""
 
 
+class TooBroad(MonoqError):  # noqa: N818
+    """a search that would read too much; `field` says which filter is to say more"""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class TenantFull(MonoqError):  # noqa: N818
     """the tenant has as many jobs waiting as its policy lets it have; `tenant_id` says which"""
 

@@ -3,7 +3,7 @@ must never do IO."""
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
@@ -15,8 +15,10 @@ from asyncpg.pgproto import pgproto
 from monoq import codec
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$"
+TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 TYPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$"
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OWN_BYTES = 600  # of a job, without its payload
 
 
@@ -25,6 +27,12 @@ def new_id() -> UUID:
     a sixth of the time."""
     made: UUID = pgproto.UUID(uuid_utils.uuid7().bytes)
     return made
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The lowest UUID of version 7 that can have been made at this time, or later."""
+    milliseconds = max(0, -((EPOCH - moment) // timedelta(milliseconds=1)))
+    return UUID(int=min(milliseconds, 2**48 - 1) << 80)
 
 
 class Status(StrEnum):
@@ -60,6 +68,7 @@ class NewJob:
             1 to 256 characters.
         replace: If a job of this key and type waits, it is replaced: it keeps its id and gets this
             payload, time and policy. With a delay this is a debounce.
+        tags: Up to eight names and values, by which people find the job: {"order": "17"}.
         id: A UUID of version 7; a new one by default.
         default_attempts: Stored in place of `max_attempts`, and no part of `request_hash`: what the
             request did not say itself.
@@ -84,6 +93,7 @@ class NewJob:
     callback_url: str | None = None
     key: str | None = None
     replace: bool = False
+    tags: Mapping[str, str] | None = None
     id: UUID = field(default_factory=new_id)
     default_attempts: InitVar[int | None] = None
     also_hashed: InitVar[str | None] = None
@@ -133,6 +143,7 @@ class NewJob:
             self.timeout_ms,
             self.callback_url,
             self.key,
+            self.tags or None,
             besides,
         )
         return blake2b(codec.canonical(request), digest_size=16).digest()
@@ -166,6 +177,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "progress": _progress(row),
             "callbackUrl": row["callback_url"],
             "key": row["key"],
+            "tags": _parsed(row["tags"]) or {},
         }
     return job
 

@@ -46,7 +46,8 @@ DIFFER = """
     UNION ALL
     SELECT format('%s counts of %s jobs of %s', counted.jobs, counted.status, counted.tenant_id)
     FROM (SELECT tenant_id, type, status, sum(jobs) AS jobs
-          FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS parts
+          FROM (SELECT tenant_id, type, status, jobs FROM job_counts
+                UNION ALL SELECT tenant_id, type, status, jobs FROM job_count_changes) AS parts
           GROUP BY 1, 2, 3) AS counted
          FULL JOIN (SELECT tenant_id::text COLLATE "C" AS tenant_id, type::text COLLATE "C" AS type,
                            status, count(*) AS jobs

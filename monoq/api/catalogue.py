@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from monoq.api import operations, policies, policy_schemas, schemas
+from monoq.api import history, listing, operations, policies, policy_schemas, schemas
 from monoq.client import shapes
 from monoq.job import TENANT_PATTERN, TYPE_PATTERN
 
@@ -64,7 +64,7 @@ JOBS = [
         "List a tenant's jobs, newest first",
         {200: shapes.JobPage},
         (422,),
-        query=schemas.ListRequest,
+        query=listing.ListRequest,
     ),
     Call(
         "get",
@@ -154,6 +154,14 @@ SYSTEM = [
         {200: shapes.Stats},
         (422,),
         query=schemas.StatsRequest,
+    ),
+    Call(
+        "get",
+        "/stats/history",
+        "Tell what happened, by the minute or the hour",
+        {200: shapes.History},
+        (422,),
+        query=history.HistoryRequest,
     ),
     Call(
         "get",

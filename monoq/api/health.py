@@ -40,9 +40,13 @@ class Probe:
 
 
 def health_blueprint(
-    *, database: Database, ready: Ready, draining: Callable[[], bool]
+    *,
+    database: Database,
+    ready: Ready,
+    draining: Callable[[], bool],
+    vacuum_held: Callable[[], object | None],
 ) -> Blueprint:
-    """The route, over what it looks at."""
+    """The route, over what it looks at. `vacuum_held` tells who holds VACUUM back; None: nobody."""
     health = Blueprint("health", __name__)
     hung = 0
 
@@ -66,7 +70,11 @@ def health_blueprint(
             return _answer(503, "unavailable", **parts)
         if hung:
             parts["workers"] = f"{hung} handlers do not return, and cannot be stopped"
-        return _answer(200, "degraded" if queue_error or hung else "ok", **parts)
+        held = vacuum_held()
+        if held is not None:
+            parts["vacuum"] = str(held)
+        degraded = queue_error or hung or held is not None
+        return _answer(200, "degraded" if degraded else "ok", **parts)
 
     return health
 

@@ -10,33 +10,36 @@ from pydantic import ValidationError
 from quart import Blueprint, Response, request
 
 from monoq import codec
+from monoq.api.listing import read_list
 from monoq.api.problems import Problem, field_errors
-from monoq.api.schemas import ListRequest, LogRequest
+from monoq.api.schemas import LogRequest
 from monoq.job import Status, job_json, timestamp
 from monoq.live.change import Changes
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
 from monoq.store.database import Row
 from monoq.store.jobs import JobStore
+from monoq.store.listing import JobLists
 from monoq.store.reports import ReportStore
 from monoq.submitting.pusher import Pusher, Stored
 
 
 def jobs_blueprint(
-    *, store: JobStore, reports: ReportStore, publisher: Publisher, pusher: Pusher, metrics: Metrics
+    *,
+    store: JobStore,
+    lists: JobLists,
+    reports: ReportStore,
+    publisher: Publisher,
+    pusher: Pusher,
+    metrics: Metrics,
 ) -> Blueprint:
     """The routes, over what they need."""
     jobs = Blueprint("jobs", __name__)
 
     @jobs.get("/jobs")
     async def list_jobs() -> Response:
-        try:
-            query = ListRequest.model_validate(request.args.to_dict())
-        except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
-        page, more = await store.list_jobs(
-            query.tenant_id, query.status, query.type, query.cursor, query.limit
-        )
+        query = read_list(request.args)
+        page, more = await lists.list_jobs(query.filter(), query.cursor, query.limit)
         return _json(
             {
                 "jobs": [job_json(row) for row in page],

@@ -17,6 +17,7 @@ from monoq.errors import (
     InvalidJob,
     InvalidJson,
     TenantFull,
+    TooBroad,
 )
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, str(error)[:1000], error.errors)
         case IdempotencyConflict():
             return Problem(409, str(error), [{"field": "idempotencyKey", "message": str(error)}])
+        case TooBroad():
+            return Problem(422, str(error), [{"field": error.field, "message": str(error)}])
         case TenantFull():
             return Problem(
                 429,

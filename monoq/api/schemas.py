@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, NotRequired
-from uuid import UUID
 
 from pydantic import (
     AwareDatetime,
@@ -29,9 +28,10 @@ from monoq import codec
 from monoq.api.known_types import KnownTypes
 from monoq.api.problems import field_errors
 from monoq.errors import InvalidJob, InvalidJson, RefusedUrl, UnknownType
-from monoq.job import TENANT_PATTERN, TYPE_PATTERN, NewJob, Status
+from monoq.job import TAG_PATTERN, TENANT_PATTERN, TYPE_PATTERN, NewJob
 
 MAX_BATCH = 10_000
+MAX_TAGS = 8
 MAX_DELAY_MS = 366 * 86_400_000
 # with a place behind it (":9999") a key like any other
 BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")
@@ -39,6 +39,10 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 TenantId = Annotated[str, StringConstraints(pattern=TENANT_PATTERN)]
 TypeName = Annotated[str, StringConstraints(pattern=TYPE_PATTERN)]
+TagName = Annotated[str, StringConstraints(pattern=TAG_PATTERN)]
+TagValue = Annotated[
+    str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=256)
+]
 Integer = Annotated[int, Field(strict=True)]
 
 
@@ -83,6 +87,7 @@ class JobRequest(TypedDict):
     callbackUrl: NotRequired[str | None]
     key: NotRequired[Annotated[str, Field(min_length=1, max_length=256)] | None]
     replace: NotRequired[bool]
+    tags: NotRequired[Annotated[dict[TagName, TagValue], Field(max_length=MAX_TAGS)] | None]
 
 
 @with_config(ConfigDict(extra="forbid"))
@@ -90,16 +95,6 @@ class BatchRequest(TypedDict):
     """Jobs to create at once, all or none."""
 
     jobs: Annotated[list[JobRequest], Field(min_length=1, max_length=MAX_BATCH)]
-
-
-class ListRequest(_Request):
-    """The query of GET /jobs."""
-
-    tenant_id: TenantId
-    status: Status | None = None
-    type: TypeName | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: UUID | None = None
 
 
 class LogRequest(_Request):
@@ -253,6 +248,7 @@ def _new_job(
                 callback_url,
                 request.get("key"),
                 request.get("replace", False),
+                tags=request.get("tags") or None,
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),

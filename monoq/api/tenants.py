@@ -2,7 +2,7 @@
 history."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -12,6 +12,7 @@ from monoq.api.oldest import OldestTenants
 from monoq.api.policy_schemas import policy_json
 from monoq.api.problems import Problem, field_errors
 from monoq.api.schemas import StatsRequest, TenantsRequest
+from monoq.changes.vacuum import Held
 from monoq.job import Status
 from monoq.store.counts import CountStore
 from monoq.store.tenants import Tenant, TenantStore, counts_by_tenant
@@ -20,7 +21,11 @@ Value = TypeVar("Value", int, float)
 
 
 def tenants_blueprint(
-    *, counts: CountStore, store: TenantStore, oldest: OldestTenants
+    *,
+    counts: CountStore,
+    store: TenantStore,
+    oldest: OldestTenants,
+    vacuum_held: Callable[[], Held | None],
 ) -> Blueprint:
     """The routes, over what they need."""
     tenants = Blueprint("tenants", __name__)
@@ -69,6 +74,7 @@ def tenants_blueprint(
             return {
                 "counts": dict.fromkeys(Status, 0) | jobs,
                 "oldestWaitingSeconds": _seconds(oldest_s),
+                "vacuumHeldBy": _held(vacuum_held()),
             }
         counted, waited = await asyncio.gather(
             counts.count_jobs(tenant_id), counts.oldest_waiting(tenant_id)
@@ -80,6 +86,13 @@ def tenants_blueprint(
         }
 
     return tenants
+
+
+def _held(held: Held | None) -> dict[str, object] | None:
+    """None: nobody holds VACUUM back."""
+    if held is None:
+        return None
+    return {"kind": held.kind, "holder": held.holder, "seconds": round(held.age_s, 1)}
 
 
 def _place(cursor: str, number: type[Value]) -> tuple[Value, str] | None:

@@ -22,7 +22,8 @@ CONCURRENT = 32
 # By the counters: looks at the rows themselves would be part of what is measured. With a thousand
 # tenants even these are, if frequent.
 ALL_DONE = """SELECT coalesce(sum(jobs), 0) = 0
-FROM (SELECT * FROM job_counts UNION ALL SELECT * FROM job_count_changes) AS counted
+FROM (SELECT status, jobs FROM job_counts
+      UNION ALL SELECT status, jobs FROM job_count_changes) AS counted
 WHERE status IN ('PENDING', 'RUNNING')"""
 
 Samples = dict[str, list[float]]  # figure → one value per round; the name carries the unit

@@ -2,20 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
+from monoq.cli.finding import Finding, fail, ok
 from monoq.config import Settings, unknown_variables
 from monoq.errors import ConfigError, DatabaseUnavailable, QueueUnavailable
 from monoq.queue.ready import Ready
 from monoq.store.migrate import missing_migrations
 from monoq.store.recount import find_drift
-
-
-class Finding(NamedTuple):
-    """The result of one check."""
-
-    ok: bool
-    text: str
 
 
 async def check_all(
@@ -24,8 +17,8 @@ async def check_all(
     """Settings (valid, or there would be none), PostgreSQL and its schema, Redis."""
     strangers = unknown_variables(os.environ)
     return [
-        *[Finding(False, stranger) for stranger in strangers],
-        *([] if strangers else [Finding(True, "settings are valid")]),
+        *[fail(stranger) for stranger in strangers],
+        *([] if strangers else [ok("settings are valid")]),
         await _database(settings, database_url, migrations),
         await _queue(redis_url),
     ]
@@ -36,25 +29,23 @@ async def check_counts(database_url: str) -> list[Finding]:
     try:
         drift = await find_drift(database_url)
     except (DatabaseUnavailable, ConfigError) as error:
-        return [Finding(False, str(error))]
+        return [fail(str(error))]
     if drift:
-        return [Finding(False, line) for line in drift]
-    return [Finding(True, "the counts are those of the jobs")]
+        return [fail(line) for line in drift]
+    return [ok("the counts are those of the jobs")]
 
 
 async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
     try:
         missing = await missing_migrations(url, migrations)
     except (DatabaseUnavailable, ConfigError) as error:
-        return Finding(False, str(error))
+        return fail(str(error))
     if missing and settings.database_url is not None:
-        return Finding(
-            False,
+        return fail(
             "PostgreSQL answers, the schema is not current"
             f" (missing {', '.join(missing)}): run `monoq migrate`",
         )
-    return Finding(
-        True,
+    return ok(
         "PostgreSQL answers, "
         + ("the schema is made at the first start" if missing else "the schema is current"),
     )
@@ -66,5 +57,5 @@ async def _queue(url: str) -> Finding:
         await ready.ping()
         await ready.close()
     except (QueueUnavailable, ConfigError) as error:
-        return Finding(False, f"Redis cannot be reached: {error}")
-    return Finding(True, "Redis answers")
+        return fail(f"Redis cannot be reached: {error}")
+    return ok("Redis answers")

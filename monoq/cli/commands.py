@@ -17,6 +17,8 @@ import uvloop
 from monoq import __version__
 from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
+from monoq.cli.deep import check_deep
+from monoq.cli.finding import exit_code
 from monoq.cli.flags import engines_of, setting
 from monoq.cli.health import health
 from monoq.cli.init import init
@@ -98,10 +100,15 @@ def migrate(**flags: Any) -> None:
 @setting("database_url")
 @setting("redis_url")
 @setting("data_dir")
-@click.option("--deep", is_flag=True, help="also count all jobs anew")
+@click.option(
+    "--deep", is_flag=True, help="also look for what hurts later, and count all jobs anew"
+)
 def check(deep: bool, **flags: Any) -> None:
-    """Check the settings, both engines and the schema; start nothing else. Exit code 0: a start
-    would succeed."""
+    """Check the settings, both engines and the schema; start nothing else.
+
+    Exit code 0: all is well. 1: a start would not succeed, or something fails (FAIL). 2: a setting
+    is wrong. 3: it works, and something should be changed (WARN).
+    """
     with errors_in_one_line():
         settings = load_settings(**flags)
         handlers_of(settings)
@@ -109,11 +116,12 @@ def check(deep: bool, **flags: Any) -> None:
             findings = uvloop.run(
                 check_all(settings, database_url, redis_url, package_dir("migrations"))
             )
-            if deep and all(finding.ok for finding in findings):
+            if deep and exit_code(findings) == 0:
+                findings += uvloop.run(check_deep(settings, database_url, redis_url))
                 findings += uvloop.run(check_counts(database_url))
     for finding in findings:
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.text}")
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+        click.echo(str(finding))
+    sys.exit(exit_code(findings))
 
 
 @main.command()

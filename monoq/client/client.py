@@ -4,6 +4,7 @@ import asyncio
 import builtins
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Self, Unpack, cast, overload
 from urllib.parse import quote
 from weakref import WeakSet
@@ -121,6 +122,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
             key: Of a tenant's jobs with the same key one runs at a time, in the order of their
                 submits.
             replace: If a job of this key and type waits, it is replaced: it keeps its id.
+            tags: Up to eight names and values to find it by, like {"order": "17"}.
 
         Raises:
             InvalidJson: The payload has no JSON form.
@@ -167,22 +169,42 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         *,
         status: str | None = None,
         type: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        error: str | None = None,
+        idempotency_key: str | None = None,
+        tags: Mapping[str, str] | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> JobPage:
-        """A page of a tenant's jobs, newest first.
+        """A page of a tenant's jobs that fit all that is asked for, newest first.
 
         Args:
             tenant_id: Whose jobs.
             status: Only those in this status.
             type: Only those of this type.
+            created_after: Only those created then or later; with a time zone.
+            created_before: Only those created earlier.
+            error: Only those that ended badly with an error that begins so.
+            idempotency_key: Only the one with this key.
+            tags: Only those with all of these.
             limit: At most so many, 1 to 500. A page may be shorter though more follow.
             cursor: `nextCursor` of the page before.
 
         >>> page = await client.list("acme", status="FAILED")
         """
         page = await self._get(
-            "/jobs", tenantId=tenant_id, status=status, type=type, limit=limit, cursor=cursor
+            "/jobs",
+            tenantId=tenant_id,
+            status=status,
+            type=type,
+            createdAfter=created_after and created_after.isoformat(),
+            createdBefore=created_before and created_before.isoformat(),
+            error=error,
+            idempotencyKey=idempotency_key,
+            tag=[f"{name}:{value}" for name, value in tags.items()] if tags else None,
+            limit=limit,
+            cursor=cursor,
         )
         return cast(JobPage, page)
 

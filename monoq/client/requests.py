@@ -50,6 +50,7 @@ class SubmitOptions(TypedDict, total=False):
     idempotency_key: str | None
     callback_url: str | None
     key: str | None
+    tags: Mapping[str, str] | None
     replace: bool
 
 
@@ -79,6 +80,7 @@ def request_of(
             "idempotencyKey": options.get("idempotency_key"),
             "callbackUrl": options.get("callback_url"),
             "key": options.get("key"),
+            "tags": options.get("tags"),
             "replace": options.get("replace") or None,
         }
     )
@@ -101,6 +103,7 @@ def request_of_many(job: NewJob | Mapping[str, Any]) -> dict[str, Any]:
             "idempotencyKey": job.idempotency_key,
             "callbackUrl": job.callback_url,
             "key": job.key,
+            "tags": job.tags,
             "replace": job.replace or None,
         }
     )

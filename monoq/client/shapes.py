@@ -66,6 +66,7 @@ class Job(TypedDict):
     errors: NotRequired[list[Attempt]]
     callbackUrl: NotRequired[str | None]
     key: NotRequired[str | None]
+    tags: NotRequired[dict[str, str]]
     progress: NotRequired[Progress | None]
 
 
@@ -104,13 +105,56 @@ class Update(TypedDict):
     updatedAt: str
 
 
+class Quantiles(TypedDict):
+    """Seconds that half, 95 % and 99 % of the runs took at most; see `quantileError`."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class HistoryPoint(TypedDict):
+    """What happened in a step from `at` on; `waiting` and `running` at its end. `complete` is false
+    where this series was left out because others were busier."""
+
+    at: str
+    submitted: int
+    completed: int
+    failed: int
+    cancelled: int
+    retried: int
+    waiting: int | None
+    running: int | None
+    waitSeconds: Quantiles | None
+    runSeconds: Quantiles | None
+    complete: bool
+
+
+# Points in steps of `step` seconds. A quantile is off by the part `quantileError` of itself at
+# most.
+History = TypedDict(
+    "History",
+    {
+        "tenantId": str | None,
+        "type": str | None,
+        "from": str,
+        "to": str,
+        "step": int,
+        "quantileError": float,
+        "points": list[HistoryPoint],
+    },
+)
+
+
 class Health(TypedDict):
-    """Whether a server works: "degraded" while Redis is away or handlers hang."""
+    """Whether a server works: "degraded" while Redis is away, handlers hang, or VACUUM is
+    held back."""
 
     status: Literal["ok", "degraded"]
     database: str
     queue: str
     workers: NotRequired[str]
+    vacuum: NotRequired[str]
 
 
 class Unhealthy(TypedDict):
@@ -121,12 +165,22 @@ class Unhealthy(TypedDict):
     queue: NotRequired[str]
 
 
+class VacuumHeld(TypedDict):
+    """Who keeps VACUUM from removing dead rows, and for how long."""
+
+    kind: Literal["session", "prepared", "slot", "standby"]
+    holder: str
+    seconds: float
+
+
 class Stats(TypedDict):
-    """How many jobs have which status; None: no due job waits."""
+    """How many jobs have which status; None: no due job waits. `vacuumHeldBy`: only of all
+    tenants; None: nobody."""
 
     tenantId: NotRequired[str]
     counts: dict[StatusName, int]
     oldestWaitingSeconds: float | None
+    vacuumHeldBy: NotRequired[VacuumHeld | None]
 
 
 class JobType(TypedDict):

@@ -106,6 +106,7 @@ class SyncClient:
     wait = _sync(Client.wait)
     tenants = _sync(Client.tenants)
     stats = _sync(Client.stats)
+    history = _sync(Client.history)
     types = _sync(Client.types)
     workers = _sync(Client.workers)
     breakers = _sync(Client.breakers)

@@ -1,10 +1,11 @@
 """The client's calls about the system as a whole: who has jobs, which types there are, whether it
 works."""
 
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from monoq.client.calls import Calls
-from monoq.client.shapes import Health, JobType, Stats, Worker
+from monoq.client.shapes import Health, History, JobType, Stats, Worker
 
 
 class SystemCalls(Calls):
@@ -41,6 +42,35 @@ class SystemCalls(Calls):
         >>> (await client.stats("acme"))["counts"]["PENDING"]
         """
         return cast(Stats, await self._get("/stats", tenantId=tenant_id))
+
+    async def history(
+        self,
+        tenant_id: str | None = None,
+        *,
+        type: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        step: int | None = None,
+    ) -> History:
+        """What happened: jobs per minute or hour, and how long they waited and ran.
+
+        Args:
+            tenant_id: Whose jobs; None: all.
+            type: Only those of this type.
+            start: From when on, with a time zone; an hour before `end` without.
+            end: Until when; now without.
+            step: Seconds of a point, from 60 on; without, what gives 300 points at most.
+
+        >>> [point["completed"] for point in (await client.history("acme"))["points"]]
+        """
+        query = {
+            "tenantId": tenant_id,
+            "type": type,
+            "from": start and start.isoformat(),
+            "to": end and end.isoformat(),
+            "step": step,
+        }
+        return cast(History, await self._get("/stats/history", **query))
 
     async def types(self) -> list[JobType]:
         """The job types that the server knows, with the JSON schemas of their payloads.

@@ -13,6 +13,7 @@ from monoq.api.explain import explain_blueprint
 from monoq.api.forwarded import TrustedProxies
 from monoq.api.guard import ASGIApp, Guard
 from monoq.api.health import health_blueprint
+from monoq.api.history import history_blueprint
 from monoq.api.hosts import AllowedHosts
 from monoq.api.intake import Intake
 from monoq.api.jobs import jobs_blueprint
@@ -31,6 +32,7 @@ from monoq.api.workers import workers_blueprint
 from monoq.changes.replayer import Replayer
 from monoq.changes.tail import Tail
 from monoq.changes.totals import TotalsReader
+from monoq.changes.vacuum import VacuumWatch
 from monoq.compose.shared import Shared
 from monoq.compose.start import package_dir
 from monoq.config import Settings
@@ -44,7 +46,9 @@ from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database
 from monoq.store.explain import Explainer
+from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
+from monoq.store.listing import JobLists
 from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
 from monoq.store.reports import ReportStore
@@ -53,6 +57,7 @@ from monoq.store.stream import StreamStore
 from monoq.store.tenants import TenantStore
 from monoq.store.totals import TotalsStore
 from monoq.store.types import TypeStore
+from monoq.store.vacuum import VacuumStore
 from monoq.store.workers import WorkerStore
 from monoq.submitting.pusher import Pusher
 from monoq.submitting.submitter import LANES, Submitter
@@ -99,6 +104,7 @@ def api_services(
     replayer = Replayer(StreamStore(database), hub)
     tail = Tail(shared.database_url, hub, metrics)
     board = TotalsBoard()
+    vacuum = VacuumWatch(VacuumStore(database), metrics)
     sockets = Sockets(hub, replayer, board, metrics)
     pusher = Pusher(shared.ready, metrics)
     submitter = Submitter(
@@ -120,6 +126,7 @@ def api_services(
         [
             jobs_blueprint(
                 store=JobStore(database),
+                lists=JobLists(database),
                 reports=ReportStore(database),
                 publisher=publisher,
                 pusher=pusher,
@@ -129,8 +136,12 @@ def api_services(
             explain_blueprint(explainer=Explainer(database)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(
-                counts=CountStore(database), store=TenantStore(database), oldest=oldest
+                counts=CountStore(database),
+                store=TenantStore(database),
+                oldest=oldest,
+                vacuum_held=lambda: vacuum.held,
             ),
+            history_blueprint(history=HistoryStore(database)),
             breakers_blueprint(breakers=BreakerStore(database)),
             workers_blueprint(
                 workers=WorkerStore(database),
@@ -138,7 +149,12 @@ def api_services(
                 scaling=Scaling(database),
             ),
             policies_blueprint(policies=PolicyStore(database)),
-            health_blueprint(database=pools["health"], ready=shared.ready, draining=draining),
+            health_blueprint(
+                database=pools["health"],
+                ready=shared.ready,
+                draining=draining,
+                vacuum_held=lambda: vacuum.held,
+            ),
             metrics_blueprint(scrapes),
             types_blueprint(types=types, version=__version__),
             dashboard_blueprint(static=package_dir("static")),
@@ -165,6 +181,7 @@ def api_services(
         oldest,
         Subscriber(shared.redis_url, hub, tail.read_soon),
         tail,
+        vacuum,
         TotalsReader(TotalsStore(database), shared.ready.ping, board),
     ]
 

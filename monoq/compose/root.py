@@ -27,6 +27,7 @@ from monoq.queue.ready import Ready
 from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
+from monoq.store.history import HistoryStore
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.store.operations import OperationStore
@@ -51,6 +52,7 @@ from monoq.worker.children import Children
 from monoq.worker.environment import Environment
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.reporter import Reporter
+from monoq.worker.times import TimeKeeper
 from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
@@ -208,7 +210,7 @@ async def build(
             stager,
             Promoter(jobs, troubles),
             rescuer,
-            Counter(counts, troubles),
+            Counter(counts, HistoryStore(database), troubles),
             Pruner(StreamStore(database), troubles),
             Retention(
                 database=database,
@@ -244,7 +246,8 @@ async def build(
                 taking.append(http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
             pinned = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            worker, heartbeat = await _worker(shared, pinned)
+            times = TimeKeeper(HistoryStore(database))
+            worker, heartbeat = await _worker(shared, pinned, times)
             keeper = BreakerKeeper(
                 board=board,
                 breakers=BreakerStore(database),
@@ -253,7 +256,7 @@ async def build(
                 troubles=troubles,
             )
             taking += [worker, keeper, registrar]
-            finishing.append(heartbeat)
+            finishing += [heartbeat, times]
         yield [taking, finishing, [publisher]]
 
 
@@ -272,7 +275,9 @@ async def _database(
     return database
 
 
-async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat]:
+async def _worker(
+    shared: Shared, database: Database, times: TimeKeeper
+) -> tuple[Worker, Heartbeat]:
     settings, app = shared.settings, shared.app
     sizes = Sizes(settings.batch_size, settings.slots, settings.threads, settings.children)
     heartbeat = Heartbeat(
@@ -314,6 +319,7 @@ async def _worker(shared: Shared, database: Database) -> tuple[Worker, Heartbeat
         children=children,
         environment=Environment(settings.max_result, reporter),
         reporter=reporter,
+        times=times,
         shutdown_timeout=settings.shutdown_timeout,
     )
     return worker, heartbeat

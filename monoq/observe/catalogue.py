@@ -10,6 +10,7 @@ from monoq.observe.histogram import BulkHistogram
 # the label of types that this process has no handler for: a submit must not create time series
 OTHER = "other"
 CLIENT = "client"  # the label of sockets that their client closed: its code is its own choice
+VACUUM_HOLDERS = ("session", "prepared", "slot", "standby")
 UNKNOWN = float("nan")  # an engine did not answer in time
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
@@ -117,6 +118,14 @@ class Catalogue:
             "how long the oldest transaction that slows reads of changes is open",
         )
         self.horizon_age.set(UNKNOWN)
+        self.vacuum_age = Gauge(
+            "monoq_vacuum_horizon_age_seconds",
+            "for how long VACUUM is held back, by the kind of whoever does; who, once it is long",
+            ("kind", "holder"),
+            registry=self.registry,
+        )
+        for kind in VACUUM_HOLDERS:
+            self.vacuum_age.labels(kind, "").set(UNKNOWN)
 
     def _gauge_the_engines(self) -> None:
         """Set at each scrape, from what PostgreSQL and Redis answer."""

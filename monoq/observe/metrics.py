@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from prometheus_client import Counter
 
-from monoq.observe.catalogue import CLIENT, OTHER, Catalogue
+from monoq.observe.catalogue import CLIENT, OTHER, UNKNOWN, VACUUM_HOLDERS, Catalogue
 
 
 class RunLike(Protocol):
@@ -31,6 +31,10 @@ class EndingLike(Protocol):
 
 class Metrics(Catalogue):
     """The metrics of a process, and how parts report to them."""
+
+    def __init__(self, *, types: Iterable[str], version: str) -> None:
+        super().__init__(types=types, version=version)
+        self._vacuum_holders = {(kind, "") for kind in VACUUM_HOLDERS}
 
     def jobs_stored(self, new: Sequence[str], inserted: int) -> None:
         """An INSERT of `inserted` jobs was committed; `new` are the types of those that were not
@@ -84,6 +88,21 @@ class Metrics(Catalogue):
     def upkeep_failed(self, loop: str) -> None:
         """A pass of a background loop failed."""
         self.upkeep_failures.labels(loop).inc()
+
+    def vacuum_is_held(self, kind: str, holder: str, age_s: float) -> None:
+        """For how long VACUUM is held back by this kind; `holder`: who, "" while it is short. A
+        kind has one series: holders come and go."""
+        for labels in [key for key in self._vacuum_holders if key[0] == kind]:
+            if labels != (kind, holder):
+                self.vacuum_age.remove(*labels)
+                self._vacuum_holders.discard(labels)
+        self._vacuum_holders.add((kind, holder))
+        self.vacuum_age.labels(kind, holder).set(age_s)
+
+    def forget_vacuum(self) -> None:
+        """PostgreSQL does not answer."""
+        for kind in VACUUM_HOLDERS:
+            self.vacuum_is_held(kind, "", UNKNOWN)
 
     def socket_closed(self, code: int | None) -> None:
         """A socket ended with our code, or None: by its client."""

@@ -1,17 +1,14 @@
 """The table `jobs`: one method per statement. Every state change is one compare-and-set; what comes
 back is what happened. It must never decide what should happen."""
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from monoq import codec
 from monoq.job import NewJob, Status
 from monoq.store.database import Queryable, Row, query
-
-LOOK_S = 1.0  # for the jobs of a page, before it is answered as it is
-LOOK_DEPTH = 4000  # jobs that one statement looks at, at most
 
 
 class EndedRun(NamedTuple):
@@ -65,7 +62,7 @@ class JobStore:
     async def insert_new_jobs(self, jobs: Sequence[NewJob]) -> None:
         """Stores jobs without idempotency keys in one transaction; not to be repeated after an
         unclear commit."""
-        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:11])
+        await self._database.fetch(query("insert_new_jobs"), *_insert_columns(jobs)[:12])
 
     async def replace_waiting_job(self, job: NewJob) -> tuple[UUID, bool]:
         """Stores a job, or puts it in the place of the last waiting one of its key and type;
@@ -83,6 +80,7 @@ class JobStore:
             job.timeout_ms,
             job.callback_url,
             job.key,
+            codec.dumps(job.tags) if job.tags else None,
         )
         assert row
         return row["id"], row["created"]
@@ -185,55 +183,6 @@ class JobStore:
         """One job with payload, result and errors."""
         return await self._database.fetchrow(query("get_job"), job_id)
 
-    async def list_jobs(
-        self,
-        tenant_id: str,
-        status: Status | None,
-        job_type: str | None,
-        below: UUID | None,
-        limit: int,
-    ) -> tuple[Sequence[Row], UUID | None]:
-        """A page of a tenant's jobs, newest first, ids below `below`; and below which id the next
-        one begins, None: there is none.
-
-        It may be short: where few jobs of many have the status, looking for more ends after LOOK_S.
-        """
-        page = (job_type, below, limit + 1)
-        match status:
-            case Status.PENDING:
-                rows = await self._database.fetch(query("list_waiting_jobs"), tenant_id, *page)
-            case Status.RUNNING:
-                rows = await self._database.fetch(query("list_running_jobs"), tenant_id, *page)
-            case Status.FAILED | Status.CANCELLED:
-                rows = await self._database.fetch(query("list_bad_jobs"), tenant_id, status, *page)
-            case _:
-                return await self._look_for_jobs(tenant_id, status, job_type, below, limit)
-        return _page(rows, limit)
-
-    async def _look_for_jobs(
-        self,
-        tenant_id: str,
-        status: Status | None,
-        job_type: str | None,
-        below: UUID | None,
-        limit: int,
-    ) -> tuple[Sequence[Row], UUID | None]:
-        found: list[Row] = []
-        depth = limit + 1 if status is None else 4 * limit
-        end = time.monotonic() + LOOK_S
-        while True:
-            missing = limit + 1 - len(found)
-            rows = await self._database.fetch(
-                query("list_jobs"), tenant_id, status, job_type, below, missing, depth
-            )
-            found += [row for row in rows if row["id"] is not None]
-            below = rows[0]["reached"]
-            if len(found) > limit or below is None:
-                return _page(found, limit)
-            if time.monotonic() > end:
-                return found, below
-            depth = min(4 * depth, LOOK_DEPTH)
-
     async def cancel_job(self, job_id: UUID) -> Row | None:
         """Cancels a PENDING or RUNNING job; None if it is neither."""
         return await self._database.fetchrow(query("cancel_job"), job_id)
@@ -241,10 +190,6 @@ class JobStore:
     async def retry_job(self, job_id: UUID) -> Row | None:
         """Puts a FAILED or CANCELLED job back; None if it is neither."""
         return await self._database.fetchrow(query("retry_job"), job_id)
-
-
-def _page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], UUID | None]:
-    return rows[:limit], rows[limit - 1]["id"] if len(rows) > limit else None
 
 
 def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
@@ -261,6 +206,7 @@ def _insert_columns(jobs: Sequence[NewJob]) -> tuple[list[Any], ...]:
         _or_empty([job.timeout_ms for job in jobs]),
         _or_empty([job.callback_url for job in jobs]),
         _or_empty([job.key for job in jobs]),
+        _or_empty([codec.dumps(job.tags) if job.tags else None for job in jobs]),
         _or_empty([job.idempotency_key for job in jobs]),
         _or_empty([job.request_hash for job in jobs]),
     )

@@ -20,6 +20,7 @@ from monoq.process.service import Service
 from monoq.store.database import Row
 from monoq.store.jobs import EndedRun, JobStore
 from monoq.worker.run import Ending, Run
+from monoq.worker.times import TimeKeeper
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Completer(Service):
         jobs: JobStore,
         publisher: Publisher,
         metrics: Metrics,
+        times: TimeKeeper,
         idle: Callable[[], bool],
         settled: Callable[[Sequence[Run]], None],
     ) -> None:
@@ -50,6 +52,7 @@ class Completer(Service):
         self._jobs = jobs
         self._publisher = publisher
         self._metrics = metrics
+        self._times = times
         self._idle = idle
         self._settled = settled
         self._ended: list[tuple[Run, Ending]] = []
@@ -139,7 +142,7 @@ class Completer(Service):
                     "%d results came too late: their jobs were rescued or cancelled meanwhile",
                     missing,
                 )
-            self._metrics.runs_ended(part, rows, completed=completed, now=time.monotonic())
+            self._count(part, rows, completed)
             if not completed:
                 _log_failed(part, rows)
             failpoint.hit("after_finish")
@@ -189,6 +192,16 @@ class Completer(Service):
         ]
         return await self._jobs.end_runs(ended, worker_id)
 
+    def _count(self, part: Part, rows: Sequence[Row], completed: bool) -> None:
+        now = time.monotonic()
+        self._metrics.runs_ended(part, rows, completed=completed, now=now)
+        if len(rows) == len(part):
+            runs = [run for run, _ in part]
+        else:
+            written = {row["id"] for row in rows}
+            runs = [run for run, _ in part if run.id in written]
+        self._times.ended(runs, now)
+
     def _publish(self, part: Part, rows: Sequence[Row]) -> None:
         if not rows:
             return
@@ -225,6 +238,7 @@ class Completer(Service):
             self._publisher.publish(changes)
         if runs:
             self._metrics.runs_finished(list(runs), now=time.monotonic())
+            self._times.ended(runs, time.monotonic())
 
 
 def _log_failed(part: Part, rows: Sequence[Row]) -> None:

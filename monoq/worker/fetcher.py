@@ -222,6 +222,7 @@ class Fetcher(Service):
                     payload_bytes,
                     xid,
                     keyed,
+                    waited_s,
                 )
             )
             changes.add(tenant_id, job_id, version, job_type, attempt)

@@ -45,6 +45,7 @@ class Run:
     payload_bytes: int = 0
     claim_xid: int = 0  # the transaction of its claim
     keyed: bool = False  # jobs of its key may wait for its end
+    waited_s: float = 0.0  # from the moment it was due to its claim
     deadline: float = float("inf")
     started_at: float = 0.0
     ended_at: float = 0.0

@@ -28,6 +28,7 @@ from monoq.worker.picker import Picker
 from monoq.worker.reporter import Reporter
 from monoq.worker.run import RELEASED, Run
 from monoq.worker.slots import Slots
+from monoq.worker.times import TimeKeeper
 
 # share of the shutdown time that running jobs get; the rest is for writing down what became of them
 RELEASE_AFTER = 0.7
@@ -65,6 +66,7 @@ class Worker(Service):
         children: Children,
         environment: Environment,
         reporter: Reporter,
+        times: TimeKeeper,
         shutdown_timeout: float,
     ) -> None:
         super().__init__()
@@ -77,6 +79,7 @@ class Worker(Service):
             jobs=jobs,
             publisher=publisher,
             metrics=metrics,
+            times=times,
             idle=self._is_idle,
             settled=self._settle,
         )

@@ -11,7 +11,7 @@ from tables import DIFFER, claim, nodes_of, register
 
 from monoq.job import Status
 from monoq.store.database import Database, query
-from monoq.store.jobs import JobStore
+from monoq.store.listing import JobFilter, JobLists
 
 
 async def test_they_follow_whoever_writes(db: asyncpg.Connection) -> None:
@@ -236,7 +236,7 @@ async def test_jobs_are_listed_by_status_page_by_page(
         FROM generate_series(1, 60) AS n, unnest(enum_range(NULL::job_status)) AS status
     """)
     database = await Database.connect(database_url, connections=1, plans="fresh")
-    store = JobStore(database)
+    store = JobLists(database)
     for job_type, expected in (None, 30), ("x1", 10):
         truth = await db.fetch(
             """SELECT id FROM jobs
@@ -249,9 +249,8 @@ async def test_jobs_are_listed_by_status_page_by_page(
         listed: list[UUID] = []
         below = None
         while True:
-            page, below = await store.list_jobs(
-                "t1", Status(status) if status else None, job_type, below, 7
-            )
+            wanted = JobFilter("t1", Status(status) if status else None, job_type)
+            page, below = await store.list_jobs(wanted, below, 7)
             assert len(page) == 7 or below is None
             listed += [row["id"] for row in page]
             if below is None:
@@ -275,7 +274,11 @@ async def test_few_jobs_are_not_looked_for_among_all_that_have_ended(
     name = {"PENDING": "list_waiting_jobs", "RUNNING": "list_running_jobs"}.get(
         status, "list_bad_jobs"
     )
-    arguments: list[Any] = ["t", *([status] if name == "list_bad_jobs" else []), None, None, 50]
+    arguments: list[Any] = (
+        ["t", status, None, None, None, 50, 50]
+        if name == "list_bad_jobs"
+        else ["t", None, None, None, 50]
+    )
     shown = json.loads(
         await db.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + query(name), *arguments)
     )

@@ -8,7 +8,7 @@ import pytest
 from conftest import Server, serving
 from tables import nodes_of
 
-from monoq.store import jobs as job_store
+from monoq.store import listing
 from monoq.store.database import FRESH_PLANS, query
 
 MANY = """
@@ -38,7 +38,7 @@ async def test_a_list_reads_what_it_shows_whatever_is_asked(
         "ORDER BY id DESC LIMIT 50"
     )
     for job_type in (None, "rare", "frequent-2", "unheard-of"):
-        arguments = ("acme", None, job_type, None, 50, 50)
+        arguments = ("acme", None, job_type, None, None, 50, 50)
         rows = await db.fetch(query("list_jobs"), *arguments)
         assert [row["id"] for row in rows if row["id"]] == [
             row["id"] for row in await db.fetch(newest, job_type)
@@ -58,14 +58,14 @@ async def test_a_list_reads_what_it_shows_whatever_is_asked(
 async def test_few_that_ended_well_among_many_that_wait_are_found_page_by_page(
     database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_store, "LOOK_DEPTH", 100)
+    monkeypatch.setattr(listing, "LOOK_DEPTH", 100)
     await db.execute(MANY, "acme", "work", "COMPLETED", 30)
     await db.execute(MANY, "acme", "later", "PENDING", 1500)
     await db.execute(MANY, "acme", "work", "COMPLETED", 7)
     done = await db.fetch("SELECT id FROM jobs WHERE status = 'COMPLETED' ORDER BY id DESC")
 
     async def listed(server: Server, patience_s: float) -> tuple[list[UUID], int]:
-        monkeypatch.setattr(job_store, "LOOK_S", patience_s)
+        monkeypatch.setattr(listing, "LOOK_S", patience_s)
         ids: list[UUID] = []
         pages, cursor = 0, None
         while pages == 0 or cursor:

@@ -253,8 +253,8 @@ async def _started(broken: World, count: int) -> bool:
 
 async def _rate(broken: World, seconds: float) -> float:
     sql = (
-        "SELECT coalesce(sum(jobs), 0)::bigint FROM (TABLE job_counts UNION ALL TABLE "
-        "job_count_changes) c WHERE status = 'COMPLETED'"
+        "SELECT coalesce(sum(jobs), 0)::bigint FROM (SELECT status, jobs FROM job_counts "
+        "UNION ALL SELECT status, jobs FROM job_count_changes) c WHERE status = 'COMPLETED'"
     )
     first, began = await broken.value(sql), time.monotonic()
     await asyncio.sleep(seconds)

@@ -191,7 +191,7 @@ class Statements:
     # Statements
 
     def insert_jobs(self, ids: list[UUID], job_type: str, due: bool) -> None:
-        columns = ["t", job_type, "{}", 0, None, 0 if due else 3_600_000, *[None] * 6]
+        columns = ["t", job_type, "{}", 0, None, 0 if due else 3_600_000, *[None] * 7]
         rows = self.postgres.run("insert_jobs", ids, *([value] * len(ids) for value in columns))
         new = {
             job_id: Job(job_type, due=due, promoted=due)

@@ -41,8 +41,8 @@ def test_every_metric_is_documented_with_its_type_and_labels() -> None:
     for names, kind in re.findall(
         r"^\| (`monoq_[^|]*)\| (\w+) \|", (ROOT / "docs/operations.md").read_text(), re.M
     ):
-        for name, labels in re.findall(r"`(monoq_\w+)(?:\{(\w+)\})?`", names):
-            told[name] = (kind, labels)
+        for name, labels in re.findall(r"`(monoq_\w+)(?:\{([\w, ]+)\})?`", names):
+            told[name] = (kind, ", ".join(sorted(filter(None, labels.split(", ")))))
     metrics = Metrics(types=["echo"], version="1")
     metrics.run.observe([1.0], "echo")
     metrics.socket_closed(1000)
@@ -54,7 +54,7 @@ def test_every_metric_is_documented_with_its_type_and_labels() -> None:
             labels = {label for sample in family.samples for label in sample.labels} - {"le"}
             made[family.name + suffix] = (
                 "gauge" if family.type == "info" else family.type,
-                ", ".join(labels),
+                ", ".join(sorted(labels)),
             )
     assert told == made
 

@@ -6,6 +6,6 @@ WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM claims))
   AND status = 'RUNNING'
   AND tenant_id = $1
   AND ($2::text IS NULL OR type = $2)
-  AND ($3::uuid IS NULL OR id < $3)
+  AND ($3::uuid IS NULL OR id < $3) AND ($4::uuid IS NULL OR id >= $4)
 ORDER BY id DESC
-LIMIT $4
+LIMIT $5

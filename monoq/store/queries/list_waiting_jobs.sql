@@ -18,9 +18,9 @@ WHERE id = ANY (ARRAY(
     FROM kinds, LATERAL (
         SELECT id FROM waiting_jobs
         WHERE waiting_jobs.suspect = kinds.suspect AND waiting_jobs.type = kinds.type AND waiting_jobs.tenant_id = $1
-          AND ($3::uuid IS NULL OR waiting_jobs.id < $3)
+          AND ($3::uuid IS NULL OR waiting_jobs.id < $3) AND ($4::uuid IS NULL OR waiting_jobs.id >= $4)
         ORDER BY waiting_jobs.id DESC
-        LIMIT $4
+        LIMIT $5
     ) AS due
     WHERE $2::text IS NULL OR kinds.type = $2
 ) || ARRAY(
@@ -28,17 +28,17 @@ WHERE id = ANY (ARRAY(
     FROM keyed_jobs
     WHERE keyed_jobs.tenant_id = $1
       AND ($2::text IS NULL OR keyed_jobs.type = $2)
-      AND ($3::uuid IS NULL OR keyed_jobs.id < $3)
+      AND ($3::uuid IS NULL OR keyed_jobs.id < $3) AND ($4::uuid IS NULL OR keyed_jobs.id >= $4)
     ORDER BY keyed_jobs.id DESC
-    LIMIT $4
+    LIMIT $5
 ) || ARRAY(
     SELECT delayed_jobs.id
     FROM delayed_jobs
     WHERE delayed_jobs.tenant_id = $1
       AND ($2::text IS NULL OR delayed_jobs.type = $2)
-      AND ($3::uuid IS NULL OR delayed_jobs.id < $3)
+      AND ($3::uuid IS NULL OR delayed_jobs.id < $3) AND ($4::uuid IS NULL OR delayed_jobs.id >= $4)
     ORDER BY delayed_jobs.id DESC
-    LIMIT $4
+    LIMIT $5
 ))
 ORDER BY id DESC
-LIMIT $4
+LIMIT $5
