@@ -13,6 +13,11 @@ BOUNDS = tuple(FIRST_S * 2 ** (n / PER_DOUBLING) for n in range(1, 120))  # the 
 # FIRST_S and the last bound.
 ERROR = 2 ** (0.5 / PER_DOUBLING) - 1
 
+# what a quantile in each bucket is told as; rounded: more digits would tell more than is known
+MIDDLES = tuple(
+    float(f"{FIRST_S * 2 ** ((n + 0.5) / PER_DOUBLING):.4g}") for n in range(len(BOUNDS) + 1)
+)
+
 _bucket_of = partial(bisect_right, BOUNDS)
 
 
@@ -33,8 +38,12 @@ def written(counts: Mapping[int, int]) -> list[int]:
 
 
 def read_into(counts: dict[int, int], pairs: Sequence[int]) -> None:
-    """Adds a stored histogram, or several one behind the other."""
-    for bucket, runs in zip(pairs[::2], pairs[1::2], strict=True):
+    """Adds a stored histogram."""
+    stored = zip(pairs[::2], pairs[1::2], strict=True)
+    if not counts:
+        counts.update(stored)
+        return
+    for bucket, runs in stored:
         counts[bucket] = counts.get(bucket, 0) + runs
 
 
@@ -49,5 +58,5 @@ def quantiles(counts: Mapping[int, int], wanted: Iterable[float]) -> list[float]
         while upto < part * total:
             bucket, runs = next(order)
             upto += runs
-        found.append(FIRST_S * 2 ** ((bucket + 0.5) / PER_DOUBLING))
+        found.append(MIDDLES[bucket])
     return found
