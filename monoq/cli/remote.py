@@ -30,6 +30,19 @@ C = TypeVar("C", bound=Callable[..., Any])
 FOLLOW_EVERY_S = 0.5
 
 
+class Tag(click.ParamType[tuple[str, str]]):
+    """A tag, as name:value."""
+
+    name = "name:value"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[str, str]:
+        """Returns its name and its value."""
+        name, colon, text = value.partition(":")
+        if not colon:
+            self.fail("it must be name:value", param, context)
+        return name, text
+
+
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
     """Ends the command with one line: exit code 1 for an error of a server, 2 for a wrong
@@ -68,12 +81,19 @@ def server_url(command: C) -> C:
 @click.option("--timeout-ms", type=int, help="milliseconds that each run may take")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
 @click.option("--callback-url", help="who gets a signed webhook when the job has ended")
+@click.option("--tag", "tags", multiple=True, type=Tag(), help="name:value to find it by")
 @click.option(
     "--wait", is_flag=True, help="wait for the job to end and show it; exit code 1 unless COMPLETED"
 )
 @server_url
 def submit(
-    tenant: str, type: str, payload: str, wait: bool, url: str | None, **options: Any
+    tenant: str,
+    type: str,
+    payload: str,
+    wait: bool,
+    url: str | None,
+    tags: tuple[tuple[str, str], ...],
+    **options: Any,
 ) -> None:
     """Create a job of TYPE for TENANT with a JSON PAYLOAD; print its id.
 
@@ -90,7 +110,7 @@ def submit(
         raise click.BadParameter(f"not JSON: {error}", param_hint="PAYLOAD") from None
 
     async def create(client: "Client") -> "Job | None":
-        job_id = await client.submit(tenant, type, parsed, **options)
+        job_id = await client.submit(tenant, type, parsed, tags=dict(tags) or None, **options)
         click.echo(job_id)
         if not job_id.created:
             click.echo("the idempotency key brought back this earlier job", err=True)
@@ -115,6 +135,11 @@ def jobs() -> None:
     ),
 )
 @click.option("--type", "job_type")
+@click.option("--created-after", type=Moment(past=True), help="like 2h (ago), or RFC 3339")
+@click.option("--created-before", type=Moment(past=True), help="likewise")
+@click.option("--error", help="how the error of those that ended badly begins")
+@click.option("--idempotency-key", help="the one job with this key")
+@click.option("--tag", "tags", multiple=True, type=Tag(), help="name:value; all that are given")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--cursor", help="where to continue: printed below the last page")
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
@@ -123,16 +148,16 @@ def list_jobs(
     tenant: str,
     status: str | None,
     job_type: str | None,
-    limit: int,
-    cursor: str | None,
+    tags: tuple[tuple[str, str], ...],
     as_json: bool,
     url: str | None,
+    **filters: Any,
 ) -> None:
-    """List the newest jobs of TENANT."""
+    """List the newest jobs of TENANT that fit all that is asked for."""
     page = ask(
         url,
         lambda client: client.list(
-            tenant, status=status, type=job_type, limit=limit, cursor=cursor
+            tenant, status=status, type=job_type, tags=dict(tags), **filters
         ),
     )
     if as_json:

@@ -67,6 +67,19 @@ async def test_a_list_of_jobs_cuts_no_id_in_a_terminal_nor_in_a_pipe(server: Ser
     assert re.fullmatch(rf"{ids[1]}  act +FAILED  1/3 +\d+[sm] +no use", line), line
 
 
+async def test_a_job_is_submitted_with_tags_and_found_by_them(server: Server) -> None:
+    tags = ("--tag", "order:17", "--tag", "by:hand:twice")
+    code, job_id = await cli(server, "submit", "acme", "echo", *tags)
+    assert code == 0
+    await cli(server, "submit", "acme", "echo", "--tag", "order:18")
+    for words in (("--tag", "order:17"), tags, ("--tag", "order:17", "--created-after", "1h")):
+        code, page = await cli(server, "jobs", "list", "acme", "--json", *words)
+        assert [job["id"] for job in json.loads(page)["jobs"]] == [job_id.strip()], words
+    assert (await server.job(job_id.strip()))["tags"] == {"order": "17", "by": "hand:twice"}
+    code, said = await cli(server, "jobs", "list", "acme", "--tag", "order")
+    assert (code, "name:value" in said) == (2, True)
+
+
 async def test_a_payload_comes_from_a_file_or_standard_input(
     server: Server, tmp_path: Path
 ) -> None:
