@@ -826,11 +826,18 @@ BEGIN
     PERFORM FROM public.jobs
     WHERE jobs.id = coalesce(last, held_by) AND jobs.status = 'PENDING' AND jobs.type = new_type FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
+        DELETE FROM public.job_tags AS tagged USING public.jobs, jsonb_each_text(jobs.tags) AS tag (name, value)
+        WHERE jobs.id = coalesce(last, held_by)
+          AND tagged.tenant_id = tenant AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = jobs.id;
+        INSERT INTO public.job_tags (tenant_id, tag, id)
+        SELECT tenant, tag.name || ':' || tag.value, coalesce(last, held_by) FROM jsonb_each_text(new_tags) AS tag (name, value);
+        PERFORM set_config('monoq.replacing', 'on', true);
         UPDATE public.jobs
         SET payload = new_payload, priority = new_priority, run_at = new_run_at, max_attempts = new_max_attempts,
             timeout_ms = new_timeout_ms, callback_url = new_callback_url, tags = new_tags, version = jobs.version + 1,
             changed_xid = pg_current_xact_id(), updated_at = now()
         WHERE jobs.id = coalesce(last, held_by);
+        PERFORM set_config('monoq.replacing', 'off', true);
         RETURN QUERY SELECT coalesce(last, held_by), false;
         RETURN;
     END IF;
@@ -949,18 +956,17 @@ CREATE TABLE job_errors (
     id        uuid NOT NULL,             -- FAILED or CANCELLED
     PRIMARY KEY (tenant_id, error, id)
 );
--- Only a statement that sets tags pays for it.
-CREATE FUNCTION follow_changed_tags() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Tags are for good: a trigger that follows their changes would have to be asked at each change of any job. Only a job that is replaced gets
+-- others (replace_waiting_job).
+CREATE FUNCTION refuse_changed_tags() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    DELETE FROM public.job_tags AS tagged USING jsonb_each_text(OLD.tags) AS tag (name, value)
-    WHERE tagged.tenant_id = OLD.tenant_id AND tagged.tag = tag.name || ':' || tag.value AND tagged.id = OLD.id;
-    INSERT INTO public.job_tags (tenant_id, tag, id)
-    SELECT NEW.tenant_id, tag.name || ':' || tag.value, NEW.id FROM jsonb_each_text(NEW.tags) AS tag (name, value);
+    IF current_setting('monoq.replacing', true) IS DISTINCT FROM 'on' THEN
+        RAISE EXCEPTION 'the tags of a job cannot be changed' USING ERRCODE = 'feature_not_supported';
+    END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER follow_changed_tags AFTER UPDATE OF tags ON jobs
-    FOR EACH ROW WHEN (OLD.tags IS DISTINCT FROM NEW.tags) EXECUTE FUNCTION follow_changed_tags();
+CREATE TRIGGER refuse_changed_tags BEFORE UPDATE OF tags ON jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse_changed_tags();
 
 -- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts sums what the changes say into open_minutes.
 -- A minute that can get no more is closed: it goes into job_history and into its hour there, of the busiest only, so that the size does not
@@ -1167,7 +1173,7 @@ END $$;
 -- migrate: rollback
 DROP FUNCTION close_minute(interval), keep_busiest(int, timestamptz, timestamptz), history_level(text, text, job_status, timestamptz);
 DROP TABLE job_tags, job_errors;
-DROP FUNCTION follow_changed_tags() CASCADE;
+DROP FUNCTION refuse_changed_tags() CASCADE;
 DROP TABLE open_minutes, job_times, job_history, history_state;
 DROP AGGREGATE merged_buckets(int[]);
 DROP FUNCTION sum_buckets(int[]);

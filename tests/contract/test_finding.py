@@ -232,14 +232,28 @@ async def test_what_is_changed_revived_or_deleted_is_found_as_it_is_now(
     assert await found(error="no ") == sorted(ids[1:])
     await db.execute("UPDATE jobs SET error = 'yes', priority = 2 WHERE id = $1", ids[1])
     assert (await found(error="no "), await found(error="yes")) == (sorted(ids[2:]), [ids[1]])
-    await db.execute('UPDATE jobs SET tags = \'{"n": "9"}\' WHERE id = $1', ids[2])
-    assert (await found(tags=(("n", "3"),)), await found(tags=(("n", "9"),))) == ([], [ids[2]])
+    with pytest.raises(asyncpg.FeatureNotSupportedError, match="cannot be changed"):
+        await db.execute("UPDATE jobs SET tags = NULL WHERE id = $1", ids[2])
+    assert await found(tags=(("n", "3"),)) == [ids[2]]
     await db.execute("DELETE FROM jobs WHERE id = ANY ($1::uuid[])", ids[1:3])
     assert await found(error="no ") == [ids[3]]
     assert await db.fetchval("SELECT count(*) FROM job_errors") == 1
     assert await db.fetchval("SELECT count(*) FROM job_tags") == 2
     await db.execute("TRUNCATE jobs")
     assert await db.fetchval("SELECT count(*) FROM job_errors, job_tags") == 0
+
+
+async def test_a_job_that_is_replaced_is_found_by_its_new_tags(server: Server) -> None:
+    job = {"tenantId": "acme", "type": "nothing", "key": "k", "delayMs": 60_000, "replace": True}
+    ids = []
+    for n in "12":
+        answer = await server.http.post("/jobs", json=job | {"tags": {"n": n}})
+        ids.append(answer.json()["jobId"])
+    assert ids[0] == ids[1]
+    for n, expected in ("1", []), ("2", ids[:1]):
+        params = {"tenantId": "acme", "tag": f"n:{n}"}
+        jobs = (await server.http.get("/jobs", params=params)).json()["jobs"]
+        assert [job["id"] for job in jobs] == expected
 
 
 async def test_jobs_are_found_by_their_key_and_their_time(server: Server) -> None:
