@@ -29,6 +29,9 @@ export const readPolicy = (id, signal) => get(tenantPath(id), {}, signal);
 /** Replaces the whole policy. */
 export const writePolicy = (id, policy) => request("PUT", tenantPath(id), { body: JSON.stringify(policy) });
 
+/** {points: [{at, completed, failed, …, waitSeconds, runSeconds}]}, from a time on in steps of so many seconds. */
+export const readHistory = (query, signal) => get("/stats/history", query, signal);
+
 /** {open, breakers: [{endpoint, state, since, reason, nextProbeAt, workerId}]}. */
 export const readBreakers = (signal) => get("/breakers", {}, signal);
 

@@ -1,31 +1,71 @@
-// Jobs completed and failed per second, of all tenants, over five minutes. It must draw what the samples say, however far they lie apart,
-// and nothing where there is none.
+// Jobs completed and failed per second, of all tenants: live over five minutes, or from the history. It must draw what the samples say,
+// however far they lie apart, and nothing where there is none.
 
-import { count } from "./format.js";
+import * as api from "./api.js";
+import { clock, count, duration } from "./format.js";
 import { oncePerFrame } from "./frame.js";
+import { atMostEvery } from "./pace.js";
 import { put } from "./text.js";
 import { steps } from "./totals.js";
 
-const SPAN_MS = 300_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+// How far back each reaches, by which steps (seconds) of the history, and what stands below it.
+const SPANS = {
+  live: { ms: 5 * MINUTE_MS, axis: ["5 min ago", "4", "3", "2", "1", "now"] },
+  day: { ms: DAY_MS, step: 600, axis: ["24 h ago", "19", "14", "10", "5", "now"] },
+  week: { ms: 7 * DAY_MS, step: 3_600, axis: ["7 d ago", "6", "4", "3", "1", "now"] },
+  quarter: { ms: 90 * DAY_MS, step: 86_400, axis: ["90 d ago", "72", "54", "36", "18", "now"] },
+};
+const HISTORY_EVERY_MS = MINUTE_MS;
 const WIDTH = 600;
 const HEIGHT = 120;
 const LEAST = 2; // one failure among thousands is still seen
 
-export function createChart({ figure, totals }) {
+export function createChart({ figure, totals, notice }) {
   const svg = figure.querySelector("svg");
-  const [peak, readout] = ["peak", "readout"].map((part) => figure.querySelector(`[data-part=${part}]`));
+  const [peak, readout, choice] = ["peak", "readout", "span"].map((part) => figure.querySelector(`[data-part=${part}]`));
+  const axis = Array.from(figure.querySelectorAll(".axis span"));
+  const pace = atMostEvery(HISTORY_EVERY_MS, readHistory);
   const [completed, failed] = ["completed", "failed"].map((kind) => svg.querySelector(`.${kind}`));
   const cursor = svg.querySelector(".cursor");
   let pointedAt = null; // a share of the width
   let shown = [];
   let end = 0;
+  let span = SPANS.live;
+  let past = []; // of the history, as steps
+
+  async function readHistory(signal) {
+    const wanted = span;
+    if (!wanted.step) return false;
+    const now = Date.now();
+    try {
+      const from = new Date(Math.ceil((now - wanted.ms) / (wanted.step * 1000)) * wanted.step * 1000).toISOString();
+      const { points } = await api.readHistory({ from, step: wanted.step }, signal);
+      if (signal.aborted || wanted !== span) return false;
+      past = points.map(({ at, completed, failed, waitSeconds }) => {
+        const began = Date.parse(at);
+        return { from: began, to: Math.min(began + wanted.step * 1000, now), completed, failed, wait: waitSeconds };
+      });
+      end = now;
+      notice.clear("history");
+      paint();
+    } catch (error) {
+      if (signal.aborted) return false;
+      notice.report("history", error);
+      return error.passes;
+    }
+    return false;
+  }
 
   function paint() {
-    end = totals.samples.at(-1)?.at ?? 0;
-    shown = steps(totals.samples).filter((step) => step.to > end - SPAN_MS).map((step) => ({ ...step, ...perSecond(step) })); // prettier-ignore
+    if (!span.step) end = totals.samples.at(-1)?.at ?? 0;
+    const known = span.step ? past : steps(totals.samples);
+    shown = known.filter((step) => step.to > end - span.ms && step.to > step.from).map((step) => ({ ...step, ...perSecond(step) })); // prettier-ignore
     const highest = Math.max(0, ...shown.map((step) => step.completed + step.failed));
     const scale = (HEIGHT - 2 * LEAST) / Math.max(highest, 1);
-    const x = (at) => Math.max(0, WIDTH - ((end - at) / SPAN_MS) * WIDTH);
+    const x = (at) => Math.max(0, WIDTH - ((end - at) / span.ms) * WIDTH);
     const area = (height, ground) =>
       shown.map((step) => {
         const [left, right] = [x(step.from).toFixed(1), x(step.to).toFixed(1)];
@@ -40,14 +80,25 @@ export function createChart({ figure, totals }) {
   }
 
   function paintReadout() {
-    const at = pointedAt === null ? null : end - (1 - pointedAt) * SPAN_MS;
+    const at = pointedAt === null ? null : end - (1 - pointedAt) * span.ms;
     const step = at === null ? undefined : shown.find(({ from, to }) => at > from && at <= to);
     cursor.toggleAttribute("hidden", step === undefined);
     if (step) cursor.setAttribute("x", String(pointedAt * WIDTH));
-    const ago = step && Math.round((end - step.to) / 1000);
-    put(readout, step ? `${ago} s ago: ${rate(step.completed)} completed/s, ${rate(step.failed)} failed/s` : "");
+    put(readout, step ? `${moment(step)}: ${rate(step.completed)} completed/s, ${rate(step.failed)} failed/s${waited(step)}` : "");
   }
 
+  const moment = (step) => (span.step ? clock(new Date(step.from).toISOString()) : `${Math.round((end - step.to) / 1000)} s ago`);
+
+  choice.addEventListener("change", () => {
+    span = SPANS[choice.value];
+    past = [];
+    axis.forEach((element, index) => put(element, span.axis[index]));
+    pace.restart();
+    paint();
+  });
+  setInterval(() => {
+    if (span.step && !document.hidden) pace.ask();
+  }, HISTORY_EVERY_MS);
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect();
     pointedAt = (event.clientX - box.left) / box.width;
@@ -57,8 +108,12 @@ export function createChart({ figure, totals }) {
     pointedAt = null;
     paintReadout();
   });
-  totals.onChange(oncePerFrame(paint));
+  totals.onChange(oncePerFrame(() => {
+    if (!span.step) paint();
+  })); // prettier-ignore
 }
+
+const waited = ({ wait }) => (wait ? `, waits p95 ${duration(wait.p95 * 1000)}` : "");
 
 function perSecond({ from, to, completed, failed }) {
   const seconds = (to - from) / 1000;

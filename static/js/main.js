@@ -81,7 +81,7 @@ const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("
 const typesPage = createTypesPage({ section: byId("all-types"), template: byId("type-row"), notice, types, onSubmit: submitOf });
 createBanners({ list: byId("banners"), template: byId("banner"), totals });
 createCards({ section: byId("cards"), totals });
-createChart({ figure: byId("chart"), totals });
+createChart({ figure: byId("chart"), totals, notice });
 
 // What a page shows that is read, and not heard: anew when the page is opened, again while it is seen.
 const readers = { overview: tenantsTable, workers, types: typesPage };

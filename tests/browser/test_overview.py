@@ -234,3 +234,21 @@ async def test_an_open_panel_covers_no_button_of_the_bar(
         await expect(dashboard.part("details-status")).to_have_text("COMPLETED")
         for part in ("new-job", "to-overview", "to-types", "tenant-input"):
             await dashboard.part(part).click(trial=True)
+
+
+async def test_the_chart_shows_what_happened_before_the_page_was_opened(
+    dashboard: Dashboard, server: Server, db: asyncpg.Connection
+) -> None:
+    await db.execute(
+        "INSERT INTO job_history (at, step, submitted, completed, failed, cancelled, retried,"
+        " waiting_change, running_change, waiting, running, tenant_id, type, waits, runs)"
+        " VALUES (date_bin('1 hour', now(), 'epoch') - interval '2 h', 3600, 7200, 7200, 0, 0, 0,"
+        " 0, 0, 0, 0, '', '', '{}', '{}')"
+    )
+    await dashboard.open_live()
+    await dashboard.part("chart-span").select_option("week")
+    await expect(dashboard.part("chart-peak")).to_have_text("peak 2.0/s")
+    await expect(dashboard.page.locator("#chart .axis")).to_contain_text("7 d ago")
+    await dashboard.part("chart-span").select_option("live")
+    await expect(dashboard.page.locator("#chart .axis")).to_contain_text("5 min ago")
+    await db.execute("DELETE FROM job_history")
