@@ -159,10 +159,12 @@ class JobStore:
             query("select_waiting_jobs"), limit, *places, *busy, depth
         )
 
-    async def measure_held(self, types: Sequence[str], least: int) -> Sequence[Row]:
+    async def measure_held(
+        self, types: Sequence[str], least: int, least_run_s: float
+    ) -> Sequence[Row]:
         """Rows of tenant_id, held, age_s: what tenants hold of the slots for these types; none if
-        fewer than `least` jobs run."""
-        return await self._database.fetch(query("measure_held"), types, least)
+        fewer than `least` jobs run, or if no worker has seen one of `least_run_s` seconds."""
+        return await self._database.fetch(query("measure_held"), types, least, least_run_s)
 
     async def promote_delayed_jobs(self, limit: int, since: datetime) -> Promotion:
         """Lets up to `limit` jobs whose time has come wait with the others; those due before

@@ -10,6 +10,7 @@ from monoq.store.jobs import JobStore
 SATURATED = 0.5
 # Within this time after a look the slots that jobs end are given to others.
 HORIZON_S = 0.5
+SHORT_RUN_S = 0.01  # where all runs are shorter, in the mean, turns are shares of the slots
 IDLE_S = 0.15  # while slots decide nothing, so often it looks whether they do
 LEAST = 0.002  # of a slot that a start costs
 MAX_REMEMBERED = 10_000
@@ -39,7 +40,7 @@ class Work:
         self._looked_at = now
         self._held = {}
         least = max(int(SATURATED * self.slots), 1)
-        rows = await self._jobs.measure_held(self._types, least)
+        rows = await self._jobs.measure_held(self._types, least, SHORT_RUN_S)
         if len(self._run_s) > MAX_REMEMBERED:
             self._run_s.clear()
         for row in rows:

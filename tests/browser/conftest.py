@@ -41,10 +41,12 @@ EMPTY = """
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What tests share lives on one event loop, and so must they."""
+    """What tests share lives on one event loop, and so must they; and in one process, or each
+    would start a browser."""
     for item in items:
         if "/browser/" in item.path.as_posix():
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

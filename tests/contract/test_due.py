@@ -443,5 +443,5 @@ async def test_once_slots_are_taken_who_holds_few_is_next_and_an_idle_system_tak
     # it holds 40, of jobs that take long; the other gets as many, and then they share
     shared = Counter(await tenants(db, (await due.select(100)).ids))
     assert 68 <= shared["waits"] <= 72, shared
-    shown = await db.fetch("EXPLAIN (ANALYZE) " + query("measure_held"), ["b"], 41)
+    shown = await db.fetch("EXPLAIN (ANALYZE) " + query("measure_held"), ["b"], 41, 0.01)
     assert "never executed" in "\n".join(row[0] for row in shown), "it reads no job"
