@@ -36,7 +36,11 @@ _numbers = itertools.count(1)
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several run at once, what takes longest must begin first."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items.sort(
+        key=lambda item: (
+            not ("/browser/" in item.path.as_posix() or item.get_closest_marker("long"))
+        )
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)
