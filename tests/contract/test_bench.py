@@ -79,7 +79,7 @@ def test_the_benchmark_runs_and_keeps_its_result(
         assert client.dbsize() == 0, "nothing is left in somebody's Redis"
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_fairness_is_measured_in_every_scene(tmp_path: Path) -> None:
     saved = tmp_path / "result.json"
     command = ["bench", "fairness", "--jobs", "300", "--minutes", "0.05", "--json", str(saved)]

@@ -104,7 +104,7 @@ def combinations() -> list[JobFilter]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("with_statistics", [False, True])
+@pytest.mark.parametrize("with_statistics", [False, pytest.param(True, marks=pytest.mark.soak)])
 async def test_every_combination_of_filters_reads_a_bounded_number_of_rows(
     db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, with_statistics: bool
 ) -> None:

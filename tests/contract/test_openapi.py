@@ -111,7 +111,7 @@ async def test_requests_that_are_made_up_from_the_document_are_answered_as_it_sa
             str(Path(sys.executable).with_name("schemathesis")),
             *("--config-file", str(HERE / "schemathesis.toml")),
             *("run", f"{server.url}/openapi.json", "--phases", "coverage,fuzzing"),
-            *("--max-examples", "5", "--seed", "1", "--suppress-health-check", "all"),
+            *("--max-examples", "2", "--seed", "1", "--suppress-health-check", "all"),
             "--no-color",
             cwd=tmp_path,  # it keeps what it finds there, and tries it first the next time
             stdout=subprocess.PIPE,

@@ -159,7 +159,7 @@ def answer() -> None:
 """
 
 
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.soak)])
 async def test_ctrl_c_in_a_terminal_ends_all_processes(project: Path, presses: int) -> None:
     (project / "jobs.py").write_text(BUSY)
     with in_a_terminal(project) as terminal:
@@ -176,6 +176,7 @@ async def test_ctrl_c_in_a_terminal_ends_all_processes(project: Path, presses: i
     await eventually(lambda: not left(processes, project), timeout=30)
 
 
+@pytest.mark.soak
 async def test_the_server_stops_when_its_reloader_is_killed(project: Path) -> None:
     with running(*SERVE, cwd=project) as process:
         await eventually(lambda: port(project, 1), timeout=60)

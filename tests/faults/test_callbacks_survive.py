@@ -51,7 +51,7 @@ async def each_end_is_told(broken: World, receiver: Peer, ids: list[str]) -> Non
     assert len(messages) == len(statuses)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 async def test_no_end_is_without_its_callback_wherever_a_worker_dies(tmp_path: Path) -> None:
     async with peer() as receiver, world(tmp_path, workers=1, apis=1, **LOOPBACK) as broken:
         ids: list[str] = []

@@ -79,6 +79,7 @@ async def test_a_process_that_freezes_while_it_removes_holds_nothing_up_for_long
         assert await find_drift(broken.database_url) == []
 
 
+@pytest.mark.soak
 async def test_jobs_that_are_kept_for_no_time_go_after_their_end_while_others_run(
     tmp_path: Path,
 ) -> None:
