@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import pytest
 from conftest import eventually
 
 from faults.member import Member
