@@ -163,7 +163,7 @@ def ending_of(run: Run, outcome: Any, environment: Environment) -> Ending:
         return _finished(run, run.finished)
     if outcome is None:
         return COMPLETED
-    if isinstance(outcome, BaseException):
+    if isinstance(outcome, Outcome) or (run.handler.batch and isinstance(outcome, BaseException)):
         return raised(run, outcome)
     return _completed(outcome, environment.max_result)
 

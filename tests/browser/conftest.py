@@ -73,6 +73,8 @@ async def shared_database_url(own_engines: Engines) -> AsyncIterator[str]:
 async def shared_server(own_engines: Engines, shared_database_url: str) -> AsyncIterator[Server]:
     """API and worker of the session."""
     redis_url = own_engines.redis_url or ""
+    # apart from the keys of other tests in this process, some of which count what is left
+    redis_url += ("&" if "?" in redis_url else "?") + "db=1"
     client = redis.asyncio.Redis.from_url(redis_url)
     await client.flushall()
     await client.aclose()

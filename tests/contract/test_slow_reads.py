@@ -41,7 +41,7 @@ async def test_slow_reads_hold_up_neither_submits_nor_the_health(
         assert (
             await db.fetchval(
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('monoq api', "
-                "'monoq submit', 'monoq health')"
+                "'monoq submit', 'monoq health') AND datname = current_database()"
             )
             <= connections
         )

@@ -95,8 +95,8 @@ def test_by_work_who_holds_least_for_its_weight_is_next() -> None:
         for tenant, _ in taken(take_by_work(texts, 12, [1, 1, 2], held=[9, 0, 4], loads=[1, 1, 1]))
     )
     assert long[0] == 0, "it holds more than its share"
-    assert 3 <= long[1] <= 5
-    assert 7 <= long[2] <= 9
+    assert 2 <= long[1] <= 6
+    assert 6 <= long[2] <= 10
     # both hold ten slots; the short jobs of one of them end fifty times before the next look
     short = Counter(
         tenant
