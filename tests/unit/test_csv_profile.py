@@ -164,7 +164,8 @@ import os
 fd = os.open(sys.argv[1], os.O_RDONLY)
 made = Profile(fd, read_form(fd, CsvProfile(path="x"))).make()
 # not ru_maxrss: that begins with the memory of whoever started this process
-print(made["rows"], int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+status = Path("/proc/self/status").read_text()
+print(made["rows"], int(re.search(r"VmHWM:\s+(\d+)", status)[1]) // 1024)
 """
 
 
