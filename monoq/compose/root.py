@@ -1,9 +1,8 @@
-"""The composition root: builds the parts of a role and hands each what it uses. Only it and
-`http.py` may import all others."""
+"""The composition root: builds the parts of a role and hands each what it uses. Only it,
+`http.py` and `worker.py` may import all others."""
 
 import asyncio
 import gc
-import json
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from monoq import __version__
 from monoq.app.loading import load_app
-from monoq.app.pool import Pool
 from monoq.app.registry import App
 from monoq.compose.shared import Shared
+from monoq.compose.worker import worker_services
 from monoq.config import Settings
 from monoq.handlers import builtin
 from monoq.handlers.options import Options
@@ -24,7 +23,6 @@ from monoq.outgoing.board import Board
 from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
 from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
-from monoq.store.breakers import BreakerStore
 from monoq.store.counts import CountStore
 from monoq.store.database import Database, Plans
 from monoq.store.history import HistoryStore
@@ -32,28 +30,18 @@ from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.store.operations import OperationStore
 from monoq.store.policies import PolicyStore
-from monoq.store.reports import ReportStore
 from monoq.store.retention import Kept
 from monoq.store.stream import StreamStore
-from monoq.store.types import TypeStore
 from monoq.store.workers import WorkerStore
-from monoq.upkeep.breakers import BreakerKeeper
 from monoq.upkeep.counter import Counter
 from monoq.upkeep.lag import LoopLag
 from monoq.upkeep.operations import Operations
 from monoq.upkeep.promoter import Promoter
 from monoq.upkeep.pruner import Pruner
-from monoq.upkeep.registrar import TypeRegistrar
 from monoq.upkeep.rescuer import Rescuer
 from monoq.upkeep.retention import Retention
 from monoq.upkeep.stager import Stager
 from monoq.upkeep.troubles import Troubles
-from monoq.worker.children import Children
-from monoq.worker.environment import Environment
-from monoq.worker.heartbeat import Heartbeat
-from monoq.worker.reporter import Reporter
-from monoq.worker.times import TimeKeeper
-from monoq.worker.worker import Sizes, Worker
 
 if TYPE_CHECKING:
     from monoq.compose.http import ServeHttp
@@ -222,7 +210,6 @@ async def build(
             Operations(OperationStore(database), publisher, metrics, troubles),
             LoopLag(metrics),
         ]
-        registrar = TypeRegistrar(app, TypeStore(database), troubles)
         finishing: list[Service] = []
         if settings.role in ("api", "all") or settings.metrics_port is not None:
             # not in every worker: Quart and Hypercorn take 10 MB and 0.14 s
@@ -246,17 +233,15 @@ async def build(
                 taking.append(http.metrics_server(shared, scrapes))
         if settings.role in ("worker", "all"):
             pinned = await _database(open_parts, settings, database_url, "pinned", "monoq worker")
-            times = TimeKeeper(HistoryStore(database))
-            worker, heartbeat = await _worker(shared, pinned, times)
-            keeper = BreakerKeeper(
+            parts = await worker_services(
+                shared,
+                pinned,
+                upkeep=database,
+                options=options_of(settings, database_url),
                 board=board,
-                breakers=BreakerStore(database),
-                worker_id=lambda: heartbeat.worker_id,
-                metrics=metrics,
-                troubles=troubles,
             )
-            taking += [worker, keeper, registrar]
-            finishing += [heartbeat, times]
+            taking += parts.taking
+            finishing += parts.finishing
         yield [taking, finishing, [publisher]]
 
 
@@ -273,53 +258,3 @@ async def _database(
     )
     open_parts.push_async_callback(database.close)
     return database
-
-
-async def _worker(
-    shared: Shared, database: Database, times: TimeKeeper
-) -> tuple[Worker, Heartbeat]:
-    settings, app = shared.settings, shared.app
-    sizes = Sizes(settings.batch_size, settings.slots, settings.threads, settings.children)
-    heartbeat = Heartbeat(
-        database_url=shared.database_url,
-        sizes=(sizes.slots, sizes.threads, sizes.children),
-        types=[app.types_of(pool) for pool in Pool],
-        lease_s=settings.lease,
-        beat_s=settings.beat,
-        watchdog_s=settings.watchdog,
-    )
-    await heartbeat.register()
-    fork_server = [
-        settings.app or "",
-        str(settings.child_memory),
-        str(settings.max_result),
-        settings.log_level,
-        settings.log,
-    ]
-    reporter = Reporter(store=ReportStore(database), publisher=shared.publisher)
-    children = Children(
-        reports=reporter,
-        command=[sys.executable, "-m", "monoq.worker.fork_server", *fork_server],
-        size=sizes.children,
-        max_result=settings.max_result,
-        variables={"MONOQ_HANDLER_OPTIONS": json.dumps(options_of(settings, shared.database_url))},
-    )
-    worker = Worker(
-        app=app,
-        jobs=JobStore(database),
-        looks=shared.jobs,
-        limits=shared.limits,
-        redis_url=shared.redis_url,
-        ready=shared.ready,
-        publisher=shared.publisher,
-        heartbeat=heartbeat,
-        stager=shared.stager,
-        metrics=shared.metrics,
-        sizes=sizes,
-        children=children,
-        environment=Environment(settings.max_result, reporter),
-        reporter=reporter,
-        times=times,
-        shutdown_timeout=settings.shutdown_timeout,
-    )
-    return worker, heartbeat

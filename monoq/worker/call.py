@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,9 +15,10 @@ from monoq.app.batch import BatchJob, outcomes_of
 from monoq.app.context import JobContext
 from monoq.app.handler import Hook
 from monoq.app.outcome import Cancel, Outcome, Retry, Snooze
-from monoq.errors import ClaimLost, InvalidJson
+from monoq.errors import InvalidJson
 from monoq.job import Status
 from monoq.worker.environment import Environment
+from monoq.worker.handle import context_of, result_text
 from monoq.worker.run import COMPLETED, RELEASED, Ending, Run
 
 log = logging.getLogger(__name__)
@@ -28,41 +29,6 @@ MAX_DELAY_S = 366 * 86_400.0
 UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the end of
 
 InThread = Callable[..., Awaitable[Any]]
-
-
-class Handle:
-    """What a JobContext does for its run."""
-
-    __slots__ = ("_max_result", "_reports", "_run")
-
-    def __init__(self, run: Run, environment: Environment) -> None:
-        self._run = run
-        self._reports = environment.reports
-        self._max_result = environment.max_result
-
-    @property
-    def cancelled(self) -> bool:
-        return self._run.released or self._run.timed_out or self._run.ended_at > 0
-
-    def progress(self, fraction: float, text: str) -> None:
-        self._reports.progress(self._run, fraction, text)
-
-    def log(self, text: str, fields: Mapping[str, Any]) -> None:
-        self._reports.log(self._run, text, fields)
-
-    async def finish(self, connection: Any, result: Any) -> None:
-        from monoq.store.jobs import JobStore  # not before: a process of isolated jobs needs none
-
-        run = self._run
-        if not connection.is_in_transaction():
-            raise ValueError("ctx.finish needs a connection inside a transaction")
-        text = None if result is None else _result_text(result, self._max_result)
-        rows = await JobStore(connection).complete_jobs(
-            [run.id], [run.claim], [text], run.worker_id
-        )
-        if not rows:
-            raise ClaimLost(f"job {run.id} was cancelled, or is no longer this run's")
-        run.finished = (rows[0]["version"], rows[0]["at"])
 
 
 async def end_of(run: Run, in_thread: InThread, environment: Environment) -> Ending:
@@ -101,21 +67,6 @@ async def after(run: Run, context: JobContext, ending: Ending) -> None:
 async def _call_hook(hook: Hook | None, *args: Any) -> None:
     if hook and inspect.isawaitable(called := hook(*args)):
         await called
-
-
-def context_of(run: Run, environment: Environment) -> JobContext:
-    """What the handler may know of its run."""
-    return JobContext(
-        run.id,
-        run.tenant_id,
-        run.type,
-        run.attempt,
-        run.max_attempts,
-        run.claim,
-        run.deadline,
-        environment.state_of(run.handler),
-        Handle(run, environment),
-    )
 
 
 def parsed(run: Run) -> Any:
@@ -219,23 +170,9 @@ def timed_out(run: Run) -> Ending:
 def _completed(value: Any, max_result: int) -> Ending:
     """Another run would bring the same result: what cannot be stored has failed for good."""
     try:
-        return Ending(Status.COMPLETED, result=_result_text(value, max_result))
+        return Ending(Status.COMPLETED, result=result_text(value, max_result))
     except InvalidJson as error:
         return _failed(str(error))
-
-
-def _result_text(value: Any, max_result: int) -> str:
-    """The result as it is stored; raises InvalidJson for one that cannot be."""
-    try:
-        text = codec.dumps(value)
-    except InvalidJson as error:
-        raise InvalidJson(f"the result is not JSON: {error}") from None
-    # Not encoded once more unless it may be too long: a character has at most four bytes.
-    if 4 * len(text) > max_result and (size := len(text.encode())) > max_result:
-        raise InvalidJson(
-            f"the result is {size} bytes; at most {max_result} are stored (MONOQ_MAX_RESULT)"
-        )
-    return text
 
 
 def _finished(run: Run, finished: tuple[int, float]) -> Ending:
