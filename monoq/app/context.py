@@ -65,6 +65,8 @@ class JobContext:
 
         >>> ctx.progress(0.4, "resizing")
         """
+        if not isinstance(fraction, int | float):
+            raise TypeError(f"the progress must be a number from 0 to 1, not {fraction!r}")
         if fraction != fraction:
             raise ValueError("the progress must be a number from 0 to 1, not NaN")
         if self.handle is not None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def monoq_engine_pair() -> "Iterator[Engines]":
-    """The embedded PostgreSQL and Redis of this session, with an empty, migrated database."""
+    """The embedded PostgreSQL and Redis of this test run, with an empty, migrated database."""
     from monoq.testing.engines import engine_pair
 
     with engine_pair() as pair:

@@ -13,6 +13,7 @@ from monoq.app.batch import BatchJob, outcomes_of
 from monoq.observe.log import current_run
 from monoq.worker import call
 from monoq.worker.environment import Environment
+from monoq.worker.handle import context_of
 from monoq.worker.run import RELEASED, Ending, Run
 
 # After a call that took too long, its jobs' time begins anew. Whoever keeps deadlines may still be
@@ -131,7 +132,15 @@ class Batch:
             self._task.cancel()
 
     async def run(self) -> None:
-        """Settles every run."""
+        """Settles every run, whatever happens."""
+        try:
+            await self._settle_all()
+        except Exception as error:  # noqa: BLE001 - a backoff of a user's own may raise, for one
+            for run in self._runs:
+                if not run.ended_at:
+                    self._end(run, call.unexpected(run, error))
+
+    async def _settle_all(self) -> None:
         ready: list[Run] = []
         for run in self._runs:
             if run.is_late(run.started_at):
@@ -151,7 +160,7 @@ class Batch:
         payload = call.parsed(run)
         if isinstance(payload, Ending):
             return payload
-        context = call.context_of(run, self._environment)
+        context = context_of(run, self._environment)
         error = await call.before(run, context)
         return error or BatchJob(payload, context)
 
@@ -210,7 +219,8 @@ class Batch:
 
     async def _settle(self, run: Run, ending: Ending) -> None:
         if run.handler.hooks:
-            await call.after(run, call.context_of(run, self._environment), ending)
+            async with asyncio.timeout(run.timeout_s):  # nobody else keeps a deadline here
+                await call.after(run, context_of(run, self._environment), ending)
         self._end(run, ending)
 
     def _end(self, run: Run, ending: Ending) -> None:

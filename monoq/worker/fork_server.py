@@ -51,7 +51,7 @@ class Limits(NamedTuple):
 def main() -> None:
     """`python -m monoq.worker.fork_server APP MEMORY_MB MAX_RESULT LOG_LEVEL LOG CONTROL STATUS`;
     APP may be empty; the last two are descriptors. MONOQ_HANDLER_OPTIONS has the Options as JSON:
-    a command line can be read by other users.
+    a command line can be read by other users. What a handler starts does not inherit it.
 
     Each number on CONTROL brings the socket of a job: its child writes its pid, reads the job and
     writes how it ended, one line each. STATUS is told `ready` when the handlers are loaded, then
@@ -68,7 +68,7 @@ def main() -> None:
     try:
         if app_path:
             app.include(load_app(app_path))
-        options = Options(*orjson.loads(os.environ.get("MONOQ_HANDLER_OPTIONS", "[]")))
+        options = Options(*orjson.loads(os.environ.pop("MONOQ_HANDLER_OPTIONS", "[]")))
         app.include(builtin(options), missing_only=True)
         preload()
     except ConfigError as error:

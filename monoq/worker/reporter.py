@@ -106,7 +106,7 @@ class Reporter(Service):
     async def _write_all(self, said: Sequence[Said]) -> None:
         try:
             notes = await self._stored(said)
-        except (asyncpg.DataError, asyncpg.ProgramLimitExceededError, ValueError) as error:
+        except (asyncpg.PostgresError, ValueError, OverflowError) as error:
             if len(said) > 1:
                 for one in said:
                     await self._write_all([one])

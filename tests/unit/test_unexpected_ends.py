@@ -3,12 +3,15 @@
 import asyncio
 import queue
 import time
+from typing import Any
 from uuid import UUID
 
 import pytest
 from recorder import Recorder
 
 from monoq.app.backoff import Backoff
+from monoq.app.batch import BatchJob
+from monoq.app.context import JobContext
 from monoq.app.registry import App
 from monoq.job import Status
 from monoq.worker.environment import Environment
@@ -37,6 +40,24 @@ async def waits() -> None:
     await asyncio.sleep(0)
     raise RuntimeError("the handler fails")
 
+
+@app.batch_handler("batched", backoff=Broken())
+async def batched(jobs: list[BatchJob[Any]]) -> None:
+    raise RuntimeError("the handler fails")
+
+
+async def hangs(ctx: JobContext) -> None:
+    await asyncio.sleep(3600)
+
+
+hooked = App(after=hangs)
+
+
+@hooked.batch_handler("hooked", timeout=0.2)
+async def works(jobs: list[BatchJob[Any]]) -> None: ...
+
+
+app.include(hooked)
 
 Ends = queue.SimpleQueue[tuple[Run, Ending]]
 
@@ -67,7 +88,10 @@ def handler_loop(ends: Ends) -> HandlerLoop:
     )
 
 
-@pytest.mark.parametrize(("place", "job_type"), [(threads, "plain"), (handler_loop, "async")])
+@pytest.mark.parametrize(
+    ("place", "job_type"),
+    [(threads, "plain"), (handler_loop, "async"), (handler_loop, "batched")],
+)
 def test_a_run_whose_backoff_fails_ends_and_the_next_one_runs(place, job_type: str) -> None:  # type: ignore[no-untyped-def]
     ends: Ends = queue.SimpleQueue()
     there = place(ends)
@@ -90,3 +114,16 @@ def test_the_last_attempt_has_failed() -> None:
     _, ending = ends.get(timeout=10)
     there.stop()
     assert ending.status is Status.FAILED
+
+
+def test_a_hook_that_hangs_after_a_batch_holds_no_run_for_longer_than_its_time() -> None:
+    ends: Ends = queue.SimpleQueue()
+    there = handler_loop(ends)
+    try:
+        one = run(1, "hooked")
+        one.timeout_s = 0.2
+        there.start([one])
+        _, ending = ends.get(timeout=10)
+    finally:
+        there.stop()
+    assert ending.status is Status.COMPLETED
