@@ -1,12 +1,13 @@
--- The whole schema: jobs and the workers that run them, then the tables and triggers that follow jobs.
+-- The whole schema: jobs and their workers, then the tables and triggers that follow jobs.
 -- depends:
 
 -- migrate: apply
 CREATE TYPE job_status AS ENUM ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED');
 
--- Domains are checked when a value comes in; a CHECK on the table would be paid again at every status change. The length is no part
--- of the pattern: `{0,127}` costs 5 to 13 µs a value, `*` costs 0.2. Names are compared byte by byte: in an index, the rules of a language
--- cost a sixth of a job's time with 1,000 tenants, and may change with the system's libraries.
+-- Domains are checked when a value comes in; a CHECK on the table would be paid again at every
+-- status change. The length is no part of the pattern: `{0,127}` costs 5 to 13 µs a value, `*`
+-- costs 0.2. Names are compared byte by byte: in an index, the rules of a language cost a sixth of
+-- a job's time with 1,000 tenants, and may change with the system's libraries.
 CREATE DOMAIN tenant_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:@-]*$' AND length(VALUE) <= 128);
 CREATE DOMAIN type_name AS text COLLATE "C" CHECK (VALUE ~ '^[A-Za-z0-9][A-Za-z0-9_.:/-]*$' AND length(VALUE) <= 128);
 CREATE DOMAIN attempt_limit AS int CHECK (VALUE BETWEEN 1 AND 1000);
@@ -24,8 +25,10 @@ RETURN CASE WHEN jsonb_typeof(tags) = 'object'
 CREATE DOMAIN tag_set AS jsonb CHECK (monoq_are_tags(VALUE));
 CREATE DOMAIN priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
 
--- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from 18 on.
--- The body is bound when it is created, so a session with another search_path, or with functions of these names, gets the same.
+-- RFC 9562 version 7: 48 bits of milliseconds, then random bits. PostgreSQL has uuidv7() only from
+-- 18 on.
+-- The body is bound when it is created, so a session with another search_path, or with functions of
+-- these names, gets the same.
 CREATE FUNCTION monoq_uuid7() RETURNS uuid LANGUAGE sql VOLATILE PARALLEL SAFE
 RETURN encode(
     set_bit(set_bit(
@@ -34,8 +37,9 @@ RETURN encode(
                 FROM 1 FOR 6),
         52, 1), 53, 1), 'hex')::uuid;
 
--- A row per process start. `host`, `pid` and `pid_started` let a process on the same host prove that a worker is dead
--- (monoq/upkeep/deaths.py). `declared_lost`: its jobs were taken from it, so this id never comes back.
+-- A row per process start. `host`, `pid` and `pid_started` let a process on the same host prove
+-- that a worker is dead (monoq/upkeep/deaths.py). `declared_lost`: its jobs were taken from it, so
+-- this id never comes back.
 CREATE TABLE workers (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name          text        NOT NULL,
@@ -57,8 +61,8 @@ CREATE TABLE workers (
     expires_at    timestamptz NOT NULL
 );
 
--- What indexes and triggers look at comes first, and what may be NULL last: to find a column of a row, PostgreSQL walks all of those
--- before it from the first text or NULL on.
+-- What indexes and triggers look at comes first, and what may be NULL last: to find a column of a
+-- row, PostgreSQL walks all of those before it from the first text or NULL on.
 CREATE TABLE jobs (
     id              uuid PRIMARY KEY DEFAULT monoq_uuid7(),
     changed_xid     xid8          NOT NULL DEFAULT pg_current_xact_id(),
@@ -107,18 +111,22 @@ CREATE TABLE jobs (
     autovacuum_analyze_scale_factor = 0.05
 );
 
--- Not compressed: so a row tells how large its payload is without reading it, and a claim can leave out the large ones.
+-- Not compressed: so a row tells how large its payload is without reading it, and a claim can leave
+-- out the large ones.
 ALTER TABLE jobs ALTER payload SET STORAGE EXTERNAL, ALTER result SET STORAGE EXTERNAL;
 
--- No index has a column that a claim or a good end changes: such an update is a heap-only tuple (HOT), a new version of the row on the
--- same page and no entry in any index. Which jobs wait, run and changed is in tables of their own, below.
+-- No index has a column that a claim or a good end changes: such an update is a heap-only tuple
+-- (HOT), a new version of the row on the same page and no entry in any index. Which jobs wait, run
+-- and changed is in tables of their own, below.
 CREATE INDEX jobs_of_tenant ON jobs (tenant_id, type, id); -- list_jobs.sql
 CREATE INDEX jobs_ended_badly ON jobs (tenant_id, id) WHERE ended_badly;
 
--- The stream of changes, one row. Cursors hold for one `id` only: after putting back a disk or a virtual machine, give it a new one by
--- hand (restored dumps, points in time and failovers are noticed without it). Whoever deletes jobs raises `floor` above their
--- changed_xid in the same transaction: cursors below it are refused. Rows of job_changes below `kept_from` may be gone: who has not seen
--- them reads the table. `mark` becomes the next one, once it is old enough (retire_changes.sql).
+-- The stream of changes, one row. Cursors hold for one `id` only: after putting back a disk or a
+-- virtual machine, give it a new one by hand (restored dumps, points in time and failovers are
+-- noticed without it). Whoever deletes jobs raises `floor` above their changed_xid in the same
+-- transaction: cursors below it are refused. Rows of job_changes below `kept_from` may be gone: who
+-- has not seen them reads the table. `mark` becomes the next one, once it is old enough
+-- (retire_changes.sql).
 CREATE TABLE stream (
     id        uuid        NOT NULL DEFAULT gen_random_uuid(),
     floor     xid8        NOT NULL DEFAULT '0',
@@ -129,8 +137,9 @@ CREATE TABLE stream (
 CREATE UNIQUE INDEX stream_has_one_row ON stream ((true));
 INSERT INTO stream DEFAULT VALUES;
 
--- Submit from any language, inside any transaction: after the commit the stager finds the row. It runs with the rights and the names of
--- whoever installed monoq, so a role needs no more than EXECUTE.
+-- Submit from any language, inside any transaction: after the commit the stager finds the row. It
+-- runs with the rights and the names of whoever installed monoq, so a role needs no more than
+-- EXECUTE.
 CREATE FUNCTION monoq_submit(
     tenant text, type text, payload jsonb DEFAULT '{}', delay interval DEFAULT '0', callback_url text DEFAULT NULL,
     key text DEFAULT NULL, idempotency_key text DEFAULT NULL, tags jsonb DEFAULT NULL
@@ -149,12 +158,15 @@ BEGIN
     RETURN job;
 END $$;
 
--- What follows: tables that say which jobs wait, run and changed. As indexes of `jobs` they would make every change of a status dearer.
--- Triggers keep these tables, whoever writes, in the transaction of the change: they are indexes that happen to be tables, and nothing else
--- may write them, except what promotes, folds and prunes.
+-- What follows: tables that say which jobs wait, run and changed. As indexes of `jobs` they would
+-- make every change of a status dearer.
+-- Triggers keep these tables, whoever writes, in the transaction of the change: they are indexes
+-- that happen to be tables, and nothing else may write them, except what promotes, folds and
+-- prunes.
 
--- The jobs that are PENDING and due, one row each: what the stager chooses from. Each look reads the first rows of the index for a type
--- and a tenant, so it never meets a job that is not due or that no worker can run. `suspect`: it runs alone, in a process of its own.
+-- The jobs that are PENDING and due, one row each: what the stager chooses from. Each look reads
+-- the first rows of the index for a type and a tenant, so it never meets a job that is not due or
+-- that no worker can run. `suspect`: it runs alone, in a process of its own.
 CREATE TABLE waiting_jobs (
     id        uuid        PRIMARY KEY,
     run_at    timestamptz NOT NULL,
@@ -165,7 +177,8 @@ CREATE TABLE waiting_jobs (
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 1);
 CREATE INDEX waiting_jobs_next ON waiting_jobs (suspect, type, tenant_id, priority, run_at, id);
 
--- The jobs that are PENDING and not due yet. The promoter moves them to waiting_jobs when their time comes.
+-- The jobs that are PENDING and not due yet. The promoter moves them to waiting_jobs when their
+-- time comes.
 CREATE TABLE delayed_jobs (
     id        uuid        PRIMARY KEY,
     run_at    timestamptz NOT NULL,
@@ -175,15 +188,17 @@ CREATE TABLE delayed_jobs (
 CREATE INDEX delayed_jobs_next ON delayed_jobs (run_at);
 CREATE INDEX delayed_jobs_of_tenant ON delayed_jobs (tenant_id, id);
 
--- What workers took, a row a claim: every RUNNING job is in a row of its worker. More may be: a row goes when none of its jobs runs any
--- more, and each worker folds its own into one. `xid`: the transaction of the claim, which its worker knows it by.
+-- What workers took, a row a claim: every RUNNING job is in a row of its worker. More may be: a row
+-- goes when none of its jobs runs any more, and each worker folds its own into one. `xid`: the
+-- transaction of the claim, which its worker knows it by.
 CREATE TABLE claims (
     worker_id bigint NOT NULL,
     xid       bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     ids       uuid[] NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
--- Which jobs have which `changed_xid`, a row for each statement, tenant and status. Only for a while: see stream.kept_from.
+-- Which jobs have which `changed_xid`, a row for each statement, tenant and status. Only for a
+-- while: see stream.kept_from.
 CREATE TABLE job_changes (
     changed_xid xid8   NOT NULL DEFAULT pg_current_xact_id(),
     tenant_id   text   NOT NULL COLLATE "C",
@@ -194,9 +209,10 @@ CREATE INDEX job_changes_of_tenant ON job_changes (tenant_id, changed_xid);
 ALTER TABLE claims ALTER ids SET STORAGE EXTERNAL; -- ids do not compress
 ALTER TABLE job_changes ALTER ids SET STORAGE EXTERNAL;
 
--- Keys of which a job waits or runs, each with the one job that may (`holder`), and the jobs behind it, in their order. These are PENDING, but
--- have no row in waiting_jobs or delayed_jobs, and no claim takes them. A row of job_keys is the lock of its key: whoever enters or leaves
--- it holds this row first, those of a statement in the order of their names.
+-- Keys of which a job waits or runs, each with the one job that may (`holder`), and the jobs behind
+-- it, in their order. These are PENDING, but have no row in waiting_jobs or delayed_jobs, and no
+-- claim takes them. A row of job_keys is the lock of its key: whoever enters or leaves it holds
+-- this row first, those of a statement in the order of their names.
 CREATE TABLE job_keys (
     tenant_id text NOT NULL COLLATE "C",
     key       text NOT NULL COLLATE "C",
@@ -213,8 +229,9 @@ CREATE TABLE keyed_jobs (
 CREATE INDEX keyed_jobs_next ON keyed_jobs (tenant_id, key, place);
 CREATE INDEX keyed_jobs_of_tenant ON keyed_jobs (tenant_id, id);
 
--- Counts per tenant, type and status. Triggers append what each statement moved, so that a count cannot drift whoever writes; upkeep folds
--- the changes into the totals. Nobody ever locks a total that others wait for.
+-- Counts per tenant, type and status. Triggers append what each statement moved, so that a count
+-- cannot drift whoever writes; upkeep folds the changes into the totals. Nobody ever locks a total
+-- that others wait for.
 CREATE TABLE job_counts (
     tenant_id text       NOT NULL COLLATE "C",
     type      text       NOT NULL COLLATE "C",
@@ -238,8 +255,9 @@ CREATE TABLE job_count_changes (
     retried   int         NOT NULL DEFAULT 0  -- runs that failed and whose jobs wait for another attempt
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
--- What running jobs say of themselves: how far they are, and lines of a log. In tables of their own: a job that says nothing pays nothing,
--- and one that speaks ten times a second makes no versions of its row in `jobs`. `claim`: which run said it.
+-- What running jobs say of themselves: how far they are, and lines of a log. In tables of their
+-- own: a job that says nothing pays nothing, and one that speaks ten times a second makes no
+-- versions of its row in `jobs`. `claim`: which run said it.
 CREATE TABLE job_progress (
     job_id   uuid        PRIMARY KEY,
     claim    int         NOT NULL,
@@ -263,8 +281,8 @@ ALTER TABLE claims REPLICA IDENTITY FULL;
 ALTER TABLE job_changes REPLICA IDENTITY FULL;
 ALTER TABLE job_count_changes REPLICA IDENTITY FULL;
 
--- The id of the webhook that tells of a job's end: the same for this version of the job, so an end has one. A UUID of version 7, as of
--- this transaction.
+-- The id of the webhook that tells of a job's end: the same for this version of the job, so an end
+-- has one. A UUID of version 7, as of this transaction.
 CREATE FUNCTION callback_id(job uuid, version int) RETURNS uuid LANGUAGE sql STABLE
 RETURN encode(
     set_bit(set_bit(set_bit(set_bit(set_bit(set_bit(
@@ -292,8 +310,8 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
     ORDER BY entered.id;
 $$;
 
--- These jobs have ended, or are gone: the next one of each key may run. In statements of their own, so that each sees what was committed while
--- the one before it waited for its locks.
+-- These jobs have ended, or are gone: the next one of each key may run. In statements of their own,
+-- so that each sees what was committed while the one before it waited for its locks.
 CREATE FUNCTION leave_keys(leaving uuid[], tenants text[], keys text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -330,8 +348,9 @@ BEGIN
     SELECT id, run_at, tenant_id, type FROM next_jobs WHERE run_at > now();
 END $$;
 
--- Each trigger is one statement in the usual case: one more costs a small batch as much as a job. They run with the rights and the names of
--- whoever installed monoq: a session may have tables of its own by these names, and a role may be allowed to write `jobs` alone.
+-- Each trigger is one statement in the usual case: one more costs a small batch as much as a job.
+-- They run with the rights and the names of whoever installed monoq: a session may have tables of
+-- its own by these names, and a role may be allowed to write `jobs` alone.
 CREATE FUNCTION follow_inserted_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -515,9 +534,10 @@ CREATE TRIGGER follow_deleted_jobs AFTER DELETE ON jobs REFERENCING OLD TABLE AS
     FOR EACH STATEMENT EXECUTE FUNCTION follow_deleted_jobs();
 CREATE TRIGGER follow_truncated_jobs AFTER TRUNCATE ON jobs FOR EACH STATEMENT EXECUTE FUNCTION follow_truncated_jobs();
 
--- Policies: what a tenant, a type, or each tenant without a value of its own (`default`) may do. A row a field, so that each may end by
--- itself: from `until` on, `afterwards` holds (NULL: as if it were not set). Fields: weight, max_running, rate (starts a second), burst,
--- max_waiting, paused (1).
+-- Policies: what a tenant, a type, or each tenant without a value of its own (`default`) may do. A
+-- row a field, so that each may end by itself: from `until` on, `afterwards` holds (NULL: as if it
+-- were not set). Fields: weight, max_running, rate (starts a second), burst, max_waiting, paused
+-- (1).
 CREATE TYPE policy_scope AS ENUM ('default', 'tenant', 'type');
 CREATE TABLE policies (
     scope      policy_scope     NOT NULL,
@@ -528,7 +548,8 @@ CREATE TABLE policies (
     afterwards double precision,
     PRIMARY KEY (scope, name, field)
 );
--- Each change, with the whole policy before and after it. And one row more that says how many there were: `version` of the newest.
+-- Each change, with the whole policy before and after it. And one row more that says how many there
+-- were: `version` of the newest.
 CREATE TABLE policy_changes (
     version    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     scope      policy_scope NOT NULL,
@@ -539,7 +560,8 @@ CREATE TABLE policy_changes (
 );
 CREATE INDEX policy_changes_of ON policy_changes (scope, name, version);
 
--- When the next start of a key with a rate is due (GCRA, the generic cell rate algorithm: ITU-T I.371): one time a key says it all.
+-- When the next start of a key with a rate is due (GCRA, the generic cell rate algorithm: ITU-T
+-- I.371): one time a key says it all.
 CREATE TABLE rate_states (
     scope         policy_scope NOT NULL,
     name          text         NOT NULL COLLATE "C",
@@ -547,8 +569,9 @@ CREATE TABLE rate_states (
     PRIMARY KEY (scope, name)
 ) WITH (fillfactor = 50);
 
--- Always empty. A claim locks no row of it, and so takes a shared lock of the table before it takes its snapshot; a change of a policy takes
--- the exclusive one. So no claim is under way that has not seen the policies of the moment, and a count of what runs misses nothing.
+-- Always empty. A claim locks no row of it, and so takes a shared lock of the table before it takes
+-- its snapshot; a change of a policy takes the exclusive one. So no claim is under way that has not
+-- seen the policies of the moment, and a count of what runs misses nothing.
 CREATE TABLE claim_gate (id int PRIMARY KEY);
 
 -- The policy of one tenant or type: a row, even if it has none.
@@ -569,8 +592,9 @@ END $$;
 CREATE INDEX policies_that_gate ON policies (scope, name) WHERE field IN ('max_running', 'rate', 'paused');
 CREATE INDEX policies_of_waiting ON policies (scope, name) WHERE field = 'max_waiting';
 
--- Raises MQ429 if one of these tenants would have more jobs waiting than its policy lets it. Inserts of one tenant that has such a limit go one
--- after the other, up to their commit. What is retried may go beyond: it is no new work.
+-- Raises MQ429 if one of these tenants would have more jobs waiting than its policy lets it.
+-- Inserts of one tenant that has such a limit go one after the other, up to their commit. What is
+-- retried may go beyond: it is no new work.
 CREATE FUNCTION refuse_beyond_max_waiting(tenants text[], new_jobs bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -630,10 +654,11 @@ BEGIN
     SELECT * FROM limits WHERE coalesce(limits.max_running, limits.rate) IS NOT NULL OR limits.paused > 0;
 END $$;
 
--- How many jobs of these tenants and types may start now, a row for each that has a limit: `room`; by which limit it is held, if that is 0;
--- and when its rate lets the next one start. Exact for whoever holds the locks of these keys (claim_gated_jobs); a hint for everybody else.
--- The changes of counts are joined by a hash: `= ANY` of a hundred names, or a nested loop, which the planner takes for the few rows that it
--- expects, would compare each of them with each change.
+-- How many jobs of these tenants and types may start now, a row for each that has a limit: `room`;
+-- by which limit it is held, if that is 0; and when its rate lets the next one start. Exact for
+-- whoever holds the locks of these keys (claim_gated_jobs); a hint for everybody else.
+-- The changes of counts are joined by a hash: `= ANY` of a hundred names, or a nested loop, which
+-- the planner takes for the few rows that it expects, would compare each of them with each change.
 CREATE FUNCTION limit_rooms(tenants text[], types text[])
 RETURNS TABLE (scope policy_scope, name text, room bigint, held_by text, next_start_at timestamptz, rate double precision)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -716,9 +741,11 @@ BEGIN
     );
 END $$;
 
--- The claim where policies limit somebody: as claim_jobs.sql, but of each key only as many as it has room for. Three statements, each with a
--- snapshot of its own: to count in the statement that waits for the lock would count what ran before the wait (cap 2, 4 running).
--- The keys of a claim are locked in one order, so claims never wait in a circle; only 256 locks, so any number of tenants fits into memory.
+-- The claim where policies limit somebody: as claim_jobs.sql, but of each key only as many as it
+-- has room for. Three statements, each with a snapshot of its own: to count in the statement that
+-- waits for the lock would count what ran before the wait (cap 2, 4 running).
+-- The keys of a claim are locked in one order, so claims never wait in a circle; only 256 locks, so
+-- any number of tenants fits into memory.
 CREATE FUNCTION claim_gated_jobs(
     asked uuid[], worker bigint, types text[], timeouts_ms int[], suspects boolean, inline_bytes int
 )
@@ -794,9 +821,10 @@ BEGIN
     FROM claimed;
 END $$;
 
--- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run that `claim` names began to send, and what
--- came of it is not known. `outcomes`: by recipient. `mail`: a digest, since a waiting job may be given another payload. Only the handler
--- writes here (monoq/handlers/email/sends.py); a row goes with its job.
+-- Jobs of the type `email` whose mail a server was given, or was about to be. `is_open`: the run
+-- that `claim` names began to send, and what came of it is not known. `outcomes`: by recipient.
+-- `mail`: a digest, since a waiting job may be given another payload. Only the handler writes here
+-- (monoq/handlers/email/sends.py); a row goes with its job.
 CREATE TABLE email_sends (
     job_id   uuid        PRIMARY KEY,
     claim    int         NOT NULL,
@@ -806,9 +834,10 @@ CREATE TABLE email_sends (
     outcomes jsonb       NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 1);
 
--- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps its id and its place. `held_by` is the row of
--- the key, which is locked first, so that of two such submits at once the second finds the first. A job that somebody else has locked is
--- about to run or to be cancelled: too late.
+-- A submit that replaces the last waiting job of its key and type, if there is one: that one keeps
+-- its id and its place. `held_by` is the row of the key, which is locked first, so that of two such
+-- submits at once the second finds the first. A job that somebody else has locked is about to run
+-- or to be cancelled: too late.
 CREATE FUNCTION replace_waiting_job(
     new_id uuid, tenant text, new_type text, new_payload jsonb, new_priority int, new_run_at timestamptz, new_max_attempts int,
     new_timeout_ms int, new_callback_url text, of_key text, new_tags jsonb
@@ -847,7 +876,8 @@ BEGIN
     RETURN QUERY SELECT new_id, true;
 END $$;
 
--- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people: workers read it no more than jobs do.
+-- What each worker knows of endpoints of webhooks that are, or lately were, dead. For people:
+-- workers read it no more than jobs do.
 CREATE TABLE breakers (
     endpoint      text        NOT NULL COLLATE "C",
     worker_id     bigint      NOT NULL,
@@ -858,9 +888,11 @@ CREATE TABLE breakers (
     PRIMARY KEY (endpoint, worker_id)
 );
 
--- Operations: many jobs cancelled or retried by a filter, some at a time. `filter` is as the API takes it; `matched` is how many jobs it found
--- when the operation was created. The jobs behind the cursor are dealt with, except those in `behind`, which others held when it passed.
--- Only who holds the row's lock goes on with an operation, and a batch moves the cursor in the transaction that changes its jobs.
+-- Operations: many jobs cancelled or retried by a filter, some at a time. `filter` is as the API
+-- takes it; `matched` is how many jobs it found when the operation was created. The jobs behind the
+-- cursor are dealt with, except those in `behind`, which others held when it passed.
+-- Only who holds the row's lock goes on with an operation, and a batch moves the cursor in the
+-- transaction that changes its jobs.
 CREATE TABLE operations (
     id             uuid        PRIMARY KEY DEFAULT monoq_uuid7(),
     kind           text        NOT NULL CHECK (kind IN ('cancel', 'retry')),
@@ -882,15 +914,18 @@ CREATE TABLE operations (
 ) WITH (fillfactor = 50);
 CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
 
--- What job_counts says of each tenant, in one row, so that tenants can be ranked: as of the last fold (fold_counts.sql), a second ago as a rule.
--- A row of no job stays. No index on a number: each fold would have to change it for each busy tenant.
+-- What job_counts says of each tenant, in one row, so that tenants can be ranked: as of the last
+-- fold (fold_counts.sql), a second ago as a rule.
+-- A row of no job stays. No index on a number: each fold would have to change it for each busy
+-- tenant.
 CREATE TABLE tenant_counts (
     tenant_id text   PRIMARY KEY COLLATE "C",
     waiting   bigint NOT NULL,
     running   bigint NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 
--- What workers say of their job types: an API that has not loaded a type checks payloads by its schema.
+-- What workers say of their job types: an API that has not loaded a type checks payloads by its
+-- schema.
 CREATE TABLE job_types (
     name       type_name   PRIMARY KEY,
     schema     jsonb       NOT NULL, -- JSON Schema of the payload
@@ -898,8 +933,8 @@ CREATE TABLE job_types (
     seen_at    timestamptz NOT NULL DEFAULT now()  -- when a worker named the type last
 );
 
--- Idempotency keys, and the first job that came with each. They have a time of their own (MONOQ_KEEP_KEYS_DAYS): a key answers its job's id
--- also when that job is gone.
+-- Idempotency keys, and the first job that came with each. They have a time of their own
+-- (MONOQ_KEEP_KEYS_DAYS): a key answers its job's id also when that job is gone.
 CREATE TABLE idempotency_keys (
     tenant_id    text        NOT NULL COLLATE "C",
     key          text        NOT NULL COLLATE "C",
@@ -910,8 +945,8 @@ CREATE TABLE idempotency_keys (
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 1);
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (used_at);
 
--- A job whose key was used before is not stored, whoever writes: as with ON CONFLICT DO NOTHING, and as long as another transaction has not
--- ended that uses the key, this waits for it.
+-- A job whose key was used before is not stored, whoever writes: as with ON CONFLICT DO NOTHING,
+-- and as long as another transaction has not ended that uses the key, this waits for it.
 CREATE FUNCTION use_idempotency_key() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -923,9 +958,11 @@ END $$;
 CREATE TRIGGER use_idempotency_key BEFORE INSERT ON jobs
     FOR EACH ROW WHEN (NEW.idempotency_key IS NOT NULL) EXECUTE FUNCTION use_idempotency_key();
 
--- Where the removal of old jobs stands, one row, which is the lock of whoever removes. Jobs are looked at in passes, in the order of their ids:
--- up to `reached` in this one; the next one begins at `next_at`. Only jobs that changed before transaction `told` are removed: by then
--- every viewer has been told of their ends, or is away. `mark` becomes the next one, once it is old enough (lock_retention.sql).
+-- Where the removal of old jobs stands, one row, which is the lock of whoever removes. Jobs are
+-- looked at in passes, in the order of their ids:
+-- up to `reached` in this one; the next one begins at `next_at`. Only jobs that changed before
+-- transaction `told` are removed: by then every viewer has been told of their ends, or is away.
+-- `mark` becomes the next one, once it is old enough (lock_retention.sql).
 CREATE TABLE retention (
     reached   uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
     next_at   timestamptz NOT NULL DEFAULT now(),
@@ -942,8 +979,9 @@ CREATE FUNCTION lowest_id(moment timestamptz) RETURNS uuid LANGUAGE sql STABLE P
 RETURN encode(overlay(decode(repeat('00', 16), 'hex')
                       PLACING substring(int8send(greatest(extract(epoch FROM moment) * 1000, 0)::bigint) FROM 3) FROM 1 FOR 6), 'hex')::uuid;
 
--- By what people find a job: tables in the place of indexes, which jobs without tags and those that end well pay nothing for. Both keys end
--- with the id, so the newest of a tag, or of an error, are side by side.
+-- By what people find a job: tables in the place of indexes, which jobs without tags and those that
+-- end well pay nothing for. Both keys end with the id, so the newest of a tag, or of an error, are
+-- side by side.
 CREATE TABLE job_tags (
     tenant_id text NOT NULL COLLATE "C",
     tag       text NOT NULL COLLATE "C", -- name:value
@@ -956,8 +994,8 @@ CREATE TABLE job_errors (
     id        uuid NOT NULL,             -- FAILED or CANCELLED
     PRIMARY KEY (tenant_id, error, id)
 );
--- Tags are for good: a trigger that follows their changes would have to be asked at each change of any job. Only a job that is replaced gets
--- others (replace_waiting_job).
+-- Tags are for good: a trigger that follows their changes would have to be asked at each change of
+-- any job. Only a job that is replaced gets others (replace_waiting_job).
 CREATE FUNCTION refuse_changed_tags() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -968,9 +1006,11 @@ BEGIN
 END $$;
 CREATE TRIGGER refuse_changed_tags BEFORE UPDATE OF tags ON jobs FOR EACH STATEMENT EXECUTE FUNCTION refuse_changed_tags();
 
--- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts sums what the changes say into open_minutes.
--- A minute that can get no more is closed: it goes into job_history and into its hour there, of the busiest only, so that the size does not
--- depend on how many tenants there are. A series is a tenant and a type; '' stands for all of them together.
+-- History: what happened in each minute of a day and in each hour of 90 days. The fold of counts
+-- sums what the changes say into open_minutes.
+-- A minute that can get no more is closed: it goes into job_history and into its hour there, of the
+-- busiest only, so that the size does not depend on how many tenants there are. A series is a
+-- tenant and a type; '' stands for all of them together.
 CREATE TABLE open_minutes (
     at             timestamptz NOT NULL,
     submitted      bigint      NOT NULL,
@@ -985,8 +1025,8 @@ CREATE TABLE open_minutes (
     PRIMARY KEY (tenant_id, at, type)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 1);
 
--- How long runs that ended had waited and taken, as workers report it every few seconds: [bucket, how many, bucket, how many, …], for the
--- buckets see monoq/observe/buckets.py.
+-- How long runs that ended had waited and taken, as workers report it every few seconds: [bucket,
+-- how many, bucket, how many, …], for the buckets see monoq/observe/buckets.py.
 CREATE TABLE job_times (
     at        timestamptz NOT NULL DEFAULT now(),
     tenant_id text        NOT NULL COLLATE "C",
@@ -1053,7 +1093,8 @@ BEGIN
 END $$;
 CREATE AGGREGATE merged_buckets(int[]) (sfunc = array_cat, stype = int[], initcond = '{}', finalfunc = sum_buckets);
 
--- How many jobs of a series had a status at the end of the minute `after`: what the folded counts say, less what happened later.
+-- How many jobs of a series had a status at the end of the minute `after`: what the folded counts
+-- say, less what happened later.
 CREATE FUNCTION history_level(of_tenant text, of_type text, of_status job_status, after timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1073,8 +1114,9 @@ BEGIN
     RETURN coalesce(now_there, 0) - coalesce(later, 0);
 END $$;
 
--- Leaves of a minute or an hour, which gets no more, the 100 busiest tenants, the 200 busiest types of tenants and the 100 busiest types,
--- and notes how many jobs waited and ran at its end, that of the minute `after`.
+-- Leaves of a minute or an hour, which gets no more, the 100 busiest tenants, the 200 busiest types
+-- of tenants and the 100 busiest types, and notes how many jobs waited and ran at its end, that of
+-- the minute `after`.
 CREATE FUNCTION keep_busiest(of_step int, of timestamptz, after timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1100,8 +1142,9 @@ BEGIN
     WHERE step = of_step AND at = of;
 END $$;
 
--- Closes the oldest open minute that ended `lag` ago or longer; returns whether there was one. It excludes the fold of counts, which writes
--- what comes later into the next minute: what a transaction that was open for longer has moved.
+-- Closes the oldest open minute that ended `lag` ago or longer; returns whether there was one. It
+-- excludes the fold of counts, which writes what comes later into the next minute: what a
+-- transaction that was open for longer has moved.
 CREATE FUNCTION close_minute(lag interval) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,4 +1,5 @@
--- Writes down every change of a job that the invariants forbid (I2 final, I4 monotone, I5 edges); it changes and refuses nothing.
+-- Writes down every change of a job that the invariants forbid (I2 final, I4 monotone, I5 edges);
+-- it changes and refuses nothing.
 CREATE TABLE violations (id uuid, rule text, was jsonb, became jsonb, at timestamptz DEFAULT clock_timestamp());
 
 CREATE FUNCTION watch_jobs() RETURNS trigger LANGUAGE plpgsql AS $$

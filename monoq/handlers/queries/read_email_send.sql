@@ -1,5 +1,5 @@
--- What earlier runs of a job wrote down. `told`: since then its job has FAILED with the word that it is not known whether the mail was sent
--- ($2, as a LIKE pattern); whoever retried it knows.
+-- What earlier runs of a job wrote down. `told`: since then its job has FAILED with the word that
+-- it is not known whether the mail was sent ($2, as a LIKE pattern); whoever retried it knows.
 SELECT email_sends.claim, email_sends.mail, email_sends.is_open, email_sends.outcomes,
        EXISTS (SELECT FROM jobs, jsonb_array_elements(jobs.errors) AS failure
                WHERE jobs.id = email_sends.job_id AND failure ->> 'error' LIKE $2

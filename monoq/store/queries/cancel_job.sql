@@ -1,4 +1,5 @@
--- Cancels a waiting or running job. A run in progress loses its claim to the job: its result will be stale.
+-- Cancels a waiting or running job. A run in progress loses its claim to the job: its result will
+-- be stale.
 UPDATE jobs
 SET status = 'CANCELLED', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = now(),
     worker_id = NULL, deadline_at = NULL

@@ -1,5 +1,6 @@
--- Cancels the jobs of $8 that still match, as cancel_job.sql does; $1 to $7 are those of find_jobs_to_cancel.sql. Returns a row for each that matched;
--- `tenant_id` is NULL where another transaction holds the job: it is not waited for, so that no two wait for one another.
+-- Cancels the jobs of $8 that still match, as cancel_job.sql does; $1 to $7 are those of
+-- find_jobs_to_cancel.sql. Returns a row for each that matched; `tenant_id` is NULL where another
+-- transaction holds the job: it is not waited for, so that no two wait for one another.
 WITH matching AS MATERIALIZED (
     SELECT id
     FROM jobs

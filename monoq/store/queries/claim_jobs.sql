@@ -1,12 +1,19 @@
--- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its lease is valid: one compare-and-set.
--- $3, $4: the types that may run and their time limits. $5: whether suspects are taken: those alone, or all but those.
+-- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its
+-- lease is valid: one compare-and-set.
+-- $3, $4: the types that may run and their time limits. $5: whether suspects are taken: those
+-- alone, or all but those.
 -- Of the jobs of a key, only its holder is taken.
--- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never waited for.
--- The rows that were locked are found again by their place, not by a second descent of an index for each. One that was changed between
--- this statement's snapshot and its lock stands elsewhere, and goes on waiting: a miss.
--- A payload of more than $6 bytes is left out: hundreds of them at once would not fit into memory. Its size comes back instead.
--- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a row.
--- Nothing while a policy limits anybody: then claim_gated_jobs() is the claim. For claim_gate see migrations/0001_schema.sql.
+-- A row that another transaction holds is being claimed, cancelled or rescued: skipped, never
+-- waited for.
+-- The rows that were locked are found again by their place, not by a second descent of an index for
+-- each. One that was changed between this statement's snapshot and its lock stands elsewhere, and
+-- goes on waiting: a miss.
+-- A payload of more than $6 bytes is left out: hundreds of them at once would not fit into memory.
+-- Its size comes back instead.
+-- Times come back as seconds: to the driver a timestamp is dearer than all the other columns of a
+-- row.
+-- Nothing while a policy limits anybody: then claim_gated_jobs() is the claim. For claim_gate see
+-- migrations/0001_schema.sql.
 WITH me AS MATERIALIZED (
     SELECT id, pg_current_xact_id()::text::bigint AS xid
     FROM workers

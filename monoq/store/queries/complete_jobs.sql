@@ -1,4 +1,5 @@
--- Writes success for runs that still hold their claim. The fence is (id, claim, worker); only a running row has a worker (a CHECK says so).
+-- Writes success for runs that still hold their claim. The fence is (id, claim, worker); only a
+-- running row has a worker (a CHECK says so).
 -- When comes back as seconds (see claim_jobs.sql).
 UPDATE jobs
 SET status = 'COMPLETED', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = now(),

@@ -1,5 +1,5 @@
--- How many due jobs of tenant $1 stand before the job of priority $4, time $5 and id $6, among those of types $2 that are suspects or not ($3);
--- it counts no further than $7.
+-- How many due jobs of tenant $1 stand before the job of priority $4, time $5 and id $6, among
+-- those of types $2 that are suspects or not ($3); it counts no further than $7.
 SELECT count(*) AS ahead
 FROM (SELECT
       FROM unnest($2::text[]) AS kinds (type), LATERAL (

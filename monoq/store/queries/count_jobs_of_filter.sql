@@ -1,4 +1,5 @@
--- How many jobs have one of the statuses $1, by the counts: of tenant $2 or of all, of type $3 or of any.
+-- How many jobs have one of the statuses $1, by the counts: of tenant $2 or of all, of type $3 or
+-- of any.
 SELECT coalesce(sum(jobs), 0)::bigint AS jobs
 FROM (SELECT jobs FROM job_counts
       WHERE tenant_id = $2::text AND status = ANY ($1::text[]::job_status[]) AND ($3::text IS NULL OR type = $3)

@@ -1,5 +1,5 @@
--- How many jobs of each worker of $1, tenant and type run, among the $2 that these workers took last. `looked_at`: $2 means that there may be
--- more.
+-- How many jobs of each worker of $1, tenant and type run, among the $2 that these workers took
+-- last. `looked_at`: $2 means that there may be more.
 WITH looked_at AS MATERIALIZED (
     SELECT ARRAY(
         SELECT unnest(ids)

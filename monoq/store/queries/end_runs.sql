@@ -1,8 +1,10 @@
--- Ends runs in any other way than success, where they still hold their claim (see complete_jobs.sql for the fence):
+-- Ends runs in any other way than success, where they still hold their claim (see complete_jobs.sql
+-- for the fence):
 -- back to PENDING after a delay (retry, snooze, release), or FAILED, or CANCELLED.
--- $5 gives attempts back (snooze, release); $6 counts a child process of its own that died of it, $7 another death with the job in hand;
--- $8 says what went wrong and goes into the history with its traceback ($9), of which the last 100 are kept. A suspect stays one: what keeps a whole process from
--- turning was stopped in a child, and would end the next worker.
+-- $5 gives attempts back (snooze, release); $6 counts a child process of its own that died of it,
+-- $7 another death with the job in hand; $8 says what went wrong and goes into the history with its
+-- traceback ($9), of which the last 100 are kept. A suspect stays one: what keeps a whole process
+-- from turning was stopped in a child, and would end the next worker.
 UPDATE jobs
 SET status = ended.status, version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(),
     finished_at = CASE WHEN ended.status <> 'PENDING' THEN now() END,

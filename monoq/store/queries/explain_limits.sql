@@ -1,5 +1,6 @@
--- Which limits of tenant $1 and of type $2 let nothing start now, the first reason first: whose value it is ('default': the tenant has none of
--- its own), the value, until when it holds, how many run, and when a rate lets the next one start.
+-- Which limits of tenant $1 and of type $2 let nothing start now, the first reason first: whose
+-- value it is ('default': the tenant has none of its own), the value, until when it holds, how many
+-- run, and when a rate lets the next one start.
 WITH held AS MATERIALIZED (
     SELECT * FROM limit_rooms(ARRAY[$1::text], ARRAY[$2::text]) WHERE room = 0
 )

@@ -1,5 +1,6 @@
--- Where the counts, which limits look at, are not what `jobs` says: nowhere, or something has written past the triggers. One statement, so one
--- snapshot: what moves meanwhile is no drift. It reads the whole table. At most $1 rows; `tenant_id` is NULL for the totals of a type.
+-- Where the counts, which limits look at, are not what `jobs` says: nowhere, or something has
+-- written past the triggers. One statement, so one snapshot: what moves meanwhile is no drift. It
+-- reads the whole table. At most $1 rows; `tenant_id` is NULL for the totals of a type.
 WITH truth AS MATERIALIZED (
     SELECT tenant_id::text COLLATE "C" AS tenant_id, type::text COLLATE "C" AS type, status, count(*) AS jobs FROM jobs GROUP BY 1, 2, 3
 ), counted AS (

@@ -1,7 +1,11 @@
--- Up to $8 jobs that wait or run and match, the next ones behind the id $9, in the order of ids; and how far it looked: `reached`, NULL if nothing
--- is left. $1 to $7, the filter: statuses, tenant, type, what the error begins with, created from and before when, and when the operation began.
--- It looks at $10 ids of each table at most, by its primary key, so it costs the same however many jobs there are and whatever the filter is.
--- One snapshot: wherever a job is among these tables, and however it moves between two looks, it is met when the cursor passes its id.
+-- Up to $8 jobs that wait or run and match, the next ones behind the id $9, in the order of ids;
+-- and how far it looked: `reached`, NULL if nothing is left. $1 to $7, the filter: statuses,
+-- tenant, type, what the error begins with, created from and before when, and when the operation
+-- began.
+-- It looks at $10 ids of each table at most, by its primary key, so it costs the same however many
+-- jobs there are and whatever the filter is.
+-- One snapshot: wherever a job is among these tables, and however it moves between two looks, it is
+-- met when the cursor passes its id.
 WITH waiting AS MATERIALIZED (
     SELECT id, tenant_id, type FROM waiting_jobs WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
 ), delayed AS MATERIALIZED (

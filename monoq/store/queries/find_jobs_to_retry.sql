@@ -1,7 +1,10 @@
--- Up to $8 jobs that ended badly and match, the next ones behind the id $9 of the tenant $11, by tenant and id; and how far it looked:
--- `reached_tenant` and `reached`, NULL if nothing is left. $1 to $7 are those of find_jobs_to_cancel.sql. A job that has ended since the operation
--- began is no part of it: one that was retried and fails again is not retried in a circle.
--- It looks at $10 jobs at most, by the index jobs_ended_badly, so it costs the same however many jobs there are and whatever the filter is.
+-- Up to $8 jobs that ended badly and match, the next ones behind the id $9 of the tenant $11, by
+-- tenant and id; and how far it looked:
+-- `reached_tenant` and `reached`, NULL if nothing is left. $1 to $7 are those of
+-- find_jobs_to_cancel.sql. A job that has ended since the operation began is no part of it: one
+-- that was retried and fails again is not retried in a circle.
+-- It looks at $10 jobs at most, by the index jobs_ended_badly, so it costs the same however many
+-- jobs there are and whatever the filter is.
 WITH looked_at AS MATERIALIZED (
     SELECT id, tenant_id, type, status, error, created_at, finished_at
     FROM jobs

@@ -1,5 +1,6 @@
--- For how many seconds the longest-waiting due job of each tenant of $1 has been due; tenants without due jobs are missing. One look-up in the
--- index waiting_jobs_next for each type, tenant and priority.
+-- For how many seconds the longest-waiting due job of each tenant of $1 has been due; tenants
+-- without due jobs are missing. One look-up in the index waiting_jobs_next for each type, tenant
+-- and priority.
 WITH RECURSIVE pairs AS (
     SELECT tenant_id, type FROM job_counts WHERE tenant_id = ANY ($1::text[]) AND status = 'PENDING' AND jobs <> 0
     UNION

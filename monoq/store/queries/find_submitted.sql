@@ -1,5 +1,5 @@
--- The jobs that an insert found in place: by their id (an earlier try of ours got through) or by (tenant, idempotency key), which may be that of
--- a job that is gone.
+-- The jobs that an insert found in place: by their id (an earlier try of ours got through) or by
+-- (tenant, idempotency key), which may be that of a job that is gone.
 SELECT jobs.id, jobs.tenant_id, jobs.idempotency_key, jobs.request_hash
 FROM jobs WHERE jobs.id = ANY ($1::uuid[])
 UNION

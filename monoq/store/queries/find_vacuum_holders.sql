@@ -1,6 +1,7 @@
--- What keeps VACUUM from removing the dead rows of this database: of each kind the one that reaches back furthest, how many transactions
--- (`behind`), and since when, in seconds, if Postgres knows. Sessions of other roles are seen with pg_read_all_stats only. A VACUUM holds
--- back no other. `next`: the next transaction, so that `next - behind` is where it stands.
+-- What keeps VACUUM from removing the dead rows of this database: of each kind the one that reaches
+-- back furthest, how many transactions (`behind`), and since when, in seconds, if Postgres knows.
+-- Sessions of other roles are seen with pg_read_all_stats only. A VACUUM holds back no other.
+-- `next`: the next transaction, so that `next - behind` is where it stands.
 WITH holders AS (
     SELECT 'session' AS kind,
            format('pid %s, user %s, application %s, %s', pid, usename, quote_literal(application_name), state) AS holder,

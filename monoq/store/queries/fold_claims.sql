@@ -1,8 +1,9 @@
--- The jobs that worker $1 is running, as far as Postgres knows; and folds its claims into one row that names these alone.
--- $2: transactions of claims whose jobs have all ended, as Postgres has acknowledged to their worker. Nothing of them runs any more, so their
--- jobs are not looked up.
--- All parts look at the same snapshot: a claim that is committed meanwhile is neither read nor removed. Two folds at once leave a row
--- each, which is one too many and none too few.
+-- The jobs that worker $1 is running, as far as Postgres knows; and folds its claims into one row
+-- that names these alone.
+-- $2: transactions of claims whose jobs have all ended, as Postgres has acknowledged to their
+-- worker. Nothing of them runs any more, so their jobs are not looked up.
+-- All parts look at the same snapshot: a claim that is committed meanwhile is neither read nor
+-- removed. Two folds at once leave a row each, which is one too many and none too few.
 WITH running AS MATERIALIZED (
     SELECT jobs.id, jobs.claim
     FROM jobs

@@ -1,7 +1,9 @@
--- Folds up to $1 appended changes into the totals, and into the minutes of the history; returns how many. One folder at a time: two would wait
--- for each other's rows. A million tenants stored at once are folded in parts: a statement that takes too long would be tried again for ever.
--- A change belongs to the minute in which its transaction began, unless that is closed already (see close_minute()). One statement moves the
--- jobs of a tenant and a type into a status or out of it: so the positive sums are those that came into it.
+-- Folds up to $1 appended changes into the totals, and into the minutes of the history; returns how
+-- many. One folder at a time: two would wait for each other's rows. A million tenants stored at
+-- once are folded in parts: a statement that takes too long would be tried again for ever.
+-- A change belongs to the minute in which its transaction began, unless that is closed already (see
+-- close_minute()). One statement moves the jobs of a tenant and a type into a status or out of it:
+-- so the positive sums are those that came into it.
 WITH folded AS (
     DELETE FROM job_count_changes
     WHERE (SELECT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')))

@@ -1,4 +1,5 @@
--- Forgets up to $2 idempotency keys that were used more than $1 seconds ago, the oldest first; returns how many.
+-- Forgets up to $2 idempotency keys that were used more than $1 seconds ago, the oldest first;
+-- returns how many.
 WITH forgotten AS (
     DELETE FROM idempotency_keys
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys

@@ -1,4 +1,5 @@
--- Stores new jobs; one that is there already, by id or by (tenant, idempotency key), is left alone and not returned.
+-- Stores new jobs; one that is there already, by id or by (tenant, idempotency key), is left alone
+-- and not returned.
 -- So the whole statement may be sent again after an unclear commit.
 INSERT INTO jobs (id, tenant_id, type, payload, priority, run_at, max_attempts, timeout_ms, callback_url, key, tags, idempotency_key, request_hash)
 SELECT id, tenant_id, type, payload, coalesce(priority, 0), coalesce(run_at, now() + coalesce(delay_ms, 0) * interval '1 ms'),

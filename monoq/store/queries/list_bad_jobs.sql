@@ -1,5 +1,6 @@
--- A page of a tenant's jobs that ended badly, as of list_jobs.sql: of its newest $7, those with the status $2 and of type $3. Rows
--- between two rows, and in order: else the planner may walk the primary key, over all tenants, or sort all that ended badly.
+-- A page of a tenant's jobs that ended badly, as of list_jobs.sql: of its newest $7, those with the
+-- status $2 and of type $3. Rows between two rows, and in order: else the planner may walk the
+-- primary key, over all tenants, or sort all that ended badly.
 WITH looked AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id FROM jobs

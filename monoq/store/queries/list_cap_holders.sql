@@ -1,5 +1,6 @@
--- Up to $3 jobs that run, of tenant $1 or of type $2 (NULL: of any). Among the $4 that workers took last, so that it takes no longer the more
--- run. Two steps: with both conditions at once the planner might walk over all jobs of the tenant.
+-- Up to $3 jobs that run, of tenant $1 or of type $2 (NULL: of any). Among the $4 that workers took
+-- last, so that it takes no longer the more run. Two steps: with both conditions at once the
+-- planner might walk over all jobs of the tenant.
 WITH running AS MATERIALIZED (
     SELECT id, tenant_id, type
     FROM jobs

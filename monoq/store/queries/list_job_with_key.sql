@@ -1,5 +1,6 @@
--- The one job of tenant $1 with the idempotency key $6, as of list_jobs.sql, if it has the status $2, is of type $3, has an id below $4 and
--- from $5 on, all the tags $7 and an error that begins with $8.
+-- The one job of tenant $1 with the idempotency key $6, as of list_jobs.sql, if it has the status
+-- $2, is of type $3, has an id below $4 and from $5 on, all the tags $7 and an error that begins
+-- with $8.
 SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs

@@ -1,6 +1,5 @@
--- A page of a tenant's jobs of any status: newest first (ids are
--- version 7, so their order is the order of creation), below the id $4, from $5 on, of type $3 if there
--- is one.
+-- A page of a tenant's jobs of any status: newest first (ids are version 7, so their order is the
+-- order of creation), below the id $4, from $5 on, of type $3 if there is one.
 -- The index has them by type: they are merged. Types are found by hopping; only the $7 types with
 -- the newest jobs can have one of the $7 newest. The status is looked at last, in these $7 jobs:
 -- those that ended well may be few among millions that wait. A type is asked for between itself

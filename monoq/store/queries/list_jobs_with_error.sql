@@ -1,5 +1,7 @@
--- A page of a tenant's jobs that ended badly, as of list_jobs.sql, with an error that begins with $6: found by hopping over the texts that do,
--- of which only the newest jobs are looked at: as many of each, $8 in all. `texts`: how many there are, $9 at most; with as many, some may have been missed.
+-- A page of a tenant's jobs that ended badly, as of list_jobs.sql, with an error that begins with
+-- $6: found by hopping over the texts that do, of which only the newest jobs are looked at: as many
+-- of each, $8 in all. `texts`: how many there are, $9 at most; with as many, some may have been
+-- missed.
 WITH RECURSIVE texts AS (
     (SELECT error, 1 AS n FROM job_errors
      WHERE tenant_id = $1 AND error >= $6 AND error < $6 || chr(1114111) ORDER BY tenant_id, error LIMIT 1)

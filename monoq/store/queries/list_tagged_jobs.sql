@@ -1,5 +1,6 @@
--- A page of a tenant's jobs, as of list_jobs.sql, with the tag $6 ("name:value"): of its newest $8, those with the status $2, of type $3,
--- with all the tags $9 and with an error that begins with $10.
+-- A page of a tenant's jobs, as of list_jobs.sql, with the tag $6 ("name:value"): of its newest $8,
+-- those with the status $2, of type $3, with all the tags $9 and with an error that begins with
+-- $10.
 WITH looked AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id FROM job_tags

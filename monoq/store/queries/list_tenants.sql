@@ -1,4 +1,5 @@
--- The first $4 tenants behind $3, by name, whose name is from $1 on and below $2; $5: backwards. One that is new is found before its first fold.
+-- The first $4 tenants behind $3, by name, whose name is from $1 on and below $2; $5: backwards.
+-- One that is new is found before its first fold.
 SELECT tenant_id
 FROM ((SELECT tenant_id FROM tenant_counts
        WHERE NOT $5::bool AND tenant_id >= $1 AND tenant_id < $2 AND tenant_id > $3 ORDER BY tenant_id LIMIT $4)

@@ -1,5 +1,6 @@
--- A page of a tenant's jobs that wait, as of list_jobs.sql: due ones, found by hopping over the types in the index waiting_jobs_next, and
--- delayed ones, and those behind another job of their key.
+-- A page of a tenant's jobs that wait, as of list_jobs.sql: due ones, found by hopping over the
+-- types in the index waiting_jobs_next, and delayed ones, and those behind another job of their
+-- key.
 WITH RECURSIVE kinds AS (
     (SELECT suspect, type FROM waiting_jobs ORDER BY suspect, type LIMIT 1)
     UNION ALL

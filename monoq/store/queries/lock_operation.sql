@@ -1,4 +1,5 @@
--- The operation that has rested longest and that nobody goes on with at this moment; it is this transaction's until its end.
+-- The operation that has rested longest and that nobody goes on with at this moment; it is this
+-- transaction's until its end.
 SELECT id, kind, filter::text, created_at, at_end, cursor_id, cursor_tenant, behind
 FROM operations
 WHERE finished_at IS NULL

@@ -1,5 +1,5 @@
--- Where the removal of old jobs stands, locked; no row: somebody else removes. At most every $1 seconds a new mark is set: what changed before
--- the one before it ended at least that long ago.
+-- Where the removal of old jobs stands, locked; no row: somebody else removes. At most every $1
+-- seconds a new mark is set: what changed before the one before it ended at least that long ago.
 WITH place AS MATERIALIZED (
     SELECT reached, next_at, told, mark, marked_at FROM retention FOR UPDATE SKIP LOCKED
 ), marked AS (

@@ -1,2 +1,3 @@
--- Writes and flushes a commit: after it, no transaction id that was seen before can be handed out again by a crash.
+-- Writes and flushes a commit: after it, no transaction id that was seen before can be handed out
+-- again by a crash.
 SELECT pg_logical_emit_message(true, 'monoq', '')

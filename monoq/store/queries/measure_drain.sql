@@ -1,5 +1,6 @@
--- How many jobs of tenant $1 ended per second, in its last $2 changes of the last minute; NULL: none did. All jobs of a row of job_changes
--- were changed alike, so one of them tells of all. Large rows are left out: they are submits, and would have to be read whole.
+-- How many jobs of tenant $1 ended per second, in its last $2 changes of the last minute; NULL:
+-- none did. All jobs of a row of job_changes were changed alike, so one of them tells of all. Large
+-- rows are left out: they are submits, and would have to be read whole.
 SELECT sum(cardinality(changes.ids)) / greatest(date_part('epoch', clock_timestamp() - min(jobs.finished_at)), 0.5) AS per_s
 FROM (SELECT changed_xid, ids FROM job_changes
       WHERE tenant_id = $1 AND pg_column_size(ids) < 40000

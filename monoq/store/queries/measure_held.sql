@@ -1,7 +1,9 @@
--- How many slots each tenant holds for jobs of the types $1, and for how long its jobs have run, in the mean. Nothing, and little is read, if fewer
--- than $2 jobs of these types run: then slots are not what jobs wait for. Nor is it where every type that runs takes less than $3 seconds, as far
--- as workers know: slots are free again at once, turns are shares, and a look at thousands of claimed jobs would cost a third of a core
--- (PostgreSQL 15). Of more than 20,000 jobs claimed lately it is a part.
+-- How many slots each tenant holds for jobs of the types $1, and for how long its jobs have run, in
+-- the mean. Nothing, and little is read, if fewer than $2 jobs of these types run: then slots are
+-- not what jobs wait for. Nor is it where every type that runs takes less than $3 seconds, as far
+-- as workers know: slots are free again at once, turns are shares, and a look at thousands of
+-- claimed jobs would cost a third of a core (PostgreSQL 15). Of more than 20,000 jobs claimed
+-- lately it is a part.
 WITH running AS MATERIALIZED (
     SELECT type, sum(jobs) AS jobs
     FROM (SELECT type, jobs FROM job_totals WHERE type = ANY ($1::text[]) AND status = 'RUNNING'

@@ -1,5 +1,6 @@
--- Before a replay to tenant $1 from transaction $2 on: where it ends (what comes later is told live), and the newest transaction from
--- which on there are more than $3 changes; NULL if there are not.
+-- Before a replay to tenant $1 from transaction $2 on: where it ends (what comes later is told
+-- live), and the newest transaction from which on there are more than $3 changes; NULL if there are
+-- not.
 SELECT pg_snapshot_xmax(pg_current_snapshot()) AS "end",
        (
            SELECT changed_xid

@@ -1,7 +1,10 @@
--- Moves up to $1 jobs whose time has come from delayed_jobs to waiting_jobs. One process at a time: the others find the rows moved.
--- $2: from when on there are rows; what a vacuum could not remove yet is not walked again at each look.
--- The jobs are locked as well: one that is being cancelled, claimed or given another time at this moment would be left among the waiting
--- ones for good, by a change that looked there before it came.
+-- Moves up to $1 jobs whose time has come from delayed_jobs to waiting_jobs. One process at a time:
+-- the others find the rows moved.
+-- $2: from when on there are rows; what a vacuum could not remove yet is not walked again at each
+-- look.
+-- The jobs are locked as well: one that is being cancelled, claimed or given another time at this
+-- moment would be left among the waiting ones for good, by a change that looked there before it
+-- came.
 -- Returns how many were due, and in how many seconds the next one is (NULL: there is none).
 WITH me AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtext('monoq.promote_delayed_jobs')) AS may

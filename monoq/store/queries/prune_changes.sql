@@ -1,5 +1,6 @@
--- Removes up to $1 rows of changes that nobody can ask for: too old to be kept, or of transactions that are still to come, which a
--- restored dump brought: those would be in every read. By tenant, over the index: a tenant costs two look-ups. Returns how many there were.
+-- Removes up to $1 rows of changes that nobody can ask for: too old to be kept, or of transactions
+-- that are still to come, which a restored dump brought: those would be in every read. By tenant,
+-- over the index: a tenant costs two look-ups. Returns how many there were.
 WITH RECURSIVE tenants AS (
     (SELECT tenant_id FROM job_changes ORDER BY tenant_id LIMIT 1)
     UNION ALL

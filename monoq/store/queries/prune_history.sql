@@ -1,4 +1,5 @@
--- Removes up to $3 rows of the history: minutes older than $1 seconds, hours older than $2. Returns how many there were.
+-- Removes up to $3 rows of the history: minutes older than $1 seconds, hours older than $2. Returns
+-- how many there were.
 WITH pruned AS (
     DELETE FROM job_history
     WHERE ctid = ANY (ARRAY( -- closed rows never change

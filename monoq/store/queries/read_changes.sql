@@ -1,5 +1,6 @@
--- What changed for the tenants $1 since the snapshot $2; the snapshot of this very read, from where on changes and the jobs that changed are kept, and the tenants
--- that had more than $3 changes, of which nothing is read. The latter three come back even with no rows.
+-- What changed for the tenants $1 since the snapshot $2; the snapshot of this very read, from where
+-- on changes and the jobs that changed are kept, and the tenants that had more than $3 changes, of
+-- which nothing is read. The latter three come back even with no rows.
 -- All of it comes from one statement: read apart, a commit in between would be seen by neither.
 WITH seen AS (
     SELECT pg_current_snapshot() AS snapshot

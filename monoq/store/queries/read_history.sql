@@ -1,7 +1,9 @@
--- The history of tenant $1 and type $2 ('' for all) in rows of $3 seconds, from $4 until before $5. One snapshot; `kind` of a row:
--- 'closed': of job_history; `waiting` and `running` are NULL in an hour that may get more; 'before': the newest one before $4;
--- 'open': what happened in each open minute, also behind $5; 'times': histograms of open minutes;
--- 'now': what waits and runs as far as it is folded; 'left out': minutes or hours in which rows of such series were left out.
+-- The history of tenant $1 and type $2 ('' for all) in rows of $3 seconds, from $4 until before $5.
+-- One snapshot; `kind` of a row:
+-- 'closed': of job_history; `waiting` and `running` are NULL in an hour that may get more;
+-- 'before': the newest one before $4; 'open': what happened in each open minute, also behind $5;
+-- 'times': histograms of open minutes; 'now': what waits and runs as far as it is folded; 'left
+-- out': minutes or hours in which rows of such series were left out.
 (SELECT 'closed' AS kind, at, submitted, completed, failed, cancelled, retried, waiting_change, running_change, waiting, running, waits, runs
  FROM job_history WHERE tenant_id = $1 AND type = $2 AND step = $3 AND at >= $4 AND at < $5 ORDER BY at)
 UNION ALL

@@ -1,5 +1,6 @@
--- A page of what changed for tenant $1, up to $5 jobs after job $3 of transaction $2, below transaction $4; and the floor of this very
--- snapshot, which comes back even with no rows: below it changes may be gone, or jobs.
+-- A page of what changed for tenant $1, up to $5 jobs after job $3 of transaction $2, below
+-- transaction $4; and the floor of this very snapshot, which comes back even with no rows: below it
+-- changes may be gone, or jobs.
 SELECT greatest(stream.floor, stream.kept_from) AS floor, changed.*
 FROM stream LEFT JOIN LATERAL (
     SELECT id, tenant_id, type, status::text, attempts, version, error, worker_id, updated_at, changed_xid

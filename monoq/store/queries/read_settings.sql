@@ -1,4 +1,5 @@
--- Settings of Postgres as a new session of this role gets them, and whether this role may see what other sessions do.
+-- Settings of Postgres as a new session of this role gets them, and whether this role may see what
+-- other sessions do.
 SELECT name, setting FROM pg_settings
 WHERE name IN ('autovacuum', 'track_counts', 'autovacuum_naptime', 'fsync', 'full_page_writes', 'synchronous_commit', 'max_connections',
                'superuser_reserved_connections', 'reserved_connections', 'hot_standby_feedback', 'server_version')

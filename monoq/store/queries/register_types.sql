@@ -1,5 +1,5 @@
--- What a worker that starts says of its types: names $1 with their schemas $2. In order, so that workers which start at once do not
--- lock one another out.
+-- What a worker that starts says of its types: names $1 with their schemas $2. In order, so that
+-- workers which start at once do not lock one another out.
 INSERT INTO job_types (name, schema)
 SELECT name, schema::jsonb FROM unnest($1::text[], $2::text[]) AS said (name, schema) ORDER BY name
 ON CONFLICT (name) DO UPDATE

@@ -1,10 +1,16 @@
--- Removes old jobs: looks at $4 jobs after id $1, in the order of their ids, and removes those that have been COMPLETED for $2 seconds, or FAILED
--- or CANCELLED for $3. $6: removes nothing, and tells what it would.
--- Ids are times: the jobs that were made too late to be old are passed over. Not so those with an id of tomorrow, from a wrong clock.
--- Returns how many were looked at, due and removed, the last one looked at, and for how long some should have been gone (NULL: none was due).
--- Only what changed before transaction $5 is removed, or will not for long: a restored dump brings such ids, and no viewer knows them.
--- A row is found again by its place. If somebody changes it meanwhile, the conditions are looked at once more.
--- Below `floor` no cursor is honoured: who has not seen a job's end reads the table. Below `kept_from` none is anyway.
+-- Removes old jobs: looks at $4 jobs after id $1, in the order of their ids, and removes those that
+-- have been COMPLETED for $2 seconds, or FAILED or CANCELLED for $3. $6: removes nothing, and tells
+-- what it would.
+-- Ids are times: the jobs that were made too late to be old are passed over. Not so those with an
+-- id of tomorrow, from a wrong clock.
+-- Returns how many were looked at, due and removed, the last one looked at, and for how long some
+-- should have been gone (NULL: none was due).
+-- Only what changed before transaction $5 is removed, or will not for long: a restored dump brings
+-- such ids, and no viewer knows them.
+-- A row is found again by its place. If somebody changes it meanwhile, the conditions are looked at
+-- once more.
+-- Below `floor` no cursor is honoured: who has not seen a job's end reads the table. Below
+-- `kept_from` none is anyway.
 WITH looked AS MATERIALIZED (
     SELECT *
     FROM ((SELECT ctid AS place, id, status, finished_at, changed_xid FROM jobs

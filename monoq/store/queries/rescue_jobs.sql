@@ -1,9 +1,13 @@
--- Frees the jobs of lost workers: those whose lease has run out, or that a process on their host has proved dead (report_dead_workers.sql),
--- or whose row is gone. Guarded, one statement: any number of rescuers may run it at once.
--- A worker is declared lost in the same statement: from then on its heartbeat cannot renew the lease. Whichever of the two locks its row
--- first decides. So a worker that was only cut off keeps its jobs until somebody takes them from it, and no longer.
--- Who was with a dead worker becomes a suspect (deaths = 1), which runs alone, and gets its attempt back; nobody is charged.
--- $1: how many at once. $2: after how many such deaths a job has FAILED: a bound for one that kills its worker from a child process.
+-- Frees the jobs of lost workers: those whose lease has run out, or that a process on their host
+-- has proved dead (report_dead_workers.sql), or whose row is gone. Guarded, one statement: any
+-- number of rescuers may run it at once.
+-- A worker is declared lost in the same statement: from then on its heartbeat cannot renew the
+-- lease. Whichever of the two locks its row first decides. So a worker that was only cut off keeps
+-- its jobs until somebody takes them from it, and no longer.
+-- Who was with a dead worker becomes a suspect (deaths = 1), which runs alone, and gets its attempt
+-- back; nobody is charged.
+-- $1: how many at once. $2: after how many such deaths a job has FAILED: a bound for one that kills
+-- its worker from a child process.
 WITH lost AS MATERIALIZED (
     SELECT id FROM workers WHERE expires_at <= now() ORDER BY id FOR UPDATE SKIP LOCKED
 ), declared AS (

@@ -1,4 +1,5 @@
--- A person's retry of a failed or cancelled job: it waits again, with its attempts anew. The claim number stays: it never falls.
+-- A person's retry of a failed or cancelled job: it waits again, with its attempts anew. The claim
+-- number stays: it never falls.
 UPDATE jobs
 SET status = 'PENDING', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = NULL,
     run_at = now(), attempts = 0, crashes = 0, deaths = 0, error = NULL, result = NULL

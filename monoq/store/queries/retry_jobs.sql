@@ -1,5 +1,5 @@
--- Puts the jobs of $8 that still match back, as retry_job.sql does; $1 to $7 are those of find_jobs_to_cancel.sql, and the rows those of
--- cancel_jobs.sql.
+-- Puts the jobs of $8 that still match back, as retry_job.sql does; $1 to $7 are those of
+-- find_jobs_to_cancel.sql, and the rows those of cancel_jobs.sql.
 WITH matching AS MATERIALIZED (
     SELECT id
     FROM jobs

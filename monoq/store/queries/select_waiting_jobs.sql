@@ -1,16 +1,20 @@
--- The next jobs of each tenant, for one list: an even share of $1 each. Which of them are taken, and in which order, is decided by
--- monoq/store/due.py.
--- $2 to $5: where to look, as rows of `suspect`, type, and the tenants above `low` and below `high` (NULL: no bound; '~' is above all
--- names: an OR would be no condition of an index, and a hop that finds nobody would walk over all that waits). Tenants are found by
--- hopping over the index waiting_jobs_next, at most $1 a row; so a look costs what it finds, however many tenants and jobs wait, and it
--- never meets a job that is not due or has no worker.
--- $6 to $11: pairs of type and tenant that are looked at without a hop, from this priority, time and id on, and at any lower priority. Rows
--- that are gone but that no vacuum could remove yet stand before it: they would be walked at each look. Without a time only the lower
--- priorities are looked at.
+-- The next jobs of each tenant, for one list: an even share of $1 each. Which of them are taken,
+-- and in which order, is decided by monoq/store/due.py.
+-- $2 to $5: where to look, as rows of `suspect`, type, and the tenants above `low` and below `high`
+-- (NULL: no bound; '~' is above all names: an OR would be no condition of an index, and a hop that
+-- finds nobody would walk over all that waits). Tenants are found by hopping over the index
+-- waiting_jobs_next, at most $1 a row; so a look costs what it finds, however many tenants and jobs
+-- wait, and it never meets a job that is not due or has no worker.
+-- $6 to $11: pairs of type and tenant that are looked at without a hop, from this priority, time
+-- and id on, and at any lower priority. Rows that are gone but that no vacuum could remove yet
+-- stand before it: they would be walked at each look. Without a time only the lower priorities are
+-- looked at.
 -- $12: how many times its even share to look into each tenant.
--- Returns a row for each pair: `depth`, the share of each tenant; the ids of `n` jobs as one text "id,id,…", the first job first (thousands
--- of values one by one cost the drivers more than all this costs Postgres); `oldest`, seconds since 1970; for a tenant of several pairs what
--- its jobs are ordered by; and, if there are 200 jobs or more, the first row, for $6 to $11 of the next look.
+-- Returns a row for each pair: `depth`, the share of each tenant; the ids of `n` jobs as one text
+-- "id,id,…", the first job first (thousands of values one by one cost the drivers more than all
+-- this costs Postgres); `oldest`, seconds since 1970; for a tenant of several pairs what its jobs
+-- are ordered by; and, if there are 200 jobs or more, the first row, for $6 to $11 of the next
+-- look.
 WITH RECURSIVE places AS (
     SELECT * FROM unnest($2::bool[], $3::text[], $4::text[], $5::text[]) AS places (suspect, type, low, high)
 ), known AS MATERIALIZED (

@@ -1,4 +1,5 @@
--- The weights of all tenants of whom jobs wait or run, together, and how many jobs run; as of the last fold.
+-- The weights of all tenants of whom jobs wait or run, together, and how many jobs run; as of the
+-- last fold.
 WITH weights AS MATERIALIZED (
     SELECT name, CASE WHEN until IS NULL OR until > clock_timestamp() THEN value ELSE afterwards END AS weight
     FROM policies

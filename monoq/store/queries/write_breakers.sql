@@ -1,4 +1,5 @@
--- Makes $2 to $6 the breakers of worker $1, a row each; times are ages and distances, for Postgres' clock is the only one that counts.
+-- Makes $2 to $6 the breakers of worker $1, a row each; times are ages and distances, for Postgres'
+-- clock is the only one that counts.
 -- And removes those of workers that are gone.
 WITH shown AS MATERIALIZED (
     SELECT * FROM unnest($2::text[], $3::text[], $4::float8[], $5::text[], $6::float8[]) AS shown (endpoint, state, since_s, reason, probe_in_s)

@@ -1,4 +1,5 @@
--- Appends how long runs had waited and taken, by tenant ($1) and type ($2). $3, $5: histograms one behind the other; $4, $6: where each ends.
+-- Appends how long runs had waited and taken, by tenant ($1) and type ($2). $3, $5: histograms one
+-- behind the other; $4, $6: where each ends.
 -- '' as tenant: of all tenants together.
 INSERT INTO job_times (tenant_id, type, waits, runs)
 SELECT tenant_id, type,
