@@ -25,7 +25,11 @@ async def findings(dashboard: Dashboard, where: str, options: dict[str, Any]) ->
 
 @pytest.mark.parametrize(
     ("theme", "options"),
-    [("light", {}), ("dark", {"runOnly": ["color-contrast"]})],  # what else the theme cannot change
+    [
+        ("light", {}),
+        # what else the theme cannot change
+        pytest.param("dark", {"runOnly": ["color-contrast"]}, marks=pytest.mark.soak),
+    ],
     ids=["light", "dark"],
 )
 async def test_axe_finds_nothing_serious(

@@ -202,7 +202,7 @@ async def test_a_key_in_sql_and_in_the_callers_transaction(
     assert begun(ledger, "a") == [0, 1]
 
 
-@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("limited", [pytest.param(False, marks=pytest.mark.soak), True])
 async def test_a_key_holds_though_workers_are_killed(
     database_url: str,
     redis_url: str,
