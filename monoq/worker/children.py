@@ -46,18 +46,23 @@ class Children:
         self.size = size
         self._reports = reports
         self._slots = asyncio.Semaphore(size)
-        self._asked = 0
+        self._waiting: set[Run] = set()
 
     @property
-    def free(self) -> int:
-        """How many more jobs can start at once."""
-        return 0 if self._forks.pause_s else max(0, self.size - self._asked)
+    def paused(self) -> bool:
+        """Whether no child can be had for now."""
+        return bool(self._forks.pause_s)
+
+    def waiting(self, claimed_before: float) -> list[Run]:
+        """The runs that wait for a child and were claimed so long ago."""
+        return [run for run in self._waiting if run.claimed_at <= claimed_before]
 
     async def run(self, run: Run) -> Ending:
         """Runs a job alone in a child, when one is free. Its time begins with the child."""
-        self._asked += 1
+        self._waiting.add(run)
         try:
             async with self._slots:
+                self._waiting.discard(run)
                 return await self._run_alone(run)
         except asyncio.CancelledError:
             return timed_out(run) if run.timed_out else RELEASED
@@ -66,7 +71,7 @@ class Children:
             delay_ms = int(self._forks.pause_s * 1000) + _soon_ms()
             return Ending(Status.PENDING, delay_ms=delay_ms, attempts_back=1)
         finally:
-            self._asked -= 1
+            self._waiting.discard(run)
 
     async def _run_alone(self, run: Run) -> Ending:
         child = await self._forks.fork()

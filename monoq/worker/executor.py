@@ -90,8 +90,14 @@ class Executor(Service):
                 self._loop.drained_below = max(1, allowed - wanted - claiming)
                 return 0
             return room
-        places: Threads | Children = self._threads if pool is Pool.THREADS else self._children
-        return max(0, places.free + self._run_times[pool].allowed(places.size) - claiming)
+        if pool is Pool.THREADS:
+            free, size = self._threads.free, self._threads.size
+        elif self._children.paused:
+            return 0
+        else:  # a task takes its place when it is made, not when it first runs
+            size = self._children.size
+            free = size - len(self._child_runs)
+        return max(0, free + self._run_times[pool].allowed(size) - claiming)
 
     def start(self, runs: Iterable[Run]) -> None:
         """Takes claimed jobs to run; returns at once."""
@@ -147,6 +153,8 @@ class Executor(Service):
     async def _run_in_child(self, run: Run) -> None:
         self._running.add(run)
         ending = await self._children.run(run)
+        if run.task:  # before anyone is told that there is room
+            self._child_runs.discard(run.task)
         run.task = None
         self._finish(run, ending)
 
@@ -206,6 +214,9 @@ class Executor(Service):
         late = [*self._loop.take_back(claimed_before), *self._threads.take_back(claimed_before)]
         for run in late:
             self._ended.put((run, RELEASED))
+        for run in self._children.waiting(claimed_before):
+            if run.task:
+                run.task.cancel()
 
     def _new_loop(self) -> HandlerLoop:
         return HandlerLoop(

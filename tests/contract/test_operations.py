@@ -190,9 +190,10 @@ async def test_an_operation_changes_what_a_plain_query_finds_and_reads_little_fo
     )
     assert await store.count(kind, jobs) == (len(wanted), True)
     operation = await store.create(kind, jobs)
+    last = await db.fetchval("SELECT id FROM jobs ORDER BY id DESC LIMIT 1")
     newer = JOBS.replace("20000", "2000")
     await db.execute(newer)  # newer than the operation by their end, and by when they were created
-    await db.execute("UPDATE jobs SET created_at = now() WHERE id > $1", operation["id"])
+    await db.execute("UPDATE jobs SET created_at = now() WHERE id > $1", last)
     plans = []
 
     async def explain(after: UUID, tenant: str) -> None:

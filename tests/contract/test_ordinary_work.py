@@ -4,6 +4,7 @@ fails."""
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -108,6 +109,23 @@ async def test_the_time_of_a_job_that_waits_for_a_child_does_not_run(
     )
     await all_ended(db)
     assert await fates(db) == {("COMPLETED", 1, 0, 0): 20}
+
+
+async def test_no_more_isolated_jobs_are_claimed_than_children_are_free(
+    database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    running = "SELECT count(*) FROM jobs WHERE status = 'RUNNING' AND type = 'apart'"
+    completed = "SELECT count(*) = $1 FROM jobs WHERE status = 'COMPLETED'"
+    async with serving(database_url, redis_url, app=APP, children=1) as server:
+        await submit(db, "apart", 60.0, 3)
+        await eventually(lambda: db.fetchval(running))
+        for times in (1, 2, 3):  # each is put on a list and taken from it after the others were
+            await submit(db, "wait", 0.0)
+            await eventually(partial(db.fetchval, completed, times))
+            assert await db.fetchval(running) == 1
+        answer = await server.http.post("/jobs/cancel", json={"filter": {"type": "apart"}})
+        assert answer.status_code == 202, answer.text
+        await eventually(lambda: db.fetchval(ENDED))
 
 
 async def test_async_handlers_that_compute_end_one_after_the_other_and_hold_up_nobody_else(

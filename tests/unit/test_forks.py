@@ -28,7 +28,7 @@ COMMAND = [
     "info",
     "console",
 ]
-FREE = 3
+SIZE = 3
 
 
 def echo(payload: str) -> Run:
@@ -38,7 +38,7 @@ def echo(payload: str) -> Run:
 
 @asynccontextmanager
 async def children_of(command: list[str]) -> AsyncIterator[Children]:
-    children = Children(command=command, size=FREE, max_result=MAX_RESULT, reports=Recorder())
+    children = Children(command=command, size=SIZE, max_result=MAX_RESULT, reports=Recorder())
     try:
         yield children
     finally:
@@ -53,7 +53,7 @@ async def test_a_child_says_how_its_job_ended_and_when_it_began() -> None:
         ending = await children.run(echo(f'"{"x" * MAX_RESULT}"'))
         told = "the result is 1002 bytes; at most 1000 are stored (MONOQ_MAX_RESULT)"
         assert (ending.status, ending.error) == (Status.FAILED, told)
-        assert children.free == FREE
+        assert not children.paused
 
 
 async def test_no_child_is_free_while_the_fork_server_does_not_start(
@@ -64,7 +64,7 @@ async def test_no_child_is_free_while_the_fork_server_does_not_start(
         ending = await children.run(run)
         told = (ending.status, ending.attempts_back, ending.lost, ending.deaths)
         assert told == (Status.PENDING, 1, 0, 0)
-        assert children.free == 0
+        assert children.paused
         assert 500 <= ending.delay_ms <= 2500
         assert (await children.run(run)).status is Status.PENDING
     assert caplog.text.count("the fork server does not start: exit code 3") == 1
