@@ -115,8 +115,13 @@ class Ready:
         await close(self._redis)
 
     async def _write(self, name: str, call: Any) -> Any:
-        self.refused = True
-        answer = await self._call(name, call)
+        try:
+            answer = await self._call(name, call)
+        except QueueUnavailable:
+            # Not before the answer: a lane that looks while a write is under way would leave the
+            # lists alone, and rest for a quarter of a second.
+            self.refused = True
+            raise
         self.refused = False
         return answer
 

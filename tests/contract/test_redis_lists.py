@@ -81,6 +81,33 @@ async def place(
     return await ready.place(QUEUE, join(found), how, more=more, rest_s=0.2)
 
 
+async def test_a_write_that_is_under_way_is_no_refusal(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
+    await ready.push(QUEUE, join(ids(0, 1)))
+    await cache.client_pause(60_000, all=False)  # writes only
+    try:
+        push = asyncio.create_task(ready.push(QUEUE, join(ids(1, 2))))
+
+        async def is_held() -> bool:
+            return bool((await cache.info("clients"))["blocked_clients"])
+
+        await eventually(is_held)
+        assert not ready.refused, "workers would leave the lists alone"
+    finally:
+        await cache.client_unpause()
+    assert await push == 1
+    await cache.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(QueueUnavailable):
+            await ready.push(QUEUE, join(ids(2, 3)))
+        assert ready.refused
+    finally:
+        await cache.config_set("maxmemory", 0)
+    await ready.push(QUEUE, join(ids(2, 3)))
+    assert not ready.refused
+
+
 async def test_what_a_look_found_takes_the_place_of_what_stood_there(
     ready: Ready, cache: "redis.asyncio.Redis"
 ) -> None:
