@@ -118,6 +118,13 @@ class Settings(BaseSettings):
         le=1000,
         description="jobs at once that run in a process of their own: isolated ones, and suspects",
     )
+    max_share: float = Field(
+        0.9,
+        ge=0.5,
+        le=1.0,
+        description="part of a worker's slots, threads and children that one tenant may hold, in"
+        " whole ones; the rest is for the others. 1: all",
+    )
     child_memory: int = Field(
         2048, ge=0, description="megabytes that a child process may use; 0: no limit"
     )

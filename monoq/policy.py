@@ -35,3 +35,9 @@ class Room:
     held_by: str | None
     next_start_at: datetime | None
     has_rate: bool
+
+
+def most_of(places: int, part: float) -> int:
+    """How many of a worker's places of one kind one tenant may hold: a part of them, in whole
+    places, at least one."""
+    return max(1, int(places * part + 0.5))

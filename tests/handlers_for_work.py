@@ -52,6 +52,12 @@ def hang(payload: float, ctx: JobContext) -> None:
     let_go.wait(payload)
 
 
+@app.handler("hold", timeout=120, max_attempts=1)
+def hold(payload: float) -> None:
+    """Keeps its thread for so many seconds, unless the test lets it go."""
+    let_go.wait(payload)
+
+
 @app.handler("stuck", timeout=0.3, max_attempts=1)
 async def stuck(payload: float, ctx: JobContext) -> None:
     """As `hang`, and it holds its event loop."""

@@ -67,6 +67,14 @@ def _slots(reason: dict[str, Any]) -> str:
     return f"All {reason['slots']} slots of the pool {reason['pool']} are taken, most by {most}."
 
 
+def _share(reason: dict[str, Any]) -> str:
+    held, most, slots = reason["running"], reason["maxOfTenant"], reason["slots"]
+    return (
+        f"Tenant {reason['tenantId']} holds {held} of the {slots} slots of the pool"
+        f" {reason['pool']}; one tenant may hold {most}, the rest is for others."
+    )
+
+
 def _queued(reason: dict[str, Any]) -> str:
     place, seconds = reason["place"], reason["estimateSeconds"]
     more = "" if reason["placeIsExact"] else " or later"
@@ -95,6 +103,7 @@ _SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "key": _key,
     "noWorker": _no_worker,
     "slots": _slots,
+    "share": _share,
     "queued": _queued,
     "status": _status,
 }

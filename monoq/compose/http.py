@@ -133,7 +133,7 @@ def api_services(
                 metrics=metrics,
             ),
             operations_blueprint(operations=OperationStore(database)),
-            explain_blueprint(explainer=Explainer(database)),
+            explain_blueprint(explainer=Explainer(database, settings.max_share)),
             scaling_blueprint(scaling=Scaling(database)),
             tenants_blueprint(
                 counts=CountStore(database),

@@ -37,7 +37,13 @@ async def worker_services(
 ) -> WorkerServices:
     """`database` has the plans for claims and ends; `upkeep` serves what is not in a job's way."""
     settings, app = shared.settings, shared.app
-    sizes = Sizes(settings.batch_size, settings.slots, settings.threads, settings.children)
+    sizes = Sizes(
+        settings.batch_size,
+        settings.slots,
+        settings.threads,
+        settings.children,
+        settings.max_share,
+    )
     heartbeat = Heartbeat(
         database_url=shared.database_url,
         sizes=(sizes.slots, sizes.threads, sizes.children),

@@ -5,6 +5,16 @@ QUEUE = "job_queue"
 UPDATES = "job_updates"  # pub/sub channel: changes of jobs
 
 
+def spare_key(name: str) -> str:
+    """LIST of job ids for what one tenant may not hold of workers, without that tenant's."""
+    return f"{name}:spare"
+
+
+def full_key(name: str) -> str:
+    """The tenants that hold all they may of some worker."""
+    return f"{name}:full"
+
+
 def taken_key(name: str) -> str:
     """How many ids were ever popped from a list."""
     return f"{name}:taken"
@@ -32,5 +42,5 @@ def popped_key(name: str) -> str:
 
 def keys_of(name: str) -> list[str]:
     """All keys of a list."""
-    others = (taken_key, look_key, backlog_key, fronted_key, popped_key)
+    others = (taken_key, look_key, backlog_key, fronted_key, popped_key, full_key)
     return [name, *(key(name) for key in others)]

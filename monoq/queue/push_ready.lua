@@ -2,6 +2,8 @@
 -- KEYS[1] the list
 -- KEYS[2] set while more jobs wait than the list holds: then what is next is for a look to say
 -- KEYS[3] how many ids were put in front since the last look
+-- KEYS[4] the list for others than the tenants that hold all they may of some worker
+-- KEYS[5] these tenants
 -- ARGV[1] how long the list may become
 -- ARGV[2] "id,id,…": 36 characters and a comma each, for the end of the list
 -- ARGV[3] the same, of tenants that had nothing here a moment ago: for its front, if it is not empty
@@ -27,6 +29,12 @@ elseif #ARGV[3] > 0 then
   if type(fronted) ~= 'string' then fronted = 0 end
   added = add('LPUSH', ARGV[3], tonumber(ARGV[4]) - (tonumber(fronted) or 0))
   redis.call('SET', KEYS[3], (tonumber(fronted) or 0) + added, 'PX', 1000)
+end
+if #ARGV[3] > 0 and redis.call('EXISTS', KEYS[5]) == 1 then
+  local room = tonumber(ARGV[4]) - redis.call('LLEN', KEYS[4])
+  for first = 1, math.min(#ARGV[3], 37 * room), 37 do
+    redis.call('RPUSH', KEYS[4], string.sub(ARGV[3], first, first + 35))
+  end
 end
 if redis.call('EXISTS', KEYS[2]) == 0 then
   added = added + add('RPUSH', ARGV[2], tonumber(ARGV[1]) - length - added)

@@ -1,10 +1,10 @@
 """The lists of ids to run next. Each is a hint, never the truth: it may vanish, repeat or lie."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -17,9 +17,11 @@ from monoq.queue.keys import (
     QUEUE,
     backlog_key,
     fronted_key,
+    full_key,
     keys_of,
     look_key,
     popped_key,
+    spare_key,
     taken_key,
 )
 from monoq.queue.lists import JobLists
@@ -41,6 +43,16 @@ class Placing(StrEnum):
     INSTEAD = "instead"  # of all that stands there
     BEHIND = "behind"
     IN_FRONT = "in front"
+
+
+class Look(NamedTuple):
+    """`go`: whether it is this process's turn; `length` of the list; `taken`: how many ids were
+    ever taken off it; `full`: the tenants that hold all they may of some worker."""
+
+    go: bool
+    length: int
+    taken: int
+    full: frozenset[str]
 
 
 class Ready:
@@ -76,22 +88,24 @@ class Ready:
         """Takes ids ("id,id,…") of jobs just stored, as far as nobody else waits for the room.
 
         Those of `newcomers`, of tenants that had nothing here a moment ago, go to the front, a
-        bounded number between two looks. Returns how many went in. Raises QueueUnavailable.
+        bounded number between two looks; and to the list for others, while one tenant holds all it
+        may. Returns how many went in. Raises QueueUnavailable.
         """
         capacity = self.capacity(name)
-        keys = [name, backlog_key(name), fronted_key(name)]
+        spare = spare_key(name)
+        keys = [name, backlog_key(name), fronted_key(name), spare, full_key(name)]
         return int(
             await self._write(name, self._push(keys, [capacity, ids, newcomers, capacity // 2]))
         )
 
-    async def begin_look(self, name: str) -> tuple[bool, int, int]:
-        """Whether this process is to look now for what is next; how many entries the list has; how
-        many ids were ever taken off it. Raises QueueUnavailable."""
-        keys = [name, taken_key(name), look_key(name)]
-        go, length, taken = await self._call(
+    async def begin_look(self, name: str) -> "Look":
+        """Asks whether this process is to look now for what is next. Raises QueueUnavailable."""
+        keys = [name, taken_key(name), look_key(name), full_key(name)]
+        go, length, taken, full = await self._call(
             name, self._look(keys, [self.low_water(name), LOOK_MS])
         )
-        return bool(go), int(length), int(taken)
+        tenants = frozenset(tenant.decode("utf-8", "replace") for tenant in full)
+        return Look(bool(go), int(length), int(taken), tenants)
 
     async def place(self, name: str, ids: str, how: "Placing", *, more: bool, rest_s: float) -> int:
         """Ends a look: puts `ids` ("id,id,…") on a list. `more`: whether others wait; for `rest_s`
@@ -148,6 +162,7 @@ class Popper:
     def __init__(self, url: str) -> None:
         self._redis = connect(url, timeout_s=BLOCK_S + 0.8, connections=1)
         self._pop = _script(self._redis, "pop_ready")
+        self._note_full = _script(self._redis, "note_full")
 
     async def pop(self, name: str, most: int) -> tuple[list[str], int]:
         """Up to `most` ids at once, and how many entries are left; never waits. Raises
@@ -158,6 +173,14 @@ class Popper:
         except UNAVAILABLE as error:
             raise QueueUnavailable(str(error)) from error
         return split(well_formed(popped)), int(left)
+
+    async def note_full(self, name: str, tenants: Sequence[str]) -> None:
+        """Says for a moment which tenants hold all they may: then ids of others are put on the
+        list that is spare. Raises QueueUnavailable."""
+        try:
+            await self._note_full([full_key(name)], tenants)
+        except UNAVAILABLE as error:
+            raise QueueUnavailable(str(error)) from error
 
     async def wait_for_one(self, name: str) -> list[str]:
         """Waits up to BLOCK_S for an id, and pops it. Raises QueueUnavailable."""

@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -80,11 +80,14 @@ class Due:
         # Of the last look: whether limits held jobs back, and whether one of them is a rate.
         self.held_back = self.held_by_rates = False
 
-    async def select(self, limit: int, soon: int = 0, after: str = "") -> Next:
+    async def select(
+        self, limit: int, soon: int = 0, after: str = "", *, without: Set[str] = frozenset()
+    ) -> Next:
         """Ids ("id,id,…") of up to `limit` waiting jobs. Raises DatabaseUnavailable.
 
         Which jobs are taken goes by turn and age, always. `soon`: how many jobs start within a
-        moment; so many may stand in any order. `after`: begins behind this tenant.
+        moment; so many may stand in any order. `after`: begins behind this tenant. `without`: no
+        jobs of these tenants.
         """
         began = time.monotonic()
         whole = began >= self._whole_at
@@ -106,7 +109,7 @@ class Due:
         for one in self._busy:
             self._remembered.pop((one.suspect, one.type, one.tenant_id), None)
             self._remembered[one.suspect, one.type, one.tenant_id] = one, began
-        found = await self._with_room(rows)
+        found = [one for one in await self._with_room(rows) if one.tenant_id not in without]
         self._tenants = len(found)
         await self.work.look(self._tenants)
         has_more = any(one.has_more for one in found)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from monoq.job import Status, timestamp
-from monoq.policy import Scope
+from monoq.policy import Scope, most_of
 from monoq.store.database import Queryable, Row, query
 from monoq.store.workers import POOLS, pool_of
 
@@ -27,17 +27,19 @@ class Explained(NamedTuple):
 
 
 class Explainer:
-    """Tells why jobs wait. Every method raises DatabaseUnavailable."""
+    """Tells why jobs wait. `max_share`: the part of a worker that one tenant may hold. Every method
+    raises DatabaseUnavailable."""
 
-    def __init__(self, database: Queryable) -> None:
+    def __init__(self, database: Queryable, max_share: float) -> None:
         self._database = database
+        self._max_share = max_share
 
     async def explain(self, job_id: UUID) -> Explained | None:
         """None: there is no such job.
 
         The reasons, of which the first that is true is given: paused; scheduled or backoff (it is
-        not due); key (another job of its key goes first); cap; rate; noWorker; slots; queued. A job
-        that does not wait has its status.
+        not due); key (another job of its key goes first); cap; rate; noWorker; slots; share;
+        queued. A job that does not wait has its status.
         """
         job = await self._database.fetchrow(query("explain_job"), job_id)
         if job is None:
@@ -89,15 +91,16 @@ class Explainer:
         if not places:
             return {"code": "noWorker", "type": job["type"], "liveWorkers": len(live)}
         slots = sum(place.size for place in places)
+        most = sum(most_of(place.size, self._max_share) for place in places)
         # Never too few, but other workers may run these types as well. Suspects are not counted.
         at_most = slots if job["suspect"] else await self._count_taken(places)
-        if at_most < slots:
+        if at_most < most:
             return await self._place(job_id, job, places)
         taken = await self._database.fetch(
             query("count_taken_slots"), [place.worker["id"] for place in places], MAX_LOOKED_AT
         )
         by_tenant = _taken(places, taken)
-        used = sum(by_tenant.values())
+        used = looked_at = sum(by_tenant.values())
         if taken and taken[0]["looked_at"] == MAX_LOOKED_AT:
             used = at_most  # more run than were looked at
         if used >= slots:
@@ -110,6 +113,17 @@ class Explainer:
                     {"id": tenant, "running": jobs}
                     for tenant, jobs in by_tenant.most_common(MAX_TENANTS)
                 ],
+            }
+        tenant_id = job["tenant_id"]
+        held = by_tenant[tenant_id] * used // max(looked_at, 1)
+        if held >= most:
+            return {
+                "code": "share",
+                "pool": places[0].pool,
+                "tenantId": tenant_id,
+                "slots": slots,
+                "maxOfTenant": most,
+                "running": held,
             }
         return await self._place(job_id, job, places)
 

@@ -166,6 +166,13 @@ class JobStore:
         fewer than `least` jobs run, or if no worker has seen one of `least_run_s` seconds."""
         return await self._database.fetch(query("measure_held"), types, least, least_run_s)
 
+    async def select_ids_of_others(
+        self, ids: Sequence[str], tenants: Sequence[str]
+    ) -> Sequence[str]:
+        """Those of these jobs that wait, and are of none of these tenants."""
+        rows = await self._database.fetch(query("select_ids_of_others"), ids, tenants)
+        return [row["id"] for row in rows]
+
     async def promote_delayed_jobs(self, limit: int, since: datetime) -> Promotion:
         """Lets up to `limit` jobs whose time has come wait with the others; those due before
         `since` are passed over."""

@@ -5,8 +5,11 @@ missing one is selected again."""
 import asyncio
 import random
 import time
+from collections.abc import Iterator
+from itertools import chain
 
 from monoq.errors import QueueUnavailable
+from monoq.queue.keys import spare_key
 from monoq.queue.lists import JobList
 from monoq.queue.pace import Pace
 from monoq.queue.ready import MIN_CAPACITY, Placing, Ready
@@ -34,9 +37,11 @@ RATE_PERIOD_S = 0.03  # so often a list is looked at while somebody waits for a 
 class _Staging:
     """What this process remembers of a list."""
 
-    def __init__(self, job_list: JobList, jobs: JobStore, limits: Limits) -> None:
-        self.list = job_list
-        self.due = Due(jobs, job_list.takes, limits)
+    def __init__(self, name: str, due: Due, spare_of: "_Staging | None" = None) -> None:
+        self.name = name
+        self.due = due
+        self.spare_of = spare_of
+        self.full: frozenset[str] = frozenset()  # tenants that hold all they may of some worker
         self.pace = Pace()
         self.after = ""  # the tenant behind which the next look begins, if there are many
         self.brief_after = ""  # the same of a brief look
@@ -62,7 +67,7 @@ class Stager(UpkeepLoop):
         self._workers = workers
         self._limits = limits
         self._ready = ready
-        self._stagings: dict[JobList, _Staging] = {}
+        self._stagings: dict[JobList, tuple[_Staging, _Staging]] = {}
         self._workers_at = self._looked_at = 0.0
         self._woken = asyncio.Event()
         self._short: set[str] = set()  # lists that need a look before their time
@@ -77,9 +82,9 @@ class Stager(UpkeepLoop):
     def runs_ended(self, *, keyed: bool) -> None:
         """Runs have ended: whom a limit held may have room again, and so may the next job of a key
         (`keyed`)."""
-        for staging in self._stagings.values():
+        for staging, _ in self._stagings.values():
             if keyed or staging.due.held_back:
-                self._wake(staging.list.name)
+                self._wake(staging.name)
 
     def stop(self) -> None:
         super().stop()
@@ -93,9 +98,7 @@ class Stager(UpkeepLoop):
         await self._limits.refresh()
         only, self._only = self._only, None
         looks = [
-            self._top_up(staging)
-            for staging in self._stagings.values()
-            if only is None or staging.list.name in only
+            self._top_up(staging) for staging in self._all() if only is None or staging.name in only
         ]
         for outcome in await asyncio.gather(*looks, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, QueueUnavailable):
@@ -122,7 +125,7 @@ class Stager(UpkeepLoop):
 
     def _period_s(self) -> float:
         """Until all lists are looked at again: who waits for a rate is looked at more often."""
-        if any(staging.due.held_by_rates for staging in self._stagings.values()):
+        if any(staging.due.held_by_rates for staging, _ in self._stagings.values()):
             return RATE_PERIOD_S
         # Out of step with the other processes.
         return PERIOD_S * random.uniform(0.8, 1.2)  # noqa: S311
@@ -133,26 +136,43 @@ class Stager(UpkeepLoop):
         self._workers_at = time.monotonic()
         known = self._stagings
         self._stagings = {
-            one: known.get(one) or _Staging(one, self._jobs, self._limits)
-            for one in self._ready.lists.all
+            one: known.get(one) or self._new_stagings(one) for one in self._ready.lists.all
         }
         slots = self._ready.lists.slots(workers)
-        for one, staging in self._stagings.items():
+        for one, (staging, _) in self._stagings.items():
             staging.due.work.slots = slots[one.name]
 
+    def _all(self) -> Iterator[_Staging]:
+        return chain.from_iterable(self._stagings.values())
+
+    def _new_stagings(self, job_list: JobList) -> tuple[_Staging, _Staging]:
+        """Of a list, and of the one for what a tenant may not hold."""
+        dues = [Due(self._jobs, job_list.takes, self._limits) for _ in range(2)]
+        usual = _Staging(job_list.name, dues[0])
+        return usual, _Staging(spare_key(job_list.name), dues[1], usual)
+
     async def _top_up(self, staging: _Staging) -> None:
-        name = staging.list.name
-        go, length, taken = await self._ready.begin_look(name)
+        without = staging.spare_of.full if staging.spare_of else frozenset()
+        if staging.spare_of and not without:
+            return
+        name = staging.name
+        go, length, taken, staging.full = await self._ready.begin_look(name)
         staging.pace.note(taken, time.monotonic())
         per_s = staging.pace.per_s
         capacity = max(MIN_CAPACITY, min(int(AHEAD_S * per_s), MAX_CAPACITY))
         self._ready.set_capacity(name, capacity)
         if not go:
             return
-        if capacity > BRIEF_ABOVE and length >= self._ready.low_water(name):
+        if (
+            not staging.spare_of
+            and capacity > BRIEF_ABOVE
+            and length >= self._ready.low_water(name)
+        ):
             await self._let_newcomers_in(staging)
             return
-        found = await staging.due.select(capacity, int(TOGETHER_S * per_s), staging.after)
+        found = await staging.due.select(
+            capacity, int(TOGETHER_S * per_s), staging.after, without=without
+        )
         # With more tenants than the list has room for, each look goes on behind the last tenant: to
         # begin anew would pass over those whose turn it is.
         crowded = found.last_tenant is not None or staging.after != ""
@@ -171,5 +191,5 @@ class Stager(UpkeepLoop):
         found = await staging.due.select_others(BRIEF, staging.brief_after)
         staging.brief_after = found.last_tenant or ""
         await self._ready.place(
-            staging.list.name, found.ids, Placing.IN_FRONT, more=True, rest_s=PERIOD_S
+            staging.name, found.ids, Placing.IN_FRONT, more=True, rest_s=PERIOD_S
         )

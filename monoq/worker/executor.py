@@ -16,6 +16,7 @@ from monoq.worker.handler_loop import HandlerLoop
 from monoq.worker.mailbox import Mailbox
 from monoq.worker.read_ahead import ReadAhead, RunTimes
 from monoq.worker.run import HELD_UP, RELEASED, START_WITHIN_S, Ending, Run
+from monoq.worker.shares import LONG_S
 from monoq.worker.stuck import Stuck
 from monoq.worker.threads import Threads
 
@@ -91,13 +92,23 @@ class Executor(Service):
                 return 0
             return room
         if pool is Pool.THREADS:
-            free, size = self._threads.free, self._threads.size
+            free = self._threads.free
         elif self._children.paused:
             return 0
         else:  # a task takes its place when it is made, not when it first runs
-            size = self._children.size
-            free = size - len(self._child_runs)
-        return max(0, free + self._run_times[pool].allowed(size) - claiming)
+            free = self._children.size - len(self._child_runs)
+        return max(0, free + self.ahead(pool) - claiming)
+
+    def ahead(self, pool: Pool) -> int:
+        """How many jobs of a pool may wait for a thread or a child, as short as they are."""
+        if pool is Pool.LOOP:
+            return 0
+        size = self._threads.size if pool is Pool.THREADS else self._children.size
+        began_before = time.monotonic() - LONG_S
+        long = sum(
+            run.pool is pool and 0 < run.started_at < began_before for run in list(self._running)
+        )
+        return self._run_times[pool].allowed(max(0, size - long))
 
     def start(self, runs: Iterable[Run]) -> None:
         """Takes claimed jobs to run; returns at once."""

@@ -2,23 +2,29 @@
 none."""
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from monoq.app.pool import Pool
 from monoq.worker.run import Run
+from monoq.worker.shares import Shares
 
 
 class Slots:
-    """Never more than `size` runs of a pool. A job that came back while its first run is being
-    settled is here twice."""
+    """Never more than `size` runs of a pool, and of a tenant never more than `shares` allow. A job
+    that came back while its first run is being settled is here twice."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, shares: Shares) -> None:
         self._size = size
+        self._shares = shares
+        # set when somebody holds all he may: then the rest is for others
+        self.crowded = {pool: asyncio.Event() for pool in Pool}
         self._in_hand: set[Run] = set()
         self._held = dict.fromkeys(Pool, 0)
         self._claiming = dict.fromkeys(Pool, 0)
+        self._claiming_spare = dict.fromkeys(Pool, 0)
         self._waiting: dict[Pool | None, deque[asyncio.Future[None]]] = {
             pool: deque() for pool in (*Pool, None)
         }
@@ -34,19 +40,43 @@ class Slots:
 
     def claiming(self, pool: Pool) -> int:
         """How many jobs are about to come for a pool."""
-        return self._claiming[pool]
+        return self._claiming[pool] + self._claiming_spare[pool]
 
-    def reserve(self, pool: Pool, most: int) -> int:
-        """Reserves up to `most` free slots for jobs to be claimed."""
-        free = self._size - self._held[pool] - self._claiming[pool]
-        reserved = max(0, min(most, free))
+    def reserve(self, pool: Pool, most: int, ahead: int = 0) -> int:
+        """Reserves up to `most` free slots for jobs to be claimed, whosever they are. `ahead`: how
+        many of them may wait for a place."""
+        taken = self._held[pool] + self.claiming(pool)
+        wanted = max(0, min(most, self._size - taken))
+        reserved = self._shares.room(
+            pool,
+            wanted,
+            taken=taken,
+            claiming=self._claiming[pool],
+            ahead=ahead,
+            now=time.monotonic(),
+        )
+        if wanted and not reserved and not self._claiming[pool]:
+            self.crowded[pool].set()
         self._claiming[pool] += reserved
         return reserved
 
-    def fill(self, pool: Pool, reserved: int, runs: Sequence[Run]) -> None:
+    def reserve_spare(self, pool: Pool, most: int) -> int:
+        """Reserves up to `most` free slots for jobs of tenants that are not `full`."""
+        free = self._size - self._held[pool] - self.claiming(pool)
+        reserved = max(0, min(most, free))
+        self._claiming_spare[pool] += reserved
+        return reserved
+
+    def full(self, pool: Pool, ahead: int = 0) -> list[str]:
+        """The tenants that hold all they may of a pool."""
+        return self._shares.full(pool, ahead=ahead, now=time.monotonic())
+
+    def fill(self, pool: Pool, reserved: int, runs: Sequence[Run], *, spare: bool = False) -> None:
         """Ends a reservation with the jobs that were claimed."""
-        self._claiming[pool] -= reserved
+        claiming = self._claiming_spare if spare else self._claiming
+        claiming[pool] -= reserved
         self._held[pool] += len(runs)
+        self._shares.add(runs)
         self._in_hand.update(runs)
         self._of_claim.update(run.claim_xid for run in runs)
 
@@ -55,6 +85,7 @@ class Slots:
         self._in_hand.difference_update(runs)
         for pool, count in Counter(run.pool for run in runs).items():
             self._held[pool] -= count
+        self._shares.remove(runs)
         for xid, count in Counter(run.claim_xid for run in runs).items():
             self._of_claim[xid] -= count
             if not self._of_claim[xid]:

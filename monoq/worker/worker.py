@@ -18,6 +18,7 @@ from monoq.store.limits import Limits
 from monoq.upkeep.stager import Stager
 from monoq.worker.auditor import Auditor
 from monoq.worker.children import Children
+from monoq.worker.claimer import Claimer
 from monoq.worker.completer import Completer
 from monoq.worker.environment import Environment
 from monoq.worker.executor import Executor
@@ -27,7 +28,9 @@ from monoq.worker.payloads import Payloads
 from monoq.worker.picker import Picker
 from monoq.worker.reporter import Reporter
 from monoq.worker.run import RELEASED, Run
+from monoq.worker.shares import Shares
 from monoq.worker.slots import Slots
+from monoq.worker.source import Source
 from monoq.worker.times import TimeKeeper
 
 # share of the shutdown time that running jobs get; the rest is for writing down what became of them
@@ -36,12 +39,14 @@ RELEASE_AFTER = 0.7
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a worker does at once."""
+    """How much a worker does at once. `max_share`: the part of each kind of capacity that one
+    tenant may hold."""
 
     batch: int
     slots: int
     threads: int
     children: int
+    max_share: float
 
 
 class Worker(Service):
@@ -72,7 +77,12 @@ class Worker(Service):
         super().__init__()
         self._stager = stager
         self._grace_s = shutdown_timeout * RELEASE_AFTER
-        self._slots = Slots(sizes.slots)
+        capacity = {
+            Pool.LOOP: sizes.slots,
+            Pool.THREADS: sizes.threads,
+            Pool.CHILDREN: sizes.children,
+        }
+        self._slots = Slots(sizes.slots, Shares(capacity, sizes.max_share))
         self._children = children
         self._reporter = reporter
         self._completer = Completer(
@@ -103,21 +113,29 @@ class Worker(Service):
         menus = menus_of(*(app.types_of(pool) for pool in Pool))
         self._fetchers = [
             Fetcher(
-                pool,
-                app=app,
-                takes=takes,
-                jobs=jobs,
-                redis_url=redis_url,
-                ready=ready,
-                picker=Picker(Due(looks, sorted(takes), limits)),
-                publisher=publisher,
+                Claimer(
+                    pool,
+                    takes,
+                    app=app,
+                    jobs=jobs,
+                    heartbeat=heartbeat,
+                    limits=limits,
+                    publisher=publisher,
+                    metrics=metrics,
+                ),
+                Source(
+                    pool,
+                    takes,
+                    redis_url=redis_url,
+                    ready=ready,
+                    picker=Picker(Due(looks, sorted(takes), limits)),
+                    stager=stager,
+                    metrics=metrics,
+                ),
                 heartbeat=heartbeat,
                 executor=self._executor,
                 payloads=self._payloads,
                 slots=self._slots,
-                stager=stager,
-                limits=limits,
-                metrics=metrics,
                 batch_size=sizes.batch,
             )
             for pool, takes in menus.items()

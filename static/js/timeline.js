@@ -11,6 +11,7 @@ const WAITS = {
   rate: "Held back by a rate",
   noWorker: "No live worker for its type",
   slots: "All slots are taken",
+  share: "Its tenant holds its part of the slots",
   queued: "In the queue",
 };
 

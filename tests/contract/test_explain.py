@@ -143,6 +143,25 @@ async def test_when_all_slots_are_taken_it_is_told_by_whom(
         assert (await explain(server, job_id))["reason"] == {"code": "status", "status": "RUNNING"}
 
 
+async def test_a_tenant_that_holds_its_part_of_the_slots_waits_for_its_own_jobs(
+    database_url: str, redis_url: str, db: asyncpg.Connection
+) -> None:
+    async with serving(database_url, redis_url, slots=10) as server:
+        await sleeping(server, "greedy", 9)
+        await eventually(lambda: db.fetchval(RUNNING, 9))
+        (job_id,) = await sleeping(server, "greedy", 1)
+        assert (await explain(server, job_id))["reason"] == {
+            "code": "share",
+            "pool": "loop",
+            "tenantId": "greedy",
+            "slots": 10,
+            "maxOfTenant": 9,
+            "running": 9,
+        }
+        answer = await server.http.post("/jobs/cancel", json={"filter": {"tenantId": "greedy"}})
+        assert answer.status_code == 202, answer.text
+
+
 async def test_all_slots_are_taken_also_where_more_run_than_it_looks_at(
     server: Server, db: asyncpg.Connection
 ) -> None:

@@ -22,7 +22,7 @@ from monoq.queue.keys import (
     popped_key,
     taken_key,
 )
-from monoq.queue.ready import MIN_CAPACITY, Placing, Popper, Ready, join
+from monoq.queue.ready import MIN_CAPACITY, Look, Placing, Popper, Ready, join
 from monoq.store.database import Database
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
@@ -184,7 +184,7 @@ async def test_only_one_process_looks_and_a_short_list_is_looked_at_at_once(
     await place(ready, ids(0, 40))
     assert not (await ready.begin_look(QUEUE))[0], "somebody just looked"
     await cache.ltrim(QUEUE, 0, 8)
-    assert await ready.begin_look(QUEUE) == (True, 9, 0)
+    assert await ready.begin_look(QUEUE) == Look(True, 9, 0, frozenset())
     await eventually(lambda: _looks(ready))  # who looked may have died
 
 
@@ -308,7 +308,7 @@ async def test_between_two_looks_at_a_long_list_newcomers_and_urgent_jobs_go_to_
     await register(db, "b")
     await db.execute(f"{JOBS} 'large', 'b' FROM generate_series(1, 8000)")
     await stager.look()
-    (staging,) = [one for one in stager._stagings.values() if one.list.name == QUEUE]
+    (staging,) = [one for one, _ in stager._stagings.values() if one.name == QUEUE]
     for _ in range(3):
         staging.pace.per_s = 16 * BRIEF_ABOVE  # it falls with time
         await cache.delete(look_key(QUEUE), QUEUE)
@@ -386,7 +386,7 @@ async def test_a_list_that_runs_short_has_no_other_list_looked_at(
     await register(db, "b")
     await stager.look()
     children = f"{QUEUE}:children"
-    assert {staging.list.name for staging in stager._stagings.values()} == {QUEUE, children}
+    assert {staging.name for staging, _ in stager._stagings.values()} == {QUEUE, children}
     monkeypatch.setattr("monoq.upkeep.stager.PERIOD_S", 60)  # no look at all of them comes between
 
     async def looked_at() -> set[str]:

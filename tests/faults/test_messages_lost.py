@@ -30,10 +30,13 @@ from monoq.store.due import Due
 from monoq.store.jobs import JobStore
 from monoq.store.limits import Limits
 from monoq.store.policies import PolicyStore
+from monoq.worker.claimer import Claimer
 from monoq.worker.fetcher import Fetcher
 from monoq.worker.heartbeat import Heartbeat
 from monoq.worker.picker import Picker
+from monoq.worker.shares import Shares
 from monoq.worker.slots import Slots
+from monoq.worker.source import Source
 
 STOPS = 60
 TAKES = frozenset({(False, "nothing")})
@@ -87,7 +90,11 @@ async def _consume(
         )
         await heartbeat.register()
         beating = asyncio.create_task(heartbeat.run())
-        collector, slots, ready = Collector(), Slots(10**6), Ready(redis_url)
+        collector, slots, ready = (
+            Collector(),
+            Slots(10**6, Shares(dict.fromkeys(Pool, 10**6), 1.0)),
+            Ready(redis_url),
+        )
         stack.push_async_callback(ready.close)
         metrics = Metrics(types=["nothing"], version="test")
         limits = Limits(PolicyStore(database))
@@ -96,22 +103,32 @@ async def _consume(
         lost: set[str] = set()
 
         def consumer() -> Fetcher:
-            return Fetcher(
+            claimer = Claimer(
                 Pool.LOOP,
+                TAKES,
                 app=app,
-                takes=TAKES,
                 jobs=JobStore(database),
-                redis_url=through,
-                ready=ready,
-                picker=Picker(Due(JobStore(database), sorted(TAKES), limits)),
+                heartbeat=heartbeat,
                 limits=limits,
                 publisher=Publisher(redis_url, metrics),
                 metrics=metrics,
+            )
+            source = Source(
+                Pool.LOOP,
+                TAKES,
+                redis_url=through,
+                ready=ready,
+                picker=Picker(Due(JobStore(database), sorted(TAKES), limits)),
+                stager=cast(Any, collector),
+                metrics=metrics,
+            )
+            return Fetcher(
+                claimer,
+                source,
                 heartbeat=heartbeat,
                 executor=cast(Any, collector),
                 payloads=cast(Any, Inline()),
                 slots=slots,
-                stager=cast(Any, collector),
                 batch_size=50,
             )
 

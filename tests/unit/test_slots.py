@@ -6,7 +6,9 @@ from uuid import UUID
 
 from monoq.app.pool import Pool
 from monoq.app.registry import App
+from monoq.policy import most_of
 from monoq.worker.run import Run
+from monoq.worker.shares import Shares
 from monoq.worker.slots import Slots
 
 app = App()
@@ -16,14 +18,18 @@ app = App()
 async def a() -> None: ...
 
 
-def run(number: int, *, claim: int = 1, deaths: int = 0) -> Run:
+def slots_of(size: int, part: float = 1.0) -> Slots:
+    return Slots(size, Shares(dict.fromkeys(Pool, size), part))
+
+
+def run(number: int, *, claim: int = 1, deaths: int = 0, tenant: str = "t") -> Run:
     return Run(
-        UUID(int=number), "t", "a", "{}", claim, 1, 1, 3, 2, 0, deaths, 60.0, app.handlers["a"]
+        UUID(int=number), tenant, "a", "{}", claim, 1, 1, 3, 2, 0, deaths, 60.0, app.handlers["a"]
     )
 
 
 def test_never_more_are_reserved_than_there_are_slots_in_a_pool() -> None:
-    slots = Slots(10)
+    slots = slots_of(10)
     assert slots.reserve(Pool.LOOP, 7) == 7
     assert slots.reserve(Pool.LOOP, 7) == 3
     assert slots.reserve(Pool.LOOP, 7) == 0
@@ -32,7 +38,7 @@ def test_never_more_are_reserved_than_there_are_slots_in_a_pool() -> None:
 
 
 def test_what_was_reserved_and_not_claimed_is_free_again() -> None:
-    slots = Slots(10)
+    slots = slots_of(10)
     slots.reserve(Pool.LOOP, 10)
     slots.fill(Pool.LOOP, 10, [run(1), run(2)])
     assert (len(slots), slots.claiming(Pool.LOOP)) == (2, 0)
@@ -45,7 +51,7 @@ def test_what_was_reserved_and_not_claimed_is_free_again() -> None:
 
 def test_a_job_that_came_back_while_its_first_run_was_settled_is_kept() -> None:
     """It was given back, and claimed here once more, before the answer came."""
-    slots = Slots(10)
+    slots = slots_of(10)
     first, second = run(1), run(1, claim=2)
     slots.reserve(Pool.LOOP, 2)
     slots.fill(Pool.LOOP, 1, [first])
@@ -57,7 +63,7 @@ def test_a_job_that_came_back_while_its_first_run_was_settled_is_kept() -> None:
 
 
 def test_a_claim_has_ended_when_the_last_of_its_jobs_is_settled() -> None:
-    slots = Slots(10)
+    slots = slots_of(10)
     runs = [run(number) for number in range(4)]
     for one, xid in zip(runs, (7, 7, 8, 8), strict=True):
         one.claim_xid = xid
@@ -70,7 +76,7 @@ def test_a_claim_has_ended_when_the_last_of_its_jobs_is_settled() -> None:
 
 
 def test_a_suspect_takes_the_slot_of_a_child() -> None:
-    slots = Slots(1)
+    slots = slots_of(1)
     slots.reserve(Pool.CHILDREN, 1)
     slots.fill(Pool.CHILDREN, 1, [run(1, deaths=1)])
     assert slots.reserve(Pool.CHILDREN, 1) == 0
@@ -80,7 +86,7 @@ def test_a_suspect_takes_the_slot_of_a_child() -> None:
 
 
 async def test_who_waits_for_room_is_woken_by_a_change() -> None:
-    slots = Slots(1)
+    slots = slots_of(1)
     began = time.monotonic()
     await slots.wait(0.05)
     assert time.monotonic() - began > 0.04
@@ -92,7 +98,7 @@ async def test_who_waits_for_room_is_woken_by_a_change() -> None:
 
 
 async def test_a_change_wakes_the_first_who_waits_for_each_pool_and_room_the_next() -> None:
-    slots = Slots(1)
+    slots = slots_of(1)
     order: list[str] = []
 
     async def wait(name: str, pool: Pool) -> None:
@@ -122,7 +128,7 @@ async def test_a_change_wakes_the_first_who_waits_for_each_pool_and_room_the_nex
 
 
 async def test_a_wait_that_is_over_takes_no_change_from_another() -> None:
-    slots = Slots(1)
+    slots = slots_of(1)
     first = asyncio.create_task(slots.wait(30, Pool.LOOP))
     second = asyncio.create_task(slots.wait(30, Pool.LOOP))
     await asyncio.sleep(0)
@@ -131,3 +137,50 @@ async def test_a_wait_that_is_over_takes_no_change_from_another() -> None:
     slots.change(Pool.LOOP)
     async with asyncio.timeout(5):
         await second
+
+
+def test_one_tenant_holds_its_part_at_most_and_others_the_rest() -> None:
+    slots = slots_of(10, 0.8)
+    assert slots.reserve(Pool.LOOP, 20) == 8, "they may all be of one tenant"
+    assert slots.reserve(Pool.LOOP, 20) == 0
+    large = [run(n, tenant="large") for n in range(8)]
+    slots.fill(Pool.LOOP, 8, large)
+    assert not slots.crowded[Pool.LOOP].is_set()
+    assert slots.reserve(Pool.LOOP, 20) == 0
+    assert slots.crowded[Pool.LOOP].is_set()
+    assert slots.full(Pool.LOOP) == ["large"]
+    assert slots.reserve_spare(Pool.LOOP, 20) == 2
+    assert slots.claiming(Pool.LOOP) == 2
+    slots.settle(large[:1])
+    assert slots.full(Pool.LOOP) == []
+    assert slots.reserve(Pool.LOOP, 20) == 1, "what is kept for others is not the large one's"
+    slots.fill(Pool.LOOP, 1, [])
+    slots.fill(Pool.LOOP, 2, [run(n, tenant="small") for n in (10, 11)], spare=True)
+    assert slots.reserve(Pool.LOOP, 20) == 1
+    assert slots.claiming(Pool.LOOP) == 1
+
+
+def test_without_a_large_tenant_every_slot_is_used() -> None:
+    slots = slots_of(10, 0.8)
+    slots.fill(Pool.LOOP, 0, [run(n, tenant=f"t{n}") for n in range(8)])
+    assert slots.reserve(Pool.LOOP, 20) == 2
+
+
+def test_a_tenant_may_have_short_jobs_read_ahead_but_not_long_ones() -> None:
+    shares = Shares(dict.fromkeys(Pool, 10), 0.8)
+    runs = [run(n) for n in range(8)]
+    shares.add(runs)
+    known = {"taken": 8, "claiming": 0, "ahead": 5}
+    for one in runs:
+        one.claimed_at = 100.0
+    assert shares.room(Pool.LOOP, 20, **known, now=100.01) == 5
+    assert shares.full(Pool.LOOP, ahead=5, now=100.01) == []
+    assert shares.room(Pool.LOOP, 20, **known, now=101.0) == 0
+    assert shares.full(Pool.LOOP, ahead=5, now=101.0) == ["t"]
+    shares.remove(runs)
+    assert shares.room(Pool.LOOP, 20, **known, now=101.0) == 13, "as many as wait for nobody"
+
+
+def test_a_part_is_of_whole_places_and_at_least_one() -> None:
+    parts = {size: most_of(size, 0.9) for size in (1, 4, 5, 6, 16, 32, 2000)}
+    assert parts == {1: 1, 4: 4, 5: 5, 6: 5, 16: 14, 32: 29, 2000: 1800}
