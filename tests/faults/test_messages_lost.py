@@ -66,6 +66,9 @@ class Collector:
     def room(self, pool: Pool, claiming: int) -> int:
         return 10**6
 
+    def ahead(self, pool: Pool) -> int:
+        return 0
+
     def has_more_than(self, count: int) -> bool:
         return len(self.claimed) > count
 
