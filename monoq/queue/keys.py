@@ -35,6 +35,11 @@ def fronted_key(name: str) -> str:
     return f"{name}:fronted"
 
 
+def pushed_key(name: str) -> str:
+    """The ids pushed while a process looks, which its look may not have seen."""
+    return f"{name}:pushed"
+
+
 def popped_key(name: str) -> str:
     """The ids popped last, which a look may find once more."""
     return f"{name}:popped"
@@ -42,5 +47,5 @@ def popped_key(name: str) -> str:
 
 def keys_of(name: str) -> list[str]:
     """All keys of a list."""
-    others = (taken_key, look_key, backlog_key, fronted_key, popped_key, full_key)
+    others = (taken_key, look_key, backlog_key, fronted_key, popped_key, pushed_key, full_key)
     return [name, *(key(name) for key in others)]

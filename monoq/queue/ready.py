@@ -21,6 +21,7 @@ from monoq.queue.keys import (
     keys_of,
     look_key,
     popped_key,
+    pushed_key,
     spare_key,
     taken_key,
 )
@@ -94,13 +95,14 @@ class Ready:
         capacity = self.capacity(name)
         spare = spare_key(name)
         keys = [name, backlog_key(name), fronted_key(name), spare, full_key(name)]
+        keys += [look_key(name), pushed_key(name)]
         return int(
             await self._write(name, self._push(keys, [capacity, ids, newcomers, capacity // 2]))
         )
 
     async def begin_look(self, name: str) -> "Look":
         """Asks whether this process is to look now for what is next. Raises QueueUnavailable."""
-        keys = [name, taken_key(name), look_key(name), full_key(name)]
+        keys = [name, taken_key(name), look_key(name), full_key(name), pushed_key(name)]
         go, length, taken, full = await self._call(
             name, self._look(keys, [self.low_water(name), LOOK_MS])
         )
@@ -112,6 +114,7 @@ class Ready:
         seconds no look is due, unless the list runs short. Returns its length. Raises
         QueueUnavailable."""
         keys = [name, look_key(name), backlog_key(name), fronted_key(name), popped_key(name)]
+        keys.append(pushed_key(name))
         arguments = [ids, how.value, "1" if more else "0", int(1000 * rest_s)]
         return int(await self._write(name, self._place(keys, arguments)))
 

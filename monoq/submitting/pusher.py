@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 PUSH_EVERY_S = 0.002
 MAX_UNPUSHED = 20_000  # ids that wait for Redis; more are dropped, for the stager to find
 MAX_PUSHED = 5_000  # ids of one INSERT that are pushed
-NEWCOMER_S = 0.1  # a tenant that stored nothing for this long is a newcomer
-MAX_FRONTED = 4  # jobs of a newcomer that go to the front of a list
+# The jobs of a tenant that stores few go to the front of a list: so many within twice this time.
+FEW_S = 0.1
+MAX_FRONTED = 4
 MAX_SEEN = 20_000  # tenants that are remembered for it
 
 
@@ -51,7 +52,7 @@ class Pusher(Service):
             gather=Pace(PUSH_EVERY_S).wait,
             keep=MAX_UNPUSHED,
         )
-        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[int, int, int]] = OrderedDict()
 
     def push(self, jobs: Sequence[Stored]) -> None:
         """Takes jobs to push; returns at once."""
@@ -73,34 +74,26 @@ class Pusher(Service):
                 log.debug("%d ids not pushed: %s", len(newcomers) + len(others), error)
 
     def _by_list(self, jobs: Sequence[Stored]) -> dict[str, tuple[list[UUID], list[UUID]]]:
-        """For each list the ids of newcomers and of others. A tenant that stored nothing here a
-        moment ago is a newcomer: its jobs need not wait for the next look, which would put them in
+        """For each list the ids of newcomers and of others. A tenant that has stored few jobs here
+        lately is a newcomer: its jobs need not wait for the next look, which would put them in
         front as well."""
-        now = time.monotonic()
-        new_here = {
-            tenant for tenant in {job.tenant_id for job in jobs} if self._is_newcomer(tenant, now)
-        }
+        window = int(time.monotonic() / FEW_S)
         by_list: defaultdict[str, tuple[list[UUID], list[UUID]]] = defaultdict(lambda: ([], []))
-        fronted: defaultdict[str, int] = defaultdict(int)
         for job in jobs:
             name = self._ready.lists.name_for(job.type)
             if name is None:
                 continue
-            newcomers, others = by_list[name]
-            if (
-                job.tenant_id in new_here
-                and job.priority <= 0
-                and fronted[job.tenant_id] < MAX_FRONTED
-            ):
-                fronted[job.tenant_id] += 1
-                newcomers.append(job.id)
-            else:
-                others.append(job.id)
+            is_newcomer = self._stores_few(job.tenant_id, window) and job.priority <= 0
+            by_list[name][0 if is_newcomer else 1].append(job.id)
         return by_list
 
-    def _is_newcomer(self, tenant_id: str, now: float) -> bool:
-        last = self._seen.pop(tenant_id, 0.0)
-        self._seen[tenant_id] = now
+    def _stores_few(self, tenant_id: str, window: int) -> bool:
+        """Counts one more job of a tenant; whether it has stored few in this window of FEW_S and in
+        the one before."""
+        last, stored, before = self._seen.pop(tenant_id, (window, 0, 0))
+        if last != window:
+            stored, before = 0, stored if last == window - 1 else 0
+        self._seen[tenant_id] = window, stored + 1, before
         if len(self._seen) > MAX_SEEN:
             self._seen.popitem(last=False)
-        return now - last > NEWCOMER_S
+        return stored + before < MAX_FRONTED

@@ -121,6 +121,27 @@ async def test_what_a_look_found_takes_the_place_of_what_stood_there(
     assert await cache.exists(QUEUE) == 0
 
 
+async def test_what_was_pushed_while_somebody_looked_is_not_forgotten(
+    ready: Ready, cache: "redis.asyncio.Redis"
+) -> None:
+    """Its job may have been stored after the look had read the table."""
+    await ready.push(QUEUE, join(ids(1, 3)))
+    assert (await ready.begin_look(QUEUE)).go
+    await ready.push(QUEUE, join(ids(10, 12)), join(ids(20, 22)))
+    await place(ready, [*ids(1, 3), *ids(11, 12)])
+    assert await listed(cache) == [
+        *ids(21, 22),
+        *ids(20, 21),
+        *ids(1, 3),
+        *ids(11, 12),
+        *ids(10, 11),
+    ]
+    await cache.delete(look_key(QUEUE))
+    assert (await ready.begin_look(QUEUE)).go
+    await place(ready, ids(1, 2))
+    assert await listed(cache) == ids(1, 2), "what stood there before the look is forgotten"
+
+
 async def test_thousands_are_placed_in_their_order_from_either_end(
     ready: Ready, cache: "redis.asyncio.Redis"
 ) -> None:
