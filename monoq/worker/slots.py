@@ -85,7 +85,7 @@ class Slots:
         self._in_hand.difference_update(runs)
         for pool, count in Counter(run.pool for run in runs).items():
             self._held[pool] -= count
-        self._shares.remove(runs)
+        self._shares.remove(runs, time.monotonic())
         for xid, count in Counter(run.claim_xid for run in runs).items():
             self._of_claim[xid] -= count
             if not self._of_claim[xid]:

@@ -168,17 +168,26 @@ def test_without_a_large_tenant_every_slot_is_used() -> None:
 
 def test_a_tenant_may_have_short_jobs_read_ahead_but_not_long_ones() -> None:
     shares = Shares(dict.fromkeys(Pool, 10), 0.8)
-    runs = [run(n) for n in range(8)]
-    shares.add(runs)
-    known = {"taken": 8, "claiming": 0, "ahead": 5}
-    for one in runs:
-        one.claimed_at = 100.0
-    assert shares.room(Pool.LOOP, 20, **known, now=100.01) == 5
-    assert shares.full(Pool.LOOP, ahead=5, now=100.01) == []
-    assert shares.room(Pool.LOOP, 20, **known, now=101.0) == 0
-    assert shares.full(Pool.LOOP, ahead=5, now=101.0) == ["t"]
-    shares.remove(runs)
-    assert shares.room(Pool.LOOP, 20, **known, now=101.0) == 13, "as many as wait for nobody"
+
+    def taken(now: float, took_s: float = 0.001) -> list[Run]:
+        runs = [run(n, deaths=1) for n in range(8)]
+        for one in runs:
+            one.claimed_at, one.started_at, one.ended_at = now, now, now + took_s
+        shares.add(runs)
+        return runs
+
+    def room(now: float) -> tuple[int, list[str]]:
+        full = shares.full(Pool.CHILDREN, ahead=5, now=now)
+        return shares.room(Pool.CHILDREN, 20, taken=8, claiming=0, ahead=5, now=now), full
+
+    first = taken(100.0)
+    assert room(100.01) == (0, ["t"]), "how long its runs take is not known"
+    shares.remove(first, 100.02)
+    second = taken(100.1)
+    assert room(100.15) == (5, [])
+    assert room(101.0) == (0, ["t"])
+    shares.remove(second, 101.0)
+    assert room(101.0) == (13, [])
 
 
 def test_a_part_is_of_whole_places_and_at_least_one() -> None:
