@@ -39,7 +39,8 @@ RETURN encode(
 
 -- A row per process start. `host`, `pid` and `pid_started` let a process on the same host prove
 -- that a worker is dead (monoq/upkeep/deaths.py). `declared_lost`: its jobs were taken from it, so
--- this id never comes back.
+-- this id never comes back. `draining`: the worker claims no jobs. The claim itself checks it, so a
+-- change is in force from its commit on; the worker reads it with its next heartbeat.
 CREATE TABLE workers (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name          text        NOT NULL,
@@ -56,6 +57,7 @@ CREATE TABLE workers (
     hung_handlers int         NOT NULL DEFAULT 0,
     run_s         float8[]    NOT NULL DEFAULT '{}', -- mean seconds of its runs: of loop_types, thread_types, child_types; NULL: not known
     declared_lost boolean     NOT NULL DEFAULT false,
+    draining      boolean     NOT NULL DEFAULT false,
     started_at    timestamptz NOT NULL DEFAULT now(),
     beat_at       timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL
@@ -763,7 +765,9 @@ DECLARE
     startable uuid[] := asked;
 BEGIN
     PERFORM FROM public.claim_gate FOR KEY SHARE;
-    PERFORM FROM public.workers WHERE workers.id = worker AND expires_at > now() AND NOT declared_lost FOR KEY SHARE;
+    PERFORM FROM public.workers
+    WHERE workers.id = worker AND expires_at > now() AND NOT declared_lost AND NOT draining
+    FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN;
     END IF;

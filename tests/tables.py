@@ -86,7 +86,7 @@ async def register(
     """A worker with async handlers of these types; returns its id. `process`: host, pid, start of
     it."""
     kinds = (list(types), list(threads), list(children))
-    arguments = ("w", *process, 1, 1, 1, *kinds, lease_s, "1.2.3")
+    arguments = ("w", *process, 1, 1, 1, *kinds, lease_s, "1.2.3", False)
     return int(await db.fetchval(query("register_worker"), *arguments))
 
 

@@ -174,6 +174,13 @@ SYSTEM = [
     Call("get", "/types", "List job types", {200: shapes.TypeList}),
     Call("get", "/stats/types", "Count the jobs of each type", {200: shapes.TypeNumbersList}),
     Call("get", "/workers", "List live workers", {200: shapes.WorkerList}),
+    *[
+        Call("post", f"/workers/{{workerId}}/{name}", summary, {200: shapes.Worker}, (404, *WRITES))
+        for name, summary in (
+            ("drain", "Stop a worker from claiming jobs"),
+            ("resume", "Let a worker claim jobs again"),
+        )
+    ],
     Call("get", "/breakers", "List dead endpoints of webhooks", {200: shapes.BreakerList}),
     Call(
         "get",
@@ -218,5 +225,11 @@ CALLS = [
     *_policy_calls("/types/{type}", "a job type", policy_schemas.TypePolicyRequest),
     *_policy_calls("/defaults", "each tenant without its own", policy_schemas.TenantPolicyRequest),
 ]
-PATH_PARAMETERS: Parameters = {"jobId": ID, "operationId": ID, "tenantId": TENANT, "type": TYPE}
+PATH_PARAMETERS: Parameters = {
+    "jobId": ID,
+    "operationId": ID,
+    "tenantId": TENANT,
+    "type": TYPE,
+    "workerId": {"type": "integer", "minimum": 1},
+}
 EVERYWHERE = (421, 500, 503)

@@ -58,7 +58,10 @@ def _backoff(reason: dict[str, Any]) -> str:
 
 
 def _no_worker(reason: dict[str, Any]) -> str:
-    live = reason["liveWorkers"]
+    live, draining = reason["liveWorkers"], reason["drainingWorkers"]
+    if draining:
+        which = f"Each live worker that has a handler for type {reason['type']}"
+        return f"{which} is draining ({draining} of {live} workers live)."
     return f"No live worker has a handler for type {reason['type']} ({live} workers live)."
 
 

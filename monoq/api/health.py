@@ -52,7 +52,7 @@ def health_blueprint(
 
     async def ask_database() -> None:
         nonlocal hung
-        workers = await WorkerStore(database).list_workers()
+        workers = await WorkerStore(database).list_live_workers()
         hung = sum(worker["hung_handlers"] for worker in workers)
 
     database_probe = Probe(ask_database)

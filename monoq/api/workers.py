@@ -1,11 +1,13 @@
-"""The route that tells which workers live and what they run, and the one that tells how each type
-does."""
+"""The routes that tell which workers live and what they run, that drain one, and that tell how each
+type does."""
 
 import asyncio
+import re
 from typing import Any
 
 from quart import Blueprint
 
+from monoq.api.problems import Problem
 from monoq.job import Status, timestamp
 from monoq.store.database import Row
 from monoq.store.scaling import Scaling
@@ -13,6 +15,7 @@ from monoq.store.totals import TotalsStore
 from monoq.store.workers import POOLS, WorkerStore, pool_of
 
 MAX_LOOKED_AT = 5000  # running jobs, for one answer
+AN_ID = re.compile(r"[0-9]{1,18}")  # a bigint, of whatever digits
 
 
 def workers_blueprint(*, workers: WorkerStore, totals: TotalsStore, scaling: Scaling) -> Blueprint:
@@ -21,12 +24,27 @@ def workers_blueprint(*, workers: WorkerStore, totals: TotalsStore, scaling: Sca
 
     @blueprint.get("/workers")
     async def list_workers() -> dict[str, Any]:
-        live = await workers.list_workers()
+        live = await workers.list_live_workers()
         runs, complete = await workers.runs(live, MAX_LOOKED_AT)
         return {
             "workers": [_worker_json(worker, runs[worker["id"]]) for worker in live],
             "runsAreComplete": complete,
         }
+
+    @blueprint.post("/workers/<worker_id>/drain")
+    async def drain_worker(worker_id: str) -> dict[str, Any]:
+        return await drain(worker_id, draining=True)
+
+    @blueprint.post("/workers/<worker_id>/resume")
+    async def resume_worker(worker_id: str) -> dict[str, Any]:
+        return await drain(worker_id, draining=False)
+
+    async def drain(text: str, *, draining: bool) -> dict[str, Any]:
+        worker = await workers.drain(int(text), draining) if AN_ID.fullmatch(text) else None
+        if worker is None:
+            raise Problem(404, f"there is no live worker {text[:100]}")
+        runs, _ = await workers.runs([worker], MAX_LOOKED_AT)
+        return _worker_json(worker, runs[worker["id"]])
 
     @blueprint.get("/stats/types")
     async def list_types() -> dict[str, Any]:
@@ -63,6 +81,7 @@ def _worker_json(worker: Row, runs: list[Row]) -> dict[str, Any]:
         "startedAt": timestamp(worker["started_at"]),
         "silentSeconds": round(max(worker["silent_s"], 0.0), 3),
         "hungHandlers": worker["hung_handlers"],
+        "draining": worker["draining"],
         "pools": {
             pool: {"slots": worker[size], "used": used[pool], "types": list(worker[types])}
             for pool, (size, types) in POOLS.items()

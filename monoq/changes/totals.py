@@ -115,6 +115,7 @@ def _message(totals: Totals | None, engines: dict[str, str]) -> dict[str, Any]:
         "notDueIsExact": totals.not_due < MAX_NOT_DUE,
         "oldestWaitingSeconds": None if totals.oldest_s is None else round(totals.oldest_s, 3),
         "workers": totals.workers,
+        "draining": totals.draining,
         "pools": {
             name: {"slots": pool.slots, "used": pool.used} for name, pool in totals.pools.items()
         },

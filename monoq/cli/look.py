@@ -38,22 +38,33 @@ def stats(tenant: str | None, as_json: bool, url: str | None) -> None:
     return None
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
-def workers(as_json: bool, url: str | None) -> None:
+@click.pass_context
+def workers(context: click.Context, as_json: bool, url: str | None) -> None:
+    """Look at live workers; drain one. Without a command: list them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_workers, as_json=as_json, url=url)
+
+
+@workers.command("list")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
+@server_url
+def list_workers(as_json: bool, url: str | None) -> None:
     """List the live workers, with what they run."""
     live = ask(url, lambda client: client.workers())
     if as_json:
         return click.echo(json.dumps(live))
     show_table(
-        ["id", "name", "version", "age", *POOLS, "runs"],
+        ["id", "name", "version", "age", "state", *POOLS, "runs"],
         [
             [
                 str(worker["id"]),
                 worker["name"],
                 worker["version"] or "",
                 age(worker["startedAt"]),
+                "draining" if worker["draining"] else "",
                 *[_used(worker["pools"][pool]) for pool in POOLS],
                 ", ".join(f"{one['type']} {one['jobs']}" for one in worker["running"]),
             ]
@@ -62,6 +73,25 @@ def workers(as_json: bool, url: str | None) -> None:
         wrap="runs",
     )
     return None
+
+
+@workers.command()
+@click.argument("worker_id", metavar="ID", type=click.IntRange(1))
+@server_url
+def drain(worker_id: int, url: str | None) -> None:
+    """Stop a worker from claiming jobs; its running jobs go on."""
+    worker = ask(url, lambda client: client.drain_worker(worker_id))
+    runs = sum(one["jobs"] for one in worker["running"])
+    click.echo(f"worker {worker_id} ({worker['name']}) is draining; it runs {runs} jobs")
+
+
+@workers.command()
+@click.argument("worker_id", metavar="ID", type=click.IntRange(1))
+@server_url
+def resume(worker_id: int, url: str | None) -> None:
+    """Let a worker that drains claim jobs again."""
+    worker = ask(url, lambda client: client.resume_worker(worker_id))
+    click.echo(f"worker {worker_id} ({worker['name']}) claims jobs again")
 
 
 def _used(pool: dict[str, Any]) -> str:

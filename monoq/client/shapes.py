@@ -184,7 +184,7 @@ class Stats(TypedDict):
 
 
 class JobType(TypedDict):
-    """A job type, the JSON schema of its payload, and how many live workers run it."""
+    """A job type, the JSON schema of its payload, and how many live workers take its jobs."""
 
     name: str
     schema: dict[str, Any]
@@ -328,7 +328,7 @@ class RunningType(TypedDict):
 
 
 class Worker(TypedDict):
-    """A live worker."""
+    """A live worker. `draining`: it claims no more jobs."""
 
     id: int
     name: str
@@ -336,6 +336,7 @@ class Worker(TypedDict):
     startedAt: str
     silentSeconds: float
     hungHandlers: int
+    draining: bool
     pools: dict[str, WorkerPool]
     running: list[RunningType]
 

@@ -109,6 +109,8 @@ class SyncClient:
     history = _sync(Client.history)
     types = _sync(Client.types)
     workers = _sync(Client.workers)
+    drain_worker = _sync(Client.drain_worker)
+    resume_worker = _sync(Client.resume_worker)
     breakers = _sync(Client.breakers)
     health = _sync(Client.health)
     policy = _sync(Client.policy)

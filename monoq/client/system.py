@@ -1,5 +1,5 @@
-"""The client's calls about the system as a whole: who has jobs, which types there are, whether it
-works."""
+"""The client's calls about the system as a whole: who has jobs, which types and workers there are,
+whether it works."""
 
 from datetime import datetime
 from typing import Any, Literal, cast
@@ -9,7 +9,7 @@ from monoq.client.shapes import Health, History, JobType, Stats, Worker
 
 
 class SystemCalls(Calls):
-    """Reads counts, types and health."""
+    """Reads counts, types, workers and health, and drains workers."""
 
     async def tenants(
         self,
@@ -85,6 +85,22 @@ class SystemCalls(Calls):
         >>> sum(worker["pools"]["loop"]["used"] for worker in await client.workers())
         """
         return cast(list[Worker], (await self._get("/workers"))["workers"])
+
+    async def drain_worker(self, worker_id: int) -> Worker:
+        """Stops a worker from claiming jobs; its running jobs go on. Returns it. RequestRefused
+        with status 404: no live worker has this id.
+
+        >>> (await client.drain_worker(7))["running"]
+        """
+        return cast(Worker, await self._send("POST", f"/workers/{worker_id}/drain", {}))
+
+    async def resume_worker(self, worker_id: int) -> Worker:
+        """Lets a worker that drains claim jobs again; returns it. RequestRefused with status 404:
+        no live worker has this id.
+
+        >>> (await client.resume_worker(7))["draining"]
+        """
+        return cast(Worker, await self._send("POST", f"/workers/{worker_id}/resume", {}))
 
     async def breakers(self) -> dict[str, Any]:
         """The endpoints of webhooks that are, or lately were, dead: `open` says how many,

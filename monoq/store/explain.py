@@ -86,10 +86,16 @@ class Explainer:
         }
 
     async def _reason_of_workers(self, job_id: UUID, job: Row) -> dict[str, Any]:
-        live = await self._database.fetch(query("list_workers"))
-        places = _places(live, job["type"], job["suspect"])
+        live = await self._database.fetch(query("list_live_workers"))
+        able = _places(live, job["type"], job["suspect"])
+        places = [place for place in able if not place.worker["draining"]]
         if not places:
-            return {"code": "noWorker", "type": job["type"], "liveWorkers": len(live)}
+            return {
+                "code": "noWorker",
+                "type": job["type"],
+                "liveWorkers": len(live),
+                "drainingWorkers": len(able),
+            }
         slots = sum(place.size for place in places)
         most = sum(most_of(place.size, self._max_share) for place in places)
         # Never too few, but other workers may run these types as well. Suspects are not counted.

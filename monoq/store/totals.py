@@ -15,7 +15,8 @@ MAX_LACKING_DUE = 1000  # of each, up to here its due jobs are counted
 
 
 class PoolUse(NamedTuple):
-    """How many jobs of a pool may run at once, in all live workers, and how many do."""
+    """How many jobs of a pool may run at once, in all workers that take jobs, and how many do in
+    all live ones."""
 
     slots: int
     used: int
@@ -23,14 +24,15 @@ class PoolUse(NamedTuple):
 
 class Totals(NamedTuple):
     """All of it at one moment. `at`: seconds since 1970, by Postgres' clock; `oldest_s`: seconds,
-    None: no due job waits; `lacking`: types that no live worker has a handler for, and how many of
-    their jobs are due."""
+    None: no due job waits; `workers`: the live ones, of which so many are `draining`; `lacking`:
+    types that no worker which takes jobs has a handler for, and how many of their jobs are due."""
 
     at: float
     jobs: dict[str, int]
     not_due: int
     oldest_s: float | None
     workers: int
+    draining: int
     pools: dict[str, PoolUse]
     lacking: dict[str, int]
 
@@ -46,7 +48,8 @@ class TotalsStore:
     async def read(self) -> Totals:
         """A few statements, each of which looks at a bounded number of rows."""
         by_type = await self.count_types()
-        workers = await self._workers.list_workers()
+        live = await self._workers.list_live_workers()
+        taking = [worker for worker in live if not worker["draining"]]
         (later,) = await self._database.fetch(query("count_not_due"), MAX_NOT_DUE)
         jobs: Counter[str] = Counter(dict.fromkeys(Status, 0))
         for counts in by_type.values():
@@ -56,9 +59,10 @@ class TotalsStore:
             jobs=dict(jobs),
             not_due=later["jobs"],
             oldest_s=await self._counts.oldest_of_all(),
-            workers=len(workers),
-            pools=_pools(workers, by_type),
-            lacking=await self._lacking(workers, by_type),
+            workers=len(live),
+            draining=len(live) - len(taking),
+            pools=_pools(live, taking, by_type),
+            lacking=await self._lacking(taking, by_type),
         )
 
     async def count_types(self) -> dict[str, dict[str, int]]:
@@ -89,13 +93,15 @@ def _home(workers: Sequence[Row], job_type: str) -> str | None:
     return next((pool for pool in pools if pool), None)
 
 
-def _pools(workers: Sequence[Row], by_type: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolUse]:
+def _pools(
+    live: Sequence[Row], taking: Sequence[Row], by_type: Mapping[str, Mapping[str, Any]]
+) -> dict[str, PoolUse]:
     """By the counts of types: suspects, which run in children, are counted with their type."""
     used: Counter[str] = Counter()
     for job_type, counts in by_type.items():
-        if counts[Status.RUNNING] > 0 and (home := _home(workers, job_type)):
+        if counts[Status.RUNNING] > 0 and (home := _home(live, job_type)):
             used[home] += counts[Status.RUNNING]
     return {
-        pool: PoolUse(sum(worker[size] for worker in workers), used[pool])
+        pool: PoolUse(sum(worker[size] for worker in taking), used[pool])
         for pool, (size, _) in POOLS.items()
     }

@@ -20,12 +20,21 @@ class WorkerStore:
         self._database = database
 
     async def list_workers(self) -> Sequence[Row]:
-        """The workers whose lease is valid."""
+        """The workers that take jobs: their lease is valid, and they do not drain."""
         return await self._database.fetch(query("list_workers"))
 
+    async def list_live_workers(self) -> Sequence[Row]:
+        """The workers whose lease is valid, those that drain included."""
+        return await self._database.fetch(query("list_live_workers"))
+
+    async def drain(self, worker_id: int, draining: bool) -> Row | None:
+        """Stops a worker from claiming jobs, or lets it claim again. Returns its row as
+        list_live_workers does, None if no live worker has this id."""
+        return await self._database.fetchrow(query("drain_worker"), worker_id, draining)
+
     async def runs(self, workers: Sequence[Row], most: int) -> tuple[dict[int, list[Row]], bool]:
-        """What each of these rows of list_workers runs, by its id: rows of type, suspect and jobs.
-        And whether that is all: it looks at the `most` jobs that they took last."""
+        """What each of these rows of list_live_workers runs, by its id: rows of type, suspect and
+        jobs. And whether that is all: it looks at the `most` jobs that they took last."""
         ids = [worker["id"] for worker in workers]
         rows = await self._database.fetch(query("count_taken_slots"), ids, most)
         by_worker: dict[int, list[Row]] = {worker_id: [] for worker_id in ids}

@@ -71,7 +71,7 @@ class Fetcher(Service):
         self._slots.crowded[self._pool].set()
 
     def _room(self) -> int:
-        if not self._heartbeat.lease_is_proved:
+        if not self._heartbeat.lease_is_proved or self._heartbeat.draining:
             return 0
         room = self._executor.room(self._pool, self._slots.claiming(self._pool))
         return min(room, self._batch_size, self._payloads.room)

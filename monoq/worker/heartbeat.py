@@ -60,6 +60,7 @@ class Heartbeat(Service):
         children."""
         super().__init__()
         self.worker_id = 0
+        self.draining = False  # as of the last beat; the claim itself checks it, too
         self._database_url = database_url
         self._sizes = sizes
         self._types = types
@@ -162,10 +163,13 @@ class Heartbeat(Service):
         # the lease runs from a moment after this one: counting from here errs on the safe side
         sent = time.monotonic()
         run_s = [self._run_s(job_type) for types in self._types for job_type in types]
-        if self.worker_id and await connection.fetchval(
-            query("beat_worker"), self.worker_id, self._lease_s, self._hung(), run_s
-        ):
+        beat = (self.worker_id, self._lease_s, self._hung(), run_s)
+        if self.worker_id and (row := await connection.fetchrow(query("beat_worker"), *beat)):
             self._last_beat = sent
+            if row["draining"] != self.draining:
+                self.draining = row["draining"]
+                does = "drains: it claims no more jobs" if self.draining else "claims jobs again"
+                log.info("worker %d %s", self.worker_id, does)
             return
         if self.worker_id:
             log.warning(
@@ -175,9 +179,8 @@ class Heartbeat(Service):
         pid = os.getpid()
         host = deaths.host_key()
         who = (f"{socket.gethostname()}:{pid}", host, pid, deaths.started_at(pid) if host else None)
-        self.worker_id = await connection.fetchval(
-            query("register_worker"), *who, *self._sizes, *self._types, self._lease_s, __version__
-        )
+        what = (*self._sizes, *self._types, self._lease_s, __version__, self.draining)
+        self.worker_id = await connection.fetchval(query("register_worker"), *who, *what)
         self._last_beat = sent
         self._registered.set()
 

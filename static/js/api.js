@@ -35,8 +35,13 @@ export const readHistory = (query, signal) => get("/stats/history", query, signa
 /** {open, breakers: [{endpoint, state, since, reason, nextProbeAt, workerId}]}. */
 export const readBreakers = (signal) => get("/breakers", {}, signal);
 
-/** {workers: [{id, name, version, startedAt, silentSeconds, hungHandlers, pools, running}], runsAreComplete}. */
+/** {workers: [{id, name, version, startedAt, silentSeconds, hungHandlers, draining, pools, running}], runsAreComplete}. */
 export const listWorkers = (signal) => get("/workers", {}, signal);
+
+/** The worker: it claims no more jobs, or claims again. */
+export const drainWorker = (id) => request("POST", `/workers/${encodeURIComponent(id)}/drain`, { body: "{}" });
+
+export const resumeWorker = (id) => request("POST", `/workers/${encodeURIComponent(id)}/resume`, { body: "{}" });
 
 /** [{type, counts, workers, meanRunSeconds}]. */
 export const countTypes = async (signal) => (await get("/stats/types", {}, signal)).types;

@@ -47,7 +47,9 @@ function bannersOf(told) {
   const banners = [];
   if (told.engines.database !== "ok") banners.push({ key: "database", text: `PostgreSQL: ${told.engines.database}` });
   if (told.engines.queue !== "ok") banners.push({ key: "queue", text: `Redis: ${told.engines.queue}. Jobs go on, more slowly.` });
-  if (told.workers === 0) banners.push({ key: "worker", text: `No live worker: nothing runs${told.due ? `, and ${jobs(told.due)} ${told.due === 1 ? "is" : "are"} due` : ""}.` });
-  else for (const { type, due } of told.withoutWorker ?? []) banners.push({ key: `type ${type}`, text: `No live worker has a handler for type ${type}: ${due < 1_000 ? jobs(due) : `${count(due)} jobs or more`} ${due === 1 ? "waits" : "wait"}.` }); // prettier-ignore
+  const due = told.due ? `, and ${jobs(told.due)} ${told.due === 1 ? "is" : "are"} due` : "";
+  if (told.workers === 0) banners.push({ key: "worker", text: `No live worker: nothing runs${due}.` });
+  else if (told.workers === told.draining) banners.push({ key: "draining", text: `All live workers are draining: nothing is started${due}.` });
+  else for (const { type, due } of told.withoutWorker ?? []) banners.push({ key: `type ${type}`, text: `No live worker ${told.draining ? "takes jobs of" : "has a handler for"} type ${type}: ${due < 1_000 ? jobs(due) : `${count(due)} jobs or more`} ${due === 1 ? "waits" : "wait"}.` }); // prettier-ignore
   return banners;
 }

@@ -26,7 +26,7 @@ export function createCards({ section, totals }) {
     show("failed", perMinute("failed"));
     cards.failed.card.toggleAttribute("data-bad", known && totals.perMinute("failed") > 0);
     show("oldest", known && told.oldestWaitingSeconds !== null ? age(told.oldestWaitingSeconds * 1000) : UNKNOWN);
-    show("workers", known && count(told.workers), known ? `${count(allSlots(told.pools))} slots` : "");
+    show("workers", known && count(told.workers), known ? `${count(allSlots(told.pools))} slots${told.draining ? `, ${count(told.draining)} draining` : ""}` : "");
     cards.workers.card.toggleAttribute("data-bad", known && told.workers === 0);
     const away = Object.keys(ENGINES).filter((engine) => told.engines[engine] !== "ok");
     put(cards.engines.number, away.length ? "not well" : "well");

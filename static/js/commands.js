@@ -2,11 +2,12 @@
 
 import { STATUSES } from "./status.js";
 
-export function listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch, onKeys, onSubmit }) {
+export function listCommands({ url, details, workers, types, panels, pageLinks, bulkButtons, onSearch, onKeys, onSubmit }) {
   const { page, shown } = url;
   const commands = [...details.actions];
   if (document.body.dataset.panel !== "none") commands.push({ name: "Close the panel", run: panels.close });
   for (const link of pageLinks) if (link.dataset.pageLink !== page) commands.push({ name: `Go to ${link.textContent}`, run: () => link.click() });
+  if (page === "workers") commands.push(...workers.actions);
   commands.push({ name: "New job", run: panels.openForm });
   if (page === "jobs" && shown.tenant) {
     for (const status of STATUSES) if (status !== shown.status) commands.push({ name: `Show ${status} jobs only`, run: () => url.set({ status }) });

@@ -8,6 +8,7 @@ import { createChart } from "./chart.js";
 import { createConnection } from "./connection.js";
 import { createCounts } from "./counts.js";
 import { createDetails } from "./details.js";
+import { createDrain } from "./drain.js";
 import { createForm } from "./form.js";
 import { measureHeader } from "./header.js";
 import { installKeyboard } from "./keyboard.js";
@@ -69,7 +70,8 @@ const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: by
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
 const policy = createPolicy({ form: byId("policy"), title: byId("policy-title"), template: byId("policy-field"), onSaved: tenantsTable.ask });
-const workers = createWorkers({ section: byId("workers"), template: byId("worker-row"), notice });
+const drain = createDrain({ dialog: byId("drain"), onChanged: () => workers.ask() });
+const workers = createWorkers({ section: byId("workers"), template: byId("worker-row"), notice, onDrain: drain });
 const bulkButtons = [byId("cancel-all"), byId("retry-all")];
 const bulk = createBulk({
   buttons: { cancel: bulkButtons[0], retry: bulkButtons[1] },
@@ -203,7 +205,7 @@ const keys = byId("keys");
 const palette = createPalette({
   dialog: byId("palette"),
   template: byId("command"),
-  commands: () => listCommands({ url, details, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  commands: () => listCommands({ url, details, workers, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
   onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
   onJob: (job) => url.set({ ...NOTHING, job }),
 });

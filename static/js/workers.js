@@ -1,4 +1,5 @@
-// The live workers: how full they are and what they run. It must be read only while it is seen.
+// The live workers: how full they are, what they run, whether they drain. It must be read only
+// while it is seen.
 
 import * as api from "./api.js";
 import { clock, count } from "./format.js";
@@ -9,14 +10,18 @@ import { put } from "./text.js";
 const INTERVAL_MS = 2_000;
 const FAILURE = "workers";
 
-export function createWorkers({ section, template, notice }) {
+/** `onDrain(worker)`: a person wants to drain it, or to resume it if it drains. */
+export function createWorkers({ section, template, notice, onDrain }) {
   const [body, empty] = ["rows", "empty"].map((part) => section.querySelector(`[data-part=${part}]`));
   const pace = atMostEvery(INTERVAL_MS, read);
+  const shown = new Map(); // by id
 
   async function read(signal) {
     try {
       const { workers, runsAreComplete } = await api.listWorkers(signal);
       if (signal.aborted) return false;
+      shown.clear();
+      for (const worker of workers) shown.set(worker.id, worker);
       keyed(body, workers, template, ({ id }) => id, (row, worker) => paintRow(row, worker, runsAreComplete)); // prettier-ignore
       put(empty, workers.length ? "" : "No live worker: nothing runs. Start one with: monoq serve --role=worker");
       empty.hidden = workers.length > 0;
@@ -29,8 +34,10 @@ export function createWorkers({ section, template, notice }) {
     return false;
   }
 
-  function paintRow(row, { id, name, version, startedAt, silentSeconds, hungHandlers, pools, running }, complete) {
-    const [who, which, beat, since, loop, threads, children, runs] = row.children;
+  function paintRow(row, worker, complete) {
+    const { id, name, version, startedAt, silentSeconds } = worker;
+    const { hungHandlers, draining, pools, running } = worker;
+    const [who, which, beat, since, loop, threads, children, runs, action] = row.children;
     put(who, name, `worker ${id}`);
     put(which, version ?? "unknown");
     put(beat, `${Math.round(silentSeconds)} s ago`);
@@ -39,11 +46,32 @@ export function createWorkers({ section, template, notice }) {
     const what = running.map(({ type, jobs }) => `${type} × ${count(jobs)}`);
     if (!complete) what.push("… more than is shown");
     if (hungHandlers) what.push(`${count(hungHandlers)} handlers do not return`);
-    put(runs, what.join(", ") || "idle", what.join("\n"));
+    const text = what.join(", ") || (draining ? "nothing runs" : "idle");
+    put(runs, draining ? `Draining: ${text}` : text, what.join("\n"));
     row.toggleAttribute("data-bad", hungHandlers > 0);
+    row.toggleAttribute("data-draining", draining);
+    const [button] = action.children;
+    put(button, draining ? "Resume" : "Drain");
+    button.setAttribute("aria-label", `${button.textContent} worker ${id}, ${name}`);
   }
 
-  return { ask: pace.ask, restart: pace.restart };
+  body.addEventListener("click", (event) => {
+    const row = event.target.closest("button")?.closest("tr");
+    if (row) onDrain(shown.get(Number(row.dataset.key)));
+  });
+
+  return {
+    ask: pace.ask,
+    restart: pace.restart,
+
+    /** What can be done with the workers that are shown: [{name, run}]. */
+    get actions() {
+      return Array.from(shown.values(), (worker) => {
+        const verb = worker.draining ? "Resume" : "Drain";
+        return { name: `${verb} worker ${worker.id}, ${worker.name}`, run: () => onDrain(worker) };
+      });
+    },
+  };
 }
 
 function paintPool(cell, { slots, used, types }) {

@@ -192,6 +192,33 @@ async def test_workers_and_types_tell_what_runs(dashboard: Dashboard, server: Se
     assert "delayMs" in await dashboard.part("new-payload").input_value()
 
 
+async def test_a_worker_is_drained_after_a_confirmation_and_brought_back(
+    dashboard: Dashboard, server: Server, db: asyncpg.Connection
+) -> None:
+    await server.submit(sleeps(60_000))
+    await dashboard.open_live(view="workers")
+    row, button = dashboard.part("worker-row"), dashboard.part("worker-drain")
+    await expect(row).to_contain_text("sleep \N{MULTIPLICATION SIGN} 1")
+    await button.click()
+    await expect(dashboard.part("drain-text")).to_contain_text("its running jobs (1 now) go on")
+    await dashboard.part("drain-close").click()
+    assert not await db.fetchval("SELECT bool_or(draining) FROM workers")
+    await button.click()
+    await dashboard.part("drain-begin").click()
+    await expect(row).to_contain_text("Draining: sleep \N{MULTIPLICATION SIGN} 1")
+    await expect(button).to_have_text("Resume")
+    await expect(button).to_be_focused()
+    await dashboard.part("to-overview").click()
+    await expect(dashboard.part("banner")).to_have_text(
+        "All live workers are draining: nothing is started."
+    )
+    await dashboard.part("to-workers").click()
+    await button.click()
+    await dashboard.part("drain-begin").click()
+    await expect(button).to_have_text("Drain")
+    assert not await db.fetchval("SELECT bool_or(draining) FROM workers")
+
+
 async def test_hostile_names_of_workers_are_shown_as_text(
     dashboard: Dashboard, db: asyncpg.Connection
 ) -> None:

@@ -114,7 +114,8 @@ async def test_without_a_live_worker_for_its_type_a_job_waits_for_one(
 ) -> None:
     job_id = await db.fetchval(INSERT, "acme", "nobody-does-this")
     reason = (await explain(server, job_id))["reason"]
-    assert reason == {"code": "noWorker", "type": "nobody-does-this", "liveWorkers": 1}
+    told = {"type": "nobody-does-this", "liveWorkers": 1, "drainingWorkers": 0}
+    assert reason == {"code": "noWorker", **told}
     await register(db, "nobody-does-this", lease_s=0.0)
     assert (await explain(server, job_id))["reason"]["code"] == "noWorker", "its lease ran out"
     await register(db, "nobody-does-this")

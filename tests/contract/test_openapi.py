@@ -50,6 +50,7 @@ async def test_the_document_names_every_route_and_no_other(
             for method in rule.methods - {"HEAD", "OPTIONS"}
         }
     names = {"tenantId": "name", "type": "name", "jobId": "job_id", "operationId": "operation_id"}
+    names["workerId"] = "worker_id"
     told = {
         (one.method, re.sub(r"{(\w+)}", lambda found: f"{{{names[found[1]]}}}", one.path))
         for one in CALLS

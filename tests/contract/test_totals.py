@@ -70,6 +70,10 @@ async def test_totals_tell_what_all_tenants_have_and_what_the_workers_do(
     assert abs(told["at"] / 1000 - time.time()) < 60
     await register(db, "nobody-does-this")
     assert (await hear_totals(socket, workers=2))["withoutWorker"] == []
+    await db.execute("UPDATE workers SET draining = true")
+    told = await hear_totals(socket, draining=2)
+    assert told["pools"]["loop"] == {"slots": 0, "used": 1}, "what runs goes on"
+    assert told["withoutWorker"] == [{"type": "nobody-does-this", "due": 3}]
 
 
 async def test_totals_come_at_most_once_a_second_and_a_newcomer_sees_the_last_minutes(

@@ -3,4 +3,4 @@
 -- by type.
 UPDATE workers SET beat_at = now(), expires_at = now() + $2 * interval '1 s', hung_handlers = $3, run_s = $4::float8[]
 WHERE id = $1 AND NOT declared_lost
-RETURNING id
+RETURNING id, draining

@@ -1,5 +1,5 @@
 -- Takes the jobs of $1 that still wait, are due and have a handler here, for worker $2, if its
--- lease is valid: one compare-and-set.
+-- lease is valid and it does not drain: one compare-and-set.
 -- $3, $4: the types that may run and their time limits. $5: whether suspects are taken: those
 -- alone, or all but those.
 -- Of the jobs of a key, only its holder is taken.
@@ -17,7 +17,7 @@
 WITH me AS MATERIALIZED (
     SELECT id, pg_current_xact_id()::text::bigint AS xid
     FROM workers
-    WHERE id = $2 AND expires_at > now() AND NOT declared_lost
+    WHERE id = $2 AND expires_at > now() AND NOT declared_lost AND NOT draining
       AND NOT EXISTS (SELECT FROM claim_gate FOR KEY SHARE)
       AND NOT EXISTS (SELECT FROM policies
                       WHERE field IN ('max_running', 'rate', 'paused') AND (until IS NULL OR until > now() OR afterwards IS NOT NULL))

@@ -1,0 +1,5 @@
+-- The workers whose lease is valid, those that drain included.
+SELECT id, name, version, slots, threads, children, loop_types, thread_types, child_types,
+       hung_handlers, draining, started_at, beat_at,
+       date_part('epoch', now() - beat_at) AS silent_s
+FROM workers WHERE expires_at > now() AND NOT declared_lost ORDER BY id
