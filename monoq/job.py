@@ -16,6 +16,7 @@ from monoq import codec
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+RERUN_OF = "rerunOf"  # the tag of a re-run: the id of its original
 TYPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -170,6 +171,7 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "finishedAt": timestamp(row["finished_at"]),
     }
     if "payload" in row:
+        tags = _parsed(row["tags"]) or {}
         job |= {
             "payload": _parsed(row["payload"]),
             "result": _parsed(row["result"]),
@@ -177,7 +179,9 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "progress": _progress(row),
             "callbackUrl": row["callback_url"],
             "key": row["key"],
-            "tags": _parsed(row["tags"]) or {},
+            "tags": tags,
+            "rerunOf": tags.get(RERUN_OF),
+            "reruns": [str(job_id) for job_id in row["reruns"]],
         }
     return job
 

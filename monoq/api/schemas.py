@@ -28,11 +28,12 @@ from monoq import codec
 from monoq.api.known_types import KnownTypes
 from monoq.api.problems import field_errors
 from monoq.errors import InvalidJob, InvalidJson, RefusedUrl, UnknownType
-from monoq.job import TAG_PATTERN, TENANT_PATTERN, TYPE_PATTERN, NewJob
+from monoq.job import RERUN_OF, TAG_PATTERN, TENANT_PATTERN, TYPE_PATTERN, NewJob
 
 MAX_BATCH = 10_000
 MAX_TAGS = 8
 MAX_DELAY_MS = 366 * 86_400_000
+A_JOB = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # with a place behind it (":9999") a key like any other
 BATCH_KEY = re.compile(r"[\x21-\x7e]{1,195}")
 KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -221,6 +222,7 @@ def _new_job(
     handler = types.handler(request["type"])
     callback_url = request.get("callbackUrl")
     run_at, delay_ms = request.get("runAt"), request.get("delayMs")
+    tags = request.get("tags") or None
     if handler is None and (message := types.refusal(request["type"])):
         errors.unknown_type = True
         errors.append(_refusal(prefix, "type", message))
@@ -230,6 +232,8 @@ def _new_job(
         errors.append(_refusal(prefix, "replace", "it excludes an idempotencyKey"))
     elif run_at is not None and delay_ms is not None:
         errors.append(_refusal(prefix, "runAt", "delayMs and runAt exclude one another"))
+    elif tags and RERUN_OF in tags and not A_JOB.fullmatch(tags[RERUN_OF]):
+        errors.append(_refusal(prefix, f"tags.{RERUN_OF}", "it must be the id of a job"))
     else:
         payload: Any = request.get("payload", {})
         try:
@@ -248,7 +252,7 @@ def _new_job(
                 callback_url,
                 request.get("key"),
                 request.get("replace", False),
-                tags=request.get("tags") or None,
+                tags=tags,
                 default_attempts=handler.max_attempts if handler else None,
                 also_hashed=besides,
                 written_payload=codec.dumps_loaded(payload),

@@ -42,8 +42,8 @@ class LogPage(TypedDict):
 
 
 class Job(TypedDict):
-    """A job. Times are RFC 3339 in UTC; `payload`, `result` and `errors` are not in lists,
-    nor is `progress`."""
+    """A job. Times are RFC 3339 in UTC; what follows `finishedAt` is not in lists. `rerunOf`: the
+    id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest first."""
 
     id: str
     tenantId: str
@@ -67,6 +67,8 @@ class Job(TypedDict):
     callbackUrl: NotRequired[str | None]
     key: NotRequired[str | None]
     tags: NotRequired[dict[str, str]]
+    rerunOf: NotRequired[str | None]
+    reruns: NotRequired[list[str]]
     progress: NotRequired[Progress | None]
 
 

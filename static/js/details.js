@@ -9,6 +9,7 @@ import { createJobLog } from "./job-log.js";
 import { print } from "./json.js";
 import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
+import { createReruns } from "./reruns.js";
 import { isOver, mayCancel, mayRetry } from "./status.js";
 import { put } from "./text.js";
 import { momentsOf } from "./timeline.js";
@@ -24,6 +25,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
   const pace = atMostEvery(INTERVAL_MS, read);
   const paint = oncePerFrame(paintNow);
   const log = createJobLog({ section: parts["log-section"], list: parts.log, template: templates.line });
+  const reruns = createReruns({ parts, template: templates.rerun, url });
   let id = null;
   let reason = null; // why it waits: {code}, and in words
   let tellable = true; // until the server says that it cannot
@@ -98,6 +100,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
     parts.reason.hidden = job.status !== "PENDING" || reason === null;
     put(parts.reason, shortened(reason?.message ?? ""));
     paintFacts(job);
+    reruns.paint(full);
     paintProgress(job);
     put(parts.payload, shortened(print(job.payload, 2)));
     const hasResult = job.status === "COMPLETED" && full.status === "COMPLETED";
@@ -194,6 +197,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
       reason = null;
       tellable = true;
       log.open(id);
+      reruns.clear();
       panel.hidden = id === null;
       parts.body.hidden = true;
       put(parts.status, "");

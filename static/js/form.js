@@ -4,13 +4,16 @@ import * as api from "./api.js";
 import { shortId } from "./format.js";
 import { parseExactly, print } from "./json.js";
 import { createSchemaForm } from "./schema-form.js";
+import { put } from "./text.js";
 
 const NUMBERS = ["priority", "delayMs", "maxAttempts"];
 
-export function createForm({ form, fields, hint, created, types, url, onCreated }) {
+export function createForm({ form, fields, hint, rerun, created, types, url, onCreated }) {
   const { tenantId, type, payload } = form.elements;
   const submit = form.querySelector("[type=submit]");
   const errors = new Map(Array.from(form.querySelectorAll("[data-error]"), (element) => [element.dataset.error, element]));
+  const [originalId, unlink] = ["original", "unlink"].map((part) => rerun.querySelector(`[data-part=${part}]`));
+  let original = null; // the job that is run again
   let example = ""; // the payload as this module wrote it; what a person wrote stays
   const schemaForm = createSchemaForm({ container: fields, hint, onChange: writePayload });
   let key = newKey(); // one per job meant: a second try after a lost answer finds the first one's job
@@ -39,6 +42,14 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
   function writePayload(value) {
     payload.value = print(value, 2);
     clearError(payload);
+  }
+
+  /** A job of another tenant or type is no re-run. */
+  const isRerun = () => original !== null && tenantId.value.trim() === original.tenantId && type.value.trim() === original.type;
+
+  function showOriginal() {
+    rerun.hidden = !isRerun();
+    put(originalId, original === null ? "" : shortId(original.id), original?.id);
   }
 
   async function send(event) {
@@ -75,6 +86,7 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
       if (field.validity.badInput) problems.push({ field: name, message: "not a number" });
       else if (field.value !== "") job[name] = field.valueAsNumber;
     }
+    if (isRerun()) job.tags = { rerunOf: original.id };
     return { job, problems };
   }
 
@@ -100,6 +112,12 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
     }
   }
 
+  function link(job) {
+    original = job;
+    key = newKey();
+    showOriginal();
+  }
+
   function clearError(input) {
     input.removeAttribute("aria-invalid");
     errors.get(input.name).textContent = "";
@@ -120,7 +138,12 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
   form.addEventListener("submit", send);
   form.addEventListener("input", (event) => {
     key = newKey(); // another job is meant
+    showOriginal();
     if (event.target.name) clearError(event.target); // while typing, not on leaving: a line that goes away under the pointer would take a click with it
+  });
+  unlink.addEventListener("click", () => {
+    link(null);
+    payload.focus();
   });
   type.addEventListener("input", fillExample);
   payload.addEventListener("input", showFields);
@@ -134,12 +157,13 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
       if (tenantId.value !== (before ?? "") && tenantId.value !== "") return;
       tenantId.value = wanted;
       key = newKey();
+      showOriginal();
     },
 
     /** Another job is meant, of this type. */
     fill({ type: wanted }) {
       type.value = wanted;
-      key = newKey();
+      link(null);
       fillExample();
     },
 
@@ -149,10 +173,10 @@ export function createForm({ form, fields, hint, created, types, url, onCreated 
       type.value = job.type;
       payload.value = print(job.payload, 2);
       for (const name of NUMBERS) form.elements[name].value = job[name] || "";
-      key = newKey();
+      link(job);
       showFields();
       showErrors([]);
-      created.textContent = `As job ${shortId(job.id)}`;
+      created.textContent = "";
     },
 
     /** Once the types are known. */

@@ -65,8 +65,8 @@ const table = createTable({
   },
 });
 store.spare((id) => view.lists(id) || table.has(id)); // a list that holds still shows more than the view lists
-const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment"), line: byId("line") }, store, url, onAgain: submitLike });
-const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: byId("f-hint"), created: byId("created"), types, url, onCreated: counts.ask });
+const details = createDetails({ panel: byId("details"), templates: { fact: byId("fact"), moment: byId("moment"), line: byId("line"), rerun: byId("rerun") }, store, url, onAgain: submitLike });
+const form = createForm({ form: byId("form"), fields: byId("f-fields"), hint: byId("f-hint"), rerun: byId("f-original"), created: byId("created"), types, url, onCreated: counts.ask });
 const steps = createSteps((updates) => throughput.add(store.merge(updates)));
 const tenantsTable = createTenantsTable({ section: byId("all-tenants"), template: byId("tenant-row"), url, notice });
 const policy = createPolicy({ form: byId("policy"), title: byId("policy-title"), template: byId("policy-field"), onSaved: tenantsTable.ask });

@@ -22,6 +22,11 @@ async def test_the_payload_is_edited_and_run_again_as_a_new_job(
     await expect(dashboard.part("new-type")).to_have_value("echo")
     await expect(dashboard.part("new-priority")).to_have_value("3")
     await expect(dashboard.part("new-maxAttempts")).to_have_value("2")
+    await expect(dashboard.part("new-original")).to_contain_text(first[:8])
+    await dashboard.part("new-tenant").fill("another")
+    await expect(dashboard.part("new-original")).to_be_hidden()
+    await dashboard.part("new-tenant").fill(TENANT)
+    await dashboard.part("new-payload").focus()
     await expect(dashboard.part("new-payload")).to_be_focused()
     text = await dashboard.part("new-payload").input_value()
     assert json.loads(text) == HOSTILE
@@ -34,7 +39,17 @@ async def test_the_payload_is_edited_and_run_again_as_a_new_job(
     assert second != first
     made = await server.job(second or "")
     assert (made["payload"], made["priority"]) == ({**HOSTILE, "lines": "changed"}, 3)
+    assert made["rerunOf"] == first
     assert (await server.job(first))["payload"] == HOSTILE
+    await expect(dashboard.part("details-changes")).to_have_text(
+        '- lines: "a\\nb"\n+ lines: "changed"', use_inner_text=True
+    )
+    await dashboard.part("details-rerun-of").get_by_role("link").click()
+    await expect(dashboard.part("details-id")).to_have_text(first)
+    await expect(dashboard.part("details-changes")).to_be_hidden()
+    await dashboard.part("details-reruns").get_by_role("link").click()
+    await expect(dashboard.part("details-id")).to_have_text(second or "")
+    await expect(dashboard.part("details-reruns")).to_be_hidden()
 
 
 async def test_a_job_is_copied_as_a_link_and_as_a_command_that_makes_it_again(
