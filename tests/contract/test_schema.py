@@ -100,7 +100,7 @@ async def test_the_oldest_waiting_job_is_found_by_hopping_over_the_index(
     await db.execute("""
         INSERT INTO jobs (tenant_id, type, priority, run_at)
         SELECT 't' || n % 50, 'x', n % 3, now() + (10000 - n) * interval '1 s'
-        FROM generate_series(1, 20_000) AS n
+        FROM generate_series(1, 20000) AS n
     """)
     await db.execute("ANALYZE waiting_jobs")
     for tenants in ([f"t{n}" for n in range(50)], ["t7", "nobody"]):
