@@ -350,6 +350,14 @@ BEGIN
     SELECT id, run_at, tenant_id, type FROM next_jobs WHERE run_at > now();
 END $$;
 
+-- Who is told of the end of each job of a type, unless the job names somebody itself; as the worker
+-- that started last has declared it. Not of a webhook: the end of a callback would make one more,
+-- and so on for ever. A table of its own, beside job_types: where no type has one, it is empty.
+CREATE TABLE type_callbacks (
+    type type_name    PRIMARY KEY CHECK (type <> 'webhook'),
+    url  callback_url NOT NULL
+);
+
 -- Each trigger is one statement in the usual case: one more costs a small batch as much as a job.
 -- They run with the rights and the names of whoever installed monoq: a session may have tables of
 -- its own by these names, and a role may be allowed to write `jobs` alone.
@@ -403,6 +411,7 @@ CREATE FUNCTION follow_updated_jobs() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     undue boolean;
+    ended boolean;
     told  boolean;
     keyed boolean;
     badly boolean;
@@ -442,10 +451,16 @@ BEGIN
     )
     SELECT (SELECT count(*) FROM no_longer_waiting) < (SELECT count(*) FROM removed WHERE status = 'PENDING')
            OR EXISTS (SELECT FROM added WHERE status = 'PENDING'),
+           EXISTS (SELECT FROM added WHERE finished_at IS NOT NULL),
            EXISTS (SELECT FROM added WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL),
            EXISTS (SELECT FROM added WHERE key IS NOT NULL AND finished_at IS NOT NULL),
            EXISTS (SELECT FROM added WHERE status IN ('FAILED', 'CANCELLED'))
-    INTO undue, told, keyed, badly;
+    INTO undue, ended, told, keyed, badly;
+    -- All that callbacks of types cost where there are none: one look at an empty table, in a statement that ends jobs.
+    IF ended AND NOT told AND EXISTS (SELECT FROM public.type_callbacks) THEN
+        told := EXISTS (SELECT FROM added
+                        WHERE finished_at IS NOT NULL AND type IN (SELECT type_callbacks.type FROM public.type_callbacks));
+    END IF;
     IF badly THEN
         INSERT INTO public.job_errors (tenant_id, error, id)
         SELECT added.tenant_id, left(added.error, 200), added.id FROM added WHERE added.ended_badly AND added.error IS NOT NULL
@@ -477,14 +492,16 @@ BEGIN
         -- Durable callbacks: whoever ends a job makes, in the same transaction, the webhook that tells of it.
         PERFORM set_config('monoq.calling_back', 'on', true);
         INSERT INTO public.jobs (id, tenant_id, type, payload)
-        SELECT public.callback_id(id, version), tenant_id, 'webhook', jsonb_build_object('url', callback_url, 'body', jsonb_build_object(
+        SELECT public.callback_id(id, version), tenant_id, 'webhook', jsonb_build_object('url', url, 'body', jsonb_build_object(
                    'id', id, 'tenantId', tenant_id, 'type', type, 'status', status, 'attempts', attempts,
                    'result', CASE WHEN pg_column_size(result) <= 262144 THEN result END,
                    'resultOmitted', coalesce(pg_column_size(result) > 262144, false),
                    'error', CASE WHEN status <> 'COMPLETED' THEN error END,
                    'finishedAt', to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
-        FROM added
-        WHERE callback_url IS NOT NULL AND finished_at IS NOT NULL
+        FROM (SELECT added.*, coalesce(callback_url, (SELECT of_type.url FROM public.type_callbacks AS of_type
+                                                      WHERE of_type.type = added.type)) AS url
+              FROM added WHERE finished_at IS NOT NULL) AS ended
+        WHERE url IS NOT NULL
           AND id <> ALL (ARRAY(SELECT id FROM removed WHERE finished_at IS NOT NULL)) -- it had ended before
         ON CONFLICT (id) DO NOTHING;
         PERFORM set_config('monoq.calling_back', 'off', true);
@@ -1228,7 +1245,7 @@ DROP FUNCTION lowest_id(timestamptz);
 DROP TABLE retention;
 DROP FUNCTION use_idempotency_key() CASCADE;
 DROP TABLE idempotency_keys;
-DROP TABLE breakers, operations, tenant_counts, email_sends, job_types;
+DROP TABLE breakers, operations, tenant_counts, email_sends, job_types, type_callbacks;
 DROP FUNCTION refuse_beyond_max_waiting(text[], bigint[]);
 DROP FUNCTION claim_gated_jobs(uuid[], bigint, text[], int[], boolean, int), jobs_with_room(uuid[], text[], boolean, text[], text[]),
               limit_rooms(text[], text[]), limits_of(text[], text[]), policy_of(policy_scope, text);

@@ -18,6 +18,8 @@ TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}$"
 TAG_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 RERUN_OF = "rerunOf"  # the tag of a re-run: the id of its original
 TYPE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}$"
+CALLBACK_PATTERN = r"https?://[!-~]*"
+MAX_CALLBACK = 2048  # characters
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 OWN_BYTES = 600  # of a job, without its payload

@@ -15,6 +15,7 @@ from monoq import codec
 from monoq.api.problems import FieldErrors
 from monoq.app.handler import Handler
 from monoq.app.registry import App
+from monoq.client.shapes import JobType
 from monoq.store.types import TypeStore
 from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
@@ -54,6 +55,7 @@ class KnownTypes(UpkeepLoop):
         self._accept_unknown = accept_unknown
         self._registered: dict[str, Registered] = {}
         self._workers: dict[str, int] = {}
+        self._callbacks: dict[str, str | None] = {}
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
@@ -79,6 +81,7 @@ class KnownTypes(UpkeepLoop):
             for row in rows
         }
         self._workers = {row["name"]: row["workers"] for row in rows}
+        self._callbacks = {row["name"]: row["callback_url"] for row in rows}
 
     async def rest(self) -> None:
         await self.pause(PERIOD_S)
@@ -121,12 +124,13 @@ class KnownTypes(UpkeepLoop):
             for place in _places(error)
         ]
 
-    def __iter__(self) -> Iterator[tuple[str, dict[str, Any], int]]:
-        """Each type by name, with the schema of its payload and the number of live workers."""
+    def __iter__(self) -> Iterator[JobType]:
+        """Each type by name, as GET /types tells it."""
         for name in sorted({*self._app.handlers, *self._registered}):
             own = self._app.get(name)
             schema = own.schema() if own else self._registered[name].schema
-            yield name, schema, self._workers.get(name, 0)
+            workers, callback_url = self._workers.get(name, 0), self._callbacks.get(name)
+            yield {"name": name, "schema": schema, "workers": workers, "callbackUrl": callback_url}
 
 
 def _registered(name: str, text: str, changed_at: datetime) -> Registered:

@@ -12,15 +12,10 @@ def types_blueprint(*, types: KnownTypes, version: str) -> Blueprint:
 
     @blueprint.get("/types")
     async def list_types() -> dict[str, object]:
-        return {
-            "types": [
-                {"name": name, "schema": schema, "workers": workers}
-                for name, schema, workers in types
-            ]
-        }
+        return {"types": list(types)}
 
     @blueprint.get("/openapi.json")
     async def openapi() -> dict[str, object]:
-        return document({name: schema for name, schema, _ in types}, version)
+        return document({one["name"]: one["schema"] for one in types}, version)
 
     return blueprint

@@ -50,6 +50,7 @@ class Handler:
     give_up_on: ErrorTypes = ()
     lifespan: Lifespan | None = None  # of the App that declared it
     hooks: "Hooks | None" = None
+    callback_url: str | None = None  # who is told of the ends of its jobs
     batch: BatchPolicy | None = None  # the function takes a list of BatchJob
     pool: Pool = field(init=False)  # where its jobs run
 

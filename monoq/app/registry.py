@@ -10,7 +10,7 @@ from monoq.app.backoff import Backoff
 from monoq.app.batch import MAX_LINGER_MS, MAX_SIZE, BatchPolicy
 from monoq.app.handler import DECLARED, ErrorTypes, Handler, Hook, Hooks, Lifespan
 from monoq.app.pool import Pool
-from monoq.app.signature import check_hooks, describe, describe_batch, error_types
+from monoq.app.signature import check_callback, check_hooks, describe, describe_batch, error_types
 from monoq.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,6 +88,7 @@ class App:
         isolated: bool = ...,
         retry_on: ErrorTypes | type[BaseException] | None = ...,
         give_up_on: ErrorTypes | type[BaseException] = ...,
+        callback_url: str | None = ...,
     ) -> Callable[[F], F]: ...
 
     def handler(
@@ -101,6 +102,7 @@ class App:
         isolated: bool = False,
         retry_on: ErrorTypes | type[BaseException] | None = None,
         give_up_on: ErrorTypes | type[BaseException] = (),
+        callback_url: str | None = None,
     ) -> Any:
         """Declares the handler of a job type; sync or async. The function stays callable.
 
@@ -117,6 +119,8 @@ class App:
             isolated: Runs each job in a child process, which is killed at the timeout.
             retry_on: The exceptions after which there is another attempt; None: all of them.
             give_up_on: The exceptions after which there is none, also if `retry_on` has them.
+            callback_url: Gets a signed webhook when a job of this type has ended, however it
+                ends; a job's own callback_url goes before it.
 
         Raises ConfigError for a name, a policy or a function that cannot be a handler.
 
@@ -130,7 +134,7 @@ class App:
             described = describe(
                 function, name or function.__name__, max_attempts, timeout, backoff, isolated
             )
-            self._declare(described, retry_on, give_up_on)
+            self._declare(described, retry_on, give_up_on, callback_url)
             return function
 
         return declare
@@ -148,6 +152,7 @@ class App:
         backoff: Backoff = Backoff(),  # noqa: B008 - frozen
         retry_on: ErrorTypes | type[BaseException] | None = None,
         give_up_on: ErrorTypes | type[BaseException] = (),
+        callback_url: str | None = None,
     ) -> Callable[[F], F]:
         """Declares an async handler that takes many jobs in one call, as a list of BatchJob.
 
@@ -180,7 +185,8 @@ class App:
         def declare(function: F) -> F:
             described = describe_batch(function, name, max_attempts, timeout, backoff)
             policy = BatchPolicy(max_size, linger_ms / 1000, by == "tenant")
-            self._declare(replace(described, batch=policy), retry_on, give_up_on)
+            described = replace(described, batch=policy)
+            self._declare(described, retry_on, give_up_on, callback_url)
             return function
 
         return declare
@@ -190,15 +196,18 @@ class App:
         handler: Handler,
         retry_on: ErrorTypes | type[BaseException] | None,
         give_up_on: ErrorTypes | type[BaseException],
+        callback_url: str | None,
     ) -> None:
         check_hooks(handler, self._hooks)
         name = handler.name
+        check_callback(name, callback_url)
         declared = replace(
             handler,
             retry_on=None if retry_on is None else error_types(name, "retry_on", retry_on),
             give_up_on=error_types(name, "give_up_on", give_up_on),
             lifespan=self._lifespan,
             hooks=self._hooks,
+            callback_url=callback_url,
         )
         self.add(declared)
         # a bound method or a builtin takes no attributes: it is submitted by its type's name

@@ -15,7 +15,7 @@ from monoq.app.batch import BatchJob
 from monoq.app.context import JobContext
 from monoq.app.handler import ErrorTypes, Handler, Hooks
 from monoq.errors import ConfigError
-from monoq.job import TYPE_PATTERN
+from monoq.job import CALLBACK_PATTERN, MAX_CALLBACK, TYPE_PATTERN
 
 
 def describe(
@@ -109,6 +109,26 @@ def error_types(name: str, option: str, given: ErrorTypes | type[BaseException])
         if not (isinstance(one, type) and issubclass(one, BaseException)):
             raise ConfigError(f"handler {name!r}: {option} has {one!r}: no exception class")
     return types
+
+
+def check_callback(name: str, url: str | None) -> None:
+    """Raises ConfigError for what PostgreSQL could not store as the URL of a type's callbacks."""
+    if url is None:
+        return
+    if name == "webhook":
+        raise ConfigError(
+            "handler 'webhook' takes no callback_url: a callback is a webhook itself, and its end"
+            " would make the next one"
+        )
+    if (
+        not isinstance(url, str)
+        or len(url) > MAX_CALLBACK
+        or not re.fullmatch(CALLBACK_PATTERN, url)
+    ):
+        raise ConfigError(
+            f"handler {name!r}: callback_url must be an http:// or https:// URL of at most"
+            f" {MAX_CALLBACK} ASCII characters, not {url!r}"
+        )
 
 
 def check_hooks(handler: Handler, hooks: Hooks | None) -> None:

@@ -186,11 +186,13 @@ class Stats(TypedDict):
 
 
 class JobType(TypedDict):
-    """A job type, the JSON schema of its payload, and how many live workers take its jobs."""
+    """A job type, the JSON schema of its payload, how many live workers take its jobs, and who is
+    told of their ends."""
 
     name: str
     schema: dict[str, Any]
     workers: int
+    callbackUrl: str | None
 
 
 class Matched(TypedDict):

@@ -13,13 +13,14 @@ from monoq import __version__
 from monoq.app.loading import load_app
 from monoq.app.registry import App
 from monoq.compose.shared import Shared
-from monoq.compose.worker import worker_services
+from monoq.compose.worker import check_callbacks, worker_services
 from monoq.config import Settings
 from monoq.handlers import builtin
 from monoq.handlers.options import Options
 from monoq.live.publisher import Publisher
 from monoq.observe.metrics import Metrics
 from monoq.outgoing.board import Board
+from monoq.outgoing.outgoing import Outgoing
 from monoq.process.exit import UnwaitedThreads, force_exit, on_signals
 from monoq.process.service import Service, supervise
 from monoq.queue.ready import Ready
@@ -81,13 +82,15 @@ def handlers_of(
     own: App | None = None,
 ) -> App:
     """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
-    ones; without a `database_url` not all of them can run. `board` is told of breakers."""
+    ones; without a `database_url` not all of them can run. `board` is told of breakers. Raises
+    ConfigError, too, for a `callback_url` that may not be called."""
     app = App()
     if own is not None:
         app.include(own)
     elif settings.app:
         app.include(load_app(settings.app))
     app.include(builtin(options_of(settings, database_url), board), missing_only=True)
+    check_callbacks(app, Outgoing(settings.allowed_networks))
     return app
 
 

@@ -5,9 +5,12 @@ import sys
 from typing import NamedTuple
 
 from monoq.app.pool import Pool
+from monoq.app.registry import App
 from monoq.compose.shared import Shared
+from monoq.errors import ConfigError, RefusedUrl
 from monoq.handlers.options import Options
 from monoq.outgoing.board import Board
+from monoq.outgoing.outgoing import Outgoing
 from monoq.process.service import Service
 from monoq.store.breakers import BreakerStore
 from monoq.store.database import Database
@@ -32,6 +35,16 @@ class WorkerServices(NamedTuple):
     finishing: list[Service]
 
 
+def check_callbacks(app: App, outgoing: Outgoing) -> None:
+    """Raises ConfigError for a handler whose `callback_url` may not be called."""
+    for handler in app:
+        try:
+            if handler.callback_url is not None:
+                outgoing.check(handler.callback_url)
+        except RefusedUrl as error:
+            raise ConfigError(f"handler {handler.name!r}: callback_url: {error}") from None
+
+
 async def worker_services(
     shared: Shared, database: Database, *, upkeep: Database, options: Options, board: Board
 ) -> WorkerServices:
@@ -52,6 +65,8 @@ async def worker_services(
         beat_s=settings.beat,
         watchdog_s=settings.watchdog,
     )
+    # before the first claim: no job of a type may end without its callback
+    await TypeStore(upkeep).register_callbacks({one.name: one.callback_url for one in app})
     await heartbeat.register()
     fork_server = [
         settings.app or "",

@@ -16,6 +16,11 @@ class TypeStore:
         """Says which types a worker has, each with the JSON schema of its payload as text."""
         await self._database.fetch(query("register_types"), list(schemas), list(schemas.values()))
 
+    async def register_callbacks(self, urls: Mapping[str, str | None]) -> None:
+        """Says who is told of the ends of a worker's types; None: nobody. Ends that are committed
+        later tell them."""
+        await self._database.fetch(query("register_callbacks"), list(urls), list(urls.values()))
+
     async def touch(self, names: Sequence[str]) -> None:
         """Says that these types are still run."""
         await self._database.fetch(query("touch_types"), names)
@@ -25,7 +30,7 @@ class TypeStore:
         await self._database.fetch(query("forget_types"), unseen_s)
 
     async def list_types(self) -> Sequence[Row]:
-        """Rows of name, changed_at (of the schema) and workers: the live ones."""
+        """Rows of name, changed_at (of the schema), workers (the live ones) and callback_url."""
         return await self._database.fetch(query("list_types"))
 
     async def read_schemas(self, names: Sequence[str]) -> Sequence[Row]:
