@@ -23,6 +23,7 @@ from monoq.cli.flags import engines_of, setting
 from monoq.cli.health import health
 from monoq.cli.init import init
 from monoq.cli.look import stats, watch, workers
+from monoq.cli.openapi import openapi
 from monoq.cli.policies import defaults, tenants, types
 from monoq.cli.prune import prune
 from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
@@ -241,6 +242,7 @@ COMMANDS = [
     defaults,
     url,
     init,
+    openapi,
 ]
 for command in COMMANDS:
     main.add_command(command)
