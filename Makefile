@@ -4,7 +4,7 @@ VENV   := .venv
 READY  := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
-.PHONY: help setup run test soak measure bench lint format clean
+.PHONY: help setup run test soak measure client bench lint format clean
 MINUTES ?= 30
 
 help: ## what there is
@@ -31,6 +31,10 @@ soak: $(READY) ## the long forms of tests, then a long run under kills, freezes 
 
 measure: $(READY) ## how long rescues and outages take (a few minutes; run nothing beside it)
 	@cd tests && ../$(VENV)/bin/python -m faults.measure
+
+client: $(READY) ## make the types of clients/typescript anew, and check them (needs npm)
+	@$(VENV)/bin/python -m monoq openapi > clients/typescript/openapi.json
+	@cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund && npm run generate && npm run check
 
 bench: $(READY) ## how fast this machine is (run nothing beside it)
 	@$(VENV)/bin/monoq bench
