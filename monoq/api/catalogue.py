@@ -212,7 +212,7 @@ def _policy_calls(path: str, whose: str, body: type[BaseModel]) -> list[Call]:
             f"List the changes of the policy of {whose}",
             {200: shapes.PolicyHistory},
             (422,),
-            query=policies.HistoryRequest,
+            query=policies.ChangesRequest,
         ),
     ]
 

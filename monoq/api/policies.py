@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 HISTORY_PAGE = 100
 
 
-class HistoryRequest(BaseModel):
+class ChangesRequest(BaseModel):
     """The query for the changes of a policy: a page of those before the version `cursor`."""
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +62,7 @@ def policies_blueprint(*, policies: PolicyStore) -> Blueprint:
 
     async def history(scope: Scope, name: str) -> dict[str, Any]:
         try:
-            asked = HistoryRequest.model_validate(request.args.to_dict())
+            asked = ChangesRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
             raise Problem(422, "the query is wrong", field_errors(error)) from None
         changes = await policies.history(scope, name, asked.cursor, asked.limit)

@@ -1,5 +1,5 @@
 // Made by `make client` from what GET /openapi.json gives. Not to be edited.
-// sha256 of the document: 0e3a4c2c359804e539f430a15c2c36dc1c70ac20daa5141f3bb4ccf4da23276d
+// sha256 of the document: 209fe45f428b61d2d941bd5c9d4dec5e2cc2cca50f88da1738b0fe88334c45c3
 
 export interface paths {
     "/jobs": {
@@ -1349,53 +1349,6 @@ export interface components {
             used: number;
             /** Types */
             types: string[];
-        };
-        /**
-         * HistoryRequest
-         * @description The query of GET /stats/history: about a tenant, a type, both, or all together.
-         */
-        monoq__api__history__HistoryRequest: {
-            /**
-             * Tenantid
-             * @default null
-             */
-            tenantId?: string | null;
-            /**
-             * Type
-             * @default null
-             */
-            type?: string | null;
-            /**
-             * From
-             * @default null
-             */
-            from?: string | null;
-            /**
-             * To
-             * @default null
-             */
-            to?: string | null;
-            /**
-             * Step
-             * @default null
-             */
-            step?: number | null;
-        };
-        /**
-         * HistoryRequest
-         * @description The query for the changes of a policy: a page of those before the version `cursor`.
-         */
-        monoq__api__policies__HistoryRequest: {
-            /**
-             * Limit
-             * @default 100
-             */
-            limit?: number;
-            /**
-             * Cursor
-             * @default 9223372036854776000
-             */
-            cursor?: number;
         };
         /** Bad Request */
         ProblemBadRequest: {

@@ -73,7 +73,10 @@ test("an error names its status and its fields", async () => {
   const sleep = { tenantId: "acme", type: "sleep", payload: { delayMs: "x" } };
   await assert.rejects(client.submitMany([echo(3), sleep]), (error) => {
     assert.deepEqual([error.reason, error.status, error.passes], ["refused", 422, false]);
-    assert.deepEqual(error.errors.map(({ field }) => field), ["jobs.1.payload.delayMs"]);
+    assert.deepEqual(
+      error.errors.map(({ field }) => field),
+      ["jobs.1.payload.delayMs"],
+    );
     assert.match(error.message, /delayMs/);
     return true;
   });
@@ -106,7 +109,10 @@ test("a stream misses nothing over a lost connection, and goes on from a kept cu
   await client.wait(away);
   const seen = await until(stream, away, "COMPLETED");
   const versions = seen.map(({ version }) => version);
-  assert.deepEqual(versions, [...versions].sort((a, b) => a - b));
+  assert.deepEqual(
+    versions,
+    [...versions].sort((a, b) => a - b),
+  );
   stream.close();
   assert.equal((await stream.next()).done, true);
 
