@@ -1,4 +1,5 @@
-"""The dashboard's files. It must render nothing: the page is static."""
+"""The files of the dashboard and of the page that shows the API. It must render nothing: the pages
+are static."""
 
 from pathlib import Path
 
@@ -12,6 +13,10 @@ def dashboard_blueprint(*, static: Path) -> Blueprint:
     @dashboard.get("/")
     async def index() -> Response:
         return await _file("index.html")
+
+    @dashboard.get("/docs")
+    async def reference() -> Response:
+        return await _file("reference.html")
 
     @dashboard.get("/static/<path:name>")
     async def file(name: str) -> Response:

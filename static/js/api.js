@@ -46,6 +46,9 @@ export const resumeWorker = (id) => request("POST", `/workers/${encodeURICompone
 /** [{type, counts, workers, meanRunSeconds}]. */
 export const countTypes = async (signal) => (await get("/stats/types", {}, signal)).types;
 
+/** The OpenAPI document of all this. */
+export const readDocument = () => get("/openapi.json");
+
 export const listTypes = async () => (await get("/types")).types;
 
 /** {counts, oldestWaitingSeconds}; null: no due job waits. */

@@ -16,6 +16,7 @@ export function listCommands({ url, details, workers, types, panels, pageLinks, 
     commands.push({ name: `Limits of tenant ${shown.tenant}`, run: () => url.set({ job: null, policy: shown.tenant }) });
   }
   commands.push({ name: "Search", run: onSearch }, { name: "Keys", run: onKeys });
+  commands.push({ name: "HTTP API", run: () => location.assign("/docs") });
   for (const type of types.names) commands.push({ name: `New job of type ${type}`, run: () => onSubmit(type) });
   return commands;
 }

@@ -20,7 +20,7 @@ from monoq.config import load_settings
 from monoq.process.service import Service
 
 HERE = Path(__file__).parent
-NO_JSON = {"/", "/static/{name}"}  # the dashboard
+NO_JSON = {"/", "/docs", "/static/{name}"}  # the pages
 
 
 def references(value: Any) -> Iterator[str]:
