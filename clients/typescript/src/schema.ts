@@ -1,5 +1,5 @@
 // Made by `make client` from what GET /openapi.json gives. Not to be edited.
-// sha256 of the document: 209fe45f428b61d2d941bd5c9d4dec5e2cc2cca50f88da1738b0fe88334c45c3
+// sha256 of the document: b1b4f8cba932f76098779699a176454cab7ac91d3d93b61266dfd4ee72716985
 
 export interface paths {
     "/jobs": {
@@ -321,6 +321,40 @@ export interface paths {
         get: operations["getWorkers"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workers/{workerId}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a worker from claiming jobs */
+        post: operations["postWorkersWorkeridDrain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/workers/{workerId}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a worker claim jobs again */
+        post: operations["postWorkersWorkeridResume"];
         delete?: never;
         options?: never;
         head?: never;
@@ -716,8 +750,8 @@ export interface components {
         };
         /**
          * Job
-         * @description A job. Times are RFC 3339 in UTC; `payload`, `result` and `errors` are not in lists,
-         *     nor is `progress`.
+         * @description A job. Times are RFC 3339 in UTC; what follows `finishedAt` is not in lists. `rerunOf`: the
+         *     id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest first.
          */
         Job: {
             /** Id */
@@ -769,6 +803,10 @@ export interface components {
             tags?: {
                 [key: string]: string;
             };
+            /** Rerunof */
+            rerunOf?: string | null;
+            /** Reruns */
+            reruns?: string[];
             progress?: components["schemas"]["Progress"] | null;
         };
         /**
@@ -817,8 +855,8 @@ export interface components {
         };
         /**
          * JobType
-         * @description A job type, the JSON schema of its payload, how many live workers run it, and who is told of
-         *     the end of its jobs.
+         * @description A job type, the JSON schema of its payload, how many live workers take its jobs, and who is
+         *     told of their ends.
          */
         JobType: {
             /** Name */
@@ -1305,7 +1343,7 @@ export interface components {
         };
         /**
          * Worker
-         * @description A live worker.
+         * @description A live worker. `draining`: it claims no more jobs.
          */
         Worker: {
             /** Id */
@@ -1320,6 +1358,8 @@ export interface components {
             silentSeconds: number;
             /** Hunghandlers */
             hungHandlers: number;
+            /** Draining */
+            draining: boolean;
             /** Pools */
             pools: {
                 [key: string]: components["schemas"]["WorkerPool"];
@@ -3291,6 +3331,162 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WorkerList"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemMisdirectedRequest"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemInternalServerError"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemServiceUnavailable"];
+                };
+            };
+        };
+    };
+    postWorkersWorkeridDrain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workerId: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemForbidden"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemNotFound"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemUnsupportedMediaType"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemMisdirectedRequest"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemInternalServerError"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    /** @description seconds */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemServiceUnavailable"];
+                };
+            };
+        };
+    };
+    postWorkersWorkeridResume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workerId: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Worker"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemForbidden"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemNotFound"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemUnsupportedMediaType"];
                 };
             };
             /** @description Misdirected Request */
