@@ -1,18 +1,11 @@
 """`python -m monoq` and `monoq`."""
 
-import sys
+from monoq.cli.main import main as commands
+from monoq.process.exit import certain_exit
 
 
 def main() -> None:
-    """The command line. Each container runs `health` every few seconds, so that command imports
-    nothing else."""
-    if sys.argv[1:2] == ["health"]:
-        from monoq.cli.health import health
-
-        health(sys.argv[2:], prog_name="monoq health")
-    from monoq.cli.commands import main as commands
-    from monoq.process.exit import certain_exit
-
+    """The command line."""
     with certain_exit():
         commands(prog_name="monoq")
 

@@ -14,21 +14,12 @@ from typing import Any
 import click
 import uvloop
 
-from monoq import __version__
-from monoq.cli.bulk import operations
 from monoq.cli.check import check_all, check_counts
 from monoq.cli.deep import check_deep
 from monoq.cli.finding import exit_code
 from monoq.cli.flags import engines_of, setting
-from monoq.cli.health import health
-from monoq.cli.init import init
-from monoq.cli.look import stats, watch, workers
-from monoq.cli.openapi import openapi
-from monoq.cli.policies import defaults, tenants, types
-from monoq.cli.prune import prune
 from monoq.cli.reload import Reloader, server_command, stop_with_the_parent
-from monoq.cli.remote import errors_in_one_line, jobs, submit
-from monoq.cli.url import url
+from monoq.cli.remote import errors_in_one_line
 from monoq.compose.root import handlers_of
 from monoq.compose.root import serve as serve_role
 from monoq.compose.start import package_dir, raise_descriptor_limit, require_schema
@@ -38,13 +29,7 @@ from monoq.observe import log
 from monoq.store import migrate as schema
 
 
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """monoq: a real-time multi-tenant job queue with a live dashboard."""
-
-
-@main.command()
+@click.command()
 @setting("role", type=click.Choice(["api", "worker", "all"]))
 @setting("app")
 @setting("host")
@@ -79,7 +64,7 @@ def serve(reload: bool, **flags: Any) -> None:
     sys.exit(0 if healthy else 1)
 
 
-@main.command()
+@click.command()
 @setting("app")
 @setting("database_url")
 @setting("data_dir")
@@ -96,7 +81,7 @@ def migrate(**flags: Any) -> None:
     click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
 
 
-@main.command()
+@click.command()
 @setting("app")
 @setting("database_url")
 @setting("redis_url")
@@ -125,7 +110,7 @@ def check(deep: bool, **flags: Any) -> None:
     sys.exit(exit_code(findings))
 
 
-@main.command()
+@click.command()
 @click.argument(
     "measures",
     nargs=-1,
@@ -226,23 +211,3 @@ def _errors_as_records(wanted: bool) -> Iterator[None]:
             raise
         logging.getLogger("monoq").critical("%s", error)
         sys.exit(2)
-
-
-COMMANDS = [
-    prune,
-    health,
-    submit,
-    jobs,
-    operations,
-    stats,
-    watch,
-    workers,
-    tenants,
-    types,
-    defaults,
-    url,
-    init,
-    openapi,
-]
-for command in COMMANDS:
-    main.add_command(command)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import Server
 
-from monoq.cli.commands import main
+from monoq.cli.main import main
 
 CLIENT = Path(__file__).parent.parent.parent / "clients/typescript"
 NPM, NODE = shutil.which("npm"), shutil.which("node")

@@ -13,7 +13,7 @@ import pytest
 
 from monoq.api.operations import read_operation
 from monoq.api.policy_schemas import read_policy
-from monoq.cli.commands import main
+from monoq.cli.main import main
 from monoq.config import Settings, env_names
 from monoq.observe.metrics import Metrics
 from monoq.policy import Scope
@@ -159,7 +159,7 @@ def test_every_monoq_command_is_accepted_by_the_command_line() -> None:
         args = shlex.split(line, comments=True)[1:]
         command: click.Command = main
         while isinstance(command, click.Group):
-            found = command.commands.get(args[0])
+            found = command.get_command(click.Context(command), args[0])
             assert found is not None, (name, line)
             command, args = found, args[1:]
         try:
