@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from monoq.store.migrate import migrate
 sys.path.insert(0, str(Path(__file__).parent))
 
 FACT_TIMEOUT_S = 20.0  # a fact that does not come true within this never will
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.01, 0.05  # between two looks at a fact
 _numbers = itertools.count(1)
 
 
@@ -110,20 +112,29 @@ async def cache(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
 
 
 async def eventually(
-    fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float = 0.01
+    fact: Callable[[], Any], *, timeout: float = FACT_TIMEOUT_S, every: float | None = None
 ) -> Any:
     """The first true value of `fact`, a function or an async one, asked again and again; fails if
-    it does not come."""
+    it does not come. Without `every`, the pauses grow with the wait: a look costs CPU that others
+    need."""
     last = None
+    began = time.monotonic()
     try:
         async with asyncio.timeout(timeout):
             while True:
                 asked = fact()
                 if last := await asked if inspect.isawaitable(asked) else asked:
                     return last
-                await asyncio.sleep(every)
+                waited = time.monotonic() - began
+                pause = min(max(waited / 10, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+                await asyncio.sleep(pause if every is None else every)
     except TimeoutError:
         pytest.fail(f"did not come true within {timeout:g} s; last seen: {last!r}")
+
+
+def http_client(**options: Any) -> httpx.AsyncClient:
+    """One that reads no certificates, which takes as long as ten requests, and no environment."""
+    return httpx.AsyncClient(verify=False, trust_env=False, **options)
 
 
 @dataclass
@@ -184,7 +195,7 @@ async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncItera
         supervised = asyncio.create_task(supervise(phases, stop, settings.shutdown_timeout))
         url = f"http://127.0.0.1:{port}"
         try:
-            async with httpx.AsyncClient(base_url=url, timeout=20, trust_env=False) as http:
+            async with http_client(base_url=url, timeout=20) as http:
                 yield Server(url, http)
         finally:
             stop.set()
@@ -193,7 +204,20 @@ async def serving(database_url: str, redis_url: str, **flags: Any) -> AsyncItera
 
 
 @pytest.fixture
-async def server(database_url: str, redis_url: str) -> AsyncIterator[Server]:
-    """API and worker on a fresh database, with the handlers of handlers_for_tests."""
-    async with serving(database_url, redis_url) as running:
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which some handlers write down what they do; it must come before the server."""
+    path = tmp_path / "ledger"
+    path.touch()
+    monkeypatch.setenv("LEDGER", str(path))
+    return path
+
+
+@pytest.fixture
+async def server(
+    request: pytest.FixtureRequest, database_url: str, redis_url: str
+) -> AsyncIterator[Server]:
+    """API and worker on a fresh database, with the handlers of the test module's APP; without one,
+    of handlers_for_tests."""
+    app = getattr(request.module, "APP", "handlers_for_tests:app")
+    async with serving(database_url, redis_url, app=app) as running:
         yield running

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from conftest import eventually
+from conftest import eventually, http_client
 
 MONOQ = [sys.executable, "-m", "monoq"]
 HERE = Path(__file__).parent.parent
@@ -52,14 +52,15 @@ def said(cwd: Path) -> str:
 
 
 async def healthy(port: int) -> None:
-    async def answers() -> bool:
-        async with httpx.AsyncClient(trust_env=False) as http:
+    async with http_client() as http:
+
+        async def answers() -> bool:
             try:
                 return (await http.get(f"http://127.0.0.1:{port}/health")).status_code == 200
             except httpx.HTTPError:
                 return False
 
-    await eventually(answers, timeout=60)
+        await eventually(answers, timeout=60)
 
 
 async def call(*arguments: str, cwd: Path, settings: dict[str, str], code: int = 0) -> str:

@@ -6,13 +6,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
-from conftest import eventually
+from conftest import eventually, http_client
 
 from faults.world import World
 
 JOB = {"tenantId": "acme", "type": "work"}
-PACE_S = 0.02  # between an answer and the next job of a client
+PACE_S = 0.05  # between an answer and the next job of a client
 
 
 class Load:
@@ -36,7 +35,7 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     async def _post(self) -> None:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+        async with http_client(timeout=30) as http:
             while not self._stop.is_set():
                 began = time.monotonic()
                 answer = await http.post(f"{self._broken.apis[0].url}/jobs", json=JOB)

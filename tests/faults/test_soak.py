@@ -9,7 +9,7 @@ from rich.progress import Progress
 from faults.judge import Asked, _is_changed, broken_promises
 from faults.soak import soak
 
-MINUTES = 0.35  # of faults; with start, drain and judgement about half a minute
+MINUTES = 0.25  # of faults; with start, drain and judgement about half a minute
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from conftest import eventually
+from conftest import eventually, http_client
 
 from faults.engines import Engines
 from faults.member import Member, free_port
@@ -41,7 +41,7 @@ class World(Engines):
             "LEDGER": str(self.ledger),
             "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent.parent}",
         } | settings
-        self.http = httpx.AsyncClient(timeout=10, trust_env=False)
+        self.http = http_client(timeout=10)
 
     def member(self, role: str, **settings: str) -> Member:
         """A process of this role, started; with settings of its own."""

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
-from conftest import eventually
+from conftest import eventually, http_client
 from faults.member import Member, free_port
 from faults.world import World, world
 
@@ -32,8 +32,8 @@ class Site:
         self.inside = inside
         self.port = free_port()
         self.url, self.ws_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}/ws"
-        self.http = httpx.AsyncClient(
-            base_url=self.url, timeout=20, trust_env=False, limits=httpx.Limits(max_connections=200)
+        self.http = http_client(
+            base_url=self.url, timeout=20, limits=httpx.Limits(max_connections=200)
         )
         self.apis = inside.apis
         self._out = folder / "access.log"

@@ -18,6 +18,7 @@ from conftest import eventually
 from proxy.conftest import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PACE_S = 0.08  # between an answer and the next request of a client
 
 
 class Load:
@@ -57,6 +58,7 @@ class Load:
             ) is None:
                 await asyncio.sleep(0.05)  # before it is sent again
             self.acknowledged[key] = answer.json()["jobId"]
+            await asyncio.sleep(PACE_S)
 
     async def _read(self) -> None:
         while not self._stop:
@@ -66,11 +68,12 @@ class Load:
                 else "/stats?tenantId=acme"
             )
             self.reads += await self._ask("GET", path) is not None
+            await asyncio.sleep(PACE_S)
 
     async def more(self, count: int) -> None:
         """Until so many more jobs are acknowledged."""
         goal = len(self.acknowledged) + count
-        await eventually(lambda: len(self.acknowledged) >= goal)
+        await eventually(lambda: len(self.acknowledged) >= goal, timeout=60)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Load"]:
@@ -124,13 +127,14 @@ class Viewer:
             await asyncio.sleep(0.1)  # before it comes back
 
 
-async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.soak)])
+async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site, kills: int) -> None:
     victim = site.apis[0]
     async with Load(site).running() as load:
-        for _ in range(3):
-            await load.more(100)
+        for _ in range(kills):
+            await load.more(40)
             victim.kill()
-            await load.more(100)
+            await load.more(40)
             victim.start()
             await site.inside.is_up(victim)
     await load.all_done()
@@ -138,7 +142,7 @@ async def test_a_killed_api_costs_no_answered_job_and_no_read(site: Site) -> Non
     # under way when it died: only the client can know that sending it again is safe
     assert set(load.failed) <= {"POST 502"}
     print(
-        f"3 kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: "
+        f"{kills} kills: {len(load.acknowledged)} jobs, {load.reads} reads; answers 502: "
         f"{len(load.failed)}; slowest {load.slowest_s:.2f} s"
     )
 
@@ -173,15 +177,15 @@ async def test_scaling_down_and_rolling_restarts_fail_no_request_and_bring_every
     before = len(site.log())
     began = time.monotonic()
     async with Load(site).running() as load:
-        await load.more(100)
+        await load.more(40)
         for worker in site.inside.workers[1:]:
             worker.send(signal.SIGTERM)
             assert await asyncio.to_thread(worker.process.wait, 15) == 0
         assert len(site.inside.workers) == 1
-        await load.more(100)
+        await load.more(40)
         for api in site.apis:
             assert await site.restart(api) == 0
-        await load.more(200)
+        await load.more(80)
     took_s = time.monotonic() - began
     await load.all_done()
     assert load.failed == []
