@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,8 @@ from conftest import Server, eventually, serving
 
 from contract.processes import running
 
-APP = "handlers_in_batches:app"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "ledger"
-    path.touch()
-    monkeypatch.setenv("LEDGER", str(path))
-    return path
-
-
-@pytest.fixture
-async def server(database_url: str, redis_url: str, ledger: Path) -> AsyncIterator[Server]:
-    async with serving(database_url, redis_url, app=APP) as serves:
-        yield serves
+APP = "handlers_in_batches:app"  # of `server`
+pytestmark = pytest.mark.usefixtures("ledger")
 
 
 def calls(ledger: Path, what: str = "call") -> list[list[Any]]:

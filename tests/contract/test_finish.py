@@ -1,7 +1,6 @@
 """The end of a job inside its handler's own transaction: once in the tables of the user."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,15 @@ from conftest import Server, eventually, serving
 
 from contract.processes import running
 
-APP = "handlers_that_report:app"
+APP = "handlers_that_report:app"  # of `server`
 
 
-@pytest.fixture
-async def server(
-    database_url: str, redis_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Server]:
+@pytest.fixture(autouse=True)
+async def _table(
+    database_url: str, db: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TEST_DATABASE_URL", database_url)
     await db.execute("CREATE TABLE invoices (job_id uuid, attempt int)")
-    async with serving(database_url, redis_url, app=APP) as serves:
-        yield serves
 
 
 async def submit(server: Server, job_type: str = "invoice", **payload: Any) -> str:
@@ -102,10 +99,10 @@ async def test_without_a_transaction_it_is_refused(server: Server) -> None:
     assert job["error"] == "ctx.finish needs a connection inside a transaction"
 
 
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.soak)])
 async def test_each_job_is_invoiced_once_though_workers_are_killed(
-    database_url: str, redis_url: str, db: asyncpg.Connection, tmp_path: Path
+    database_url: str, redis_url: str, db: asyncpg.Connection, tmp_path: Path, kills: int
 ) -> None:
-    await db.execute("CREATE TABLE invoices (job_id uuid, attempt int)")
     settings = {
         "MONOQ_DATABASE_URL": database_url,
         "MONOQ_REDIS_URL": redis_url,
@@ -117,10 +114,10 @@ async def test_each_job_is_invoiced_once_though_workers_are_killed(
         ids = await api.submit(
             [
                 {"tenantId": "acme", "type": "invoice", "payload": {"waits": n % 7 / 20}}
-                for n in range(300)
+                for n in range(50 * (kills + 1))
             ]
         )
-        for _ in range(3):
+        for _ in range(kills):
             with running("serve", "--role=worker", cwd=tmp_path, **settings) as worker:
                 before = len(await invoices(db))
 

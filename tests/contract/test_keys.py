@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,8 @@ from conftest import Server, eventually, serving
 from contract.processes import running
 from monoq import NewJob, submit
 
-APP = "handlers_with_keys:app"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "ledger"
-    path.touch()
-    monkeypatch.setenv("LEDGER", str(path))
-    return path
-
-
-@pytest.fixture
-async def server(database_url: str, redis_url: str, ledger: Path) -> AsyncIterator[Server]:
-    async with serving(database_url, redis_url, app=APP) as serves:
-        yield serves
+APP = "handlers_with_keys:app"  # of `server`
+pytestmark = pytest.mark.usefixtures("ledger")
 
 
 def job(key: str | None, n: int, **more: Any) -> dict[str, Any]:
@@ -159,19 +145,20 @@ async def test_keys_of_tenants_are_their_own_and_a_bad_key_is_named(
         assert answer.json()["errors"][0]["field"] == "key"
 
 
+@pytest.mark.parametrize("times", [10, pytest.param(25, marks=pytest.mark.soak)])
 async def test_racing_submits_cancels_and_retries_strand_no_job_of_a_key(
-    server: Server, ledger: Path, db: asyncpg.Connection
+    server: Server, ledger: Path, db: asyncpg.Connection, times: int
 ) -> None:
     """Many connections enter and leave three keys at once: whoever is left runs, one at a time."""
     ids: list[str] = []
 
     async def add(worker: int) -> None:
-        for n in range(25):
+        for n in range(times):
             created = await server.http.post("/jobs", json=job(f"k{n % 3}", 100 * worker + n))
             ids.append(created.json()["jobId"])
 
     async def cancel() -> None:
-        for _ in range(60):
+        for _ in range(2 * times):
             await asyncio.sleep(0.01)
             for one in ids[-3:]:
                 await server.http.post(f"/jobs/{one}/cancel")
@@ -202,7 +189,13 @@ async def test_a_key_in_sql_and_in_the_callers_transaction(
     assert begun(ledger, "a") == [0, 1]
 
 
-@pytest.mark.parametrize("limited", [pytest.param(False, marks=pytest.mark.soak), True])
+SOAK = pytest.mark.soak
+
+
+@pytest.mark.parametrize(
+    ("limited", "kills"),
+    [(True, 1), pytest.param(True, 3, marks=SOAK), pytest.param(False, 3, marks=SOAK)],
+)
 async def test_a_key_holds_though_workers_are_killed(
     database_url: str,
     redis_url: str,
@@ -210,6 +203,7 @@ async def test_a_key_holds_though_workers_are_killed(
     tmp_path: Path,
     db: asyncpg.Connection,
     limited: bool,
+    kills: int,
 ) -> None:
     settings = {
         "MONOQ_DATABASE_URL": database_url,
@@ -226,7 +220,7 @@ async def test_a_key_holds_though_workers_are_killed(
         async def begins_more(than: int) -> bool:
             return len(lines(ledger)) > than
 
-        for _ in range(3):
+        for _ in range(kills):
             with (
                 running("serve", "--role=worker", cwd=tmp_path, **settings) as worker,
                 running("serve", "--role=worker", cwd=tmp_path, **settings) as other,

@@ -5,19 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
 from conftest import Server, eventually, serving
 
 from contract.processes import running, said
 
 APP = "handlers_with_state:app"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "ledger"
-    monkeypatch.setenv("LEDGER", str(path))
-    return path
 
 
 def lines_of(ledger: Path) -> list[str]:
