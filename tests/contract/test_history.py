@@ -398,30 +398,28 @@ async def test_a_history_is_read_by_its_points_whatever_else_there_is(
     assert sum(point["submitted"] for point in points) >= 298
 
 
-@pytest.mark.parametrize(
-    ("params", "field"),
-    [
-        ({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
-        ({"from": "2020-01-01T00:00:00Z", "step": "3600"}, "from"),
-        ({"from": "-2d", "step": "60"}, "from"),
-        ({"from": "-80d", "step": "3600"}, "step"),
-        ({"step": "61"}, "step"),
-        ({"step": "420"}, "step"),
-        ({"step": "5400"}, "step"),
-        ({"from": "yesterday"}, "from"),
-        ({"tenantId": "a b"}, "tenantId"),
-        ({"since": "1"}, "since"),
-    ],
-)
-async def test_a_query_that_cannot_be_answered_is_told_why(
-    server: Server, params: dict[str, str], field: str
-) -> None:
-    if params.get("from", "").startswith("-"):
-        days = int(params["from"][1:-1])
-        params = params | {"from": (datetime.now(UTC) - timedelta(days=days)).isoformat()}
-    answer = await server.http.get("/stats/history", params=params)
-    assert answer.status_code == 422, answer.text
-    assert field in [error["field"] for error in answer.json()["errors"]]
+UNANSWERED: list[tuple[dict[str, str], str]] = [
+    ({"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "from"),
+    ({"from": "2020-01-01T00:00:00Z", "step": "3600"}, "from"),
+    ({"from": "-2d", "step": "60"}, "from"),
+    ({"from": "-80d", "step": "3600"}, "step"),
+    ({"step": "61"}, "step"),
+    ({"step": "420"}, "step"),
+    ({"step": "5400"}, "step"),
+    ({"from": "yesterday"}, "from"),
+    ({"tenantId": "a b"}, "tenantId"),
+    ({"since": "1"}, "since"),
+]
+
+
+async def test_a_query_that_cannot_be_answered_is_told_why(server: Server) -> None:
+    for params, field in UNANSWERED:
+        if params.get("from", "").startswith("-"):
+            days = int(params["from"][1:-1])
+            params = params | {"from": (datetime.now(UTC) - timedelta(days=days)).isoformat()}
+        answer = await server.http.get("/stats/history", params=params)
+        assert answer.status_code == 422, (params, answer.text)
+        assert field in [error["field"] for error in answer.json()["errors"]]
 
 
 async def test_without_a_step_there_are_some_300_points(server: Server) -> None:

@@ -75,50 +75,52 @@ async def test_a_policy_is_set_shown_kept_in_the_history_and_removed(server: Ser
     assert rest["nextCursor"] is None
 
 
-@pytest.mark.parametrize(
-    ("path", "policy", "field"),
-    [
-        ("/tenants/acme", {"maxRunning": -1}, "maxRunning"),
-        ("/tenants/acme", {"maxRunning": "5"}, "maxRunning"),
-        ("/tenants/acme", {"maxRunning": 1.5}, "maxRunning"),
-        ("/tenants/acme", {"weight": 0}, "weight"),
-        ("/tenants/acme", {"ratePerSecond": 0}, "ratePerSecond"),
-        ("/tenants/acme", {"paused": 1}, "paused"),
-        ("/tenants/acme", {"maxRuning": 5}, "maxRuning"),
-        ("/tenants/acme", {"maxRunning": {"value": 5}}, "maxRunning.until"),
-        (
-            "/tenants/acme",
-            {"maxRunning": {"value": 5, "until": "2001-01-01T00:00:00Z"}},
-            "maxRunning.until",
-        ),
-        ("/tenants/acme", {"maxRunning": {"value": 5, "until": "tomorrow"}}, "maxRunning.until"),
-        (
-            "/tenants/acme",
-            {"maxRunning": {"value": 5, "until": "9999-12-31T23:59:59-14:00"}},
-            "maxRunning.until",
-        ),
-        (
-            "/tenants/acme",
-            {"maxRunning": {"value": "5", "until": "2099-01-01T00:00:00Z"}},
-            "maxRunning.value",
-        ),
-        (
-            "/tenants/acme",
-            {"paused": {"value": True, "until": "2099-01-01T00:00:00"}},
-            "paused.until",
-        ),
-        ("/tenants/acme", [], ""),
-        ("/types/echo", {"weight": 2.0}, "weight"),
-        ("/types/echo", {"maxWaiting": 2}, "maxWaiting"),
-        ("/tenants/-bad", {"maxRunning": 5}, "tenantId"),
-    ],
-)
-async def test_nonsense_is_refused_and_its_field_named(
-    server: Server, path: str, policy: dict[str, Any], field: str
-) -> None:
-    answer = await server.http.put(path, json=policy)
-    assert answer.status_code == 422, answer.text
-    assert [error["field"] for error in answer.json()["errors"]] == [field], answer.text
+NONSENSE: list[tuple[str, Any, str]] = [
+    ("/tenants/acme", {"maxRunning": -1}, "maxRunning"),
+    ("/tenants/acme", {"maxRunning": "5"}, "maxRunning"),
+    ("/tenants/acme", {"maxRunning": 1.5}, "maxRunning"),
+    ("/tenants/acme", {"weight": 0}, "weight"),
+    ("/tenants/acme", {"ratePerSecond": 0}, "ratePerSecond"),
+    ("/tenants/acme", {"paused": 1}, "paused"),
+    ("/tenants/acme", {"maxRuning": 5}, "maxRuning"),
+    ("/tenants/acme", {"maxRunning": {"value": 5}}, "maxRunning.until"),
+    (
+        "/tenants/acme",
+        {"maxRunning": {"value": 5, "until": "2001-01-01T00:00:00Z"}},
+        "maxRunning.until",
+    ),
+    ("/tenants/acme", {"maxRunning": {"value": 5, "until": "tomorrow"}}, "maxRunning.until"),
+    (
+        "/tenants/acme",
+        {"maxRunning": {"value": 5, "until": "9999-12-31T23:59:59-14:00"}},
+        "maxRunning.until",
+    ),
+    (
+        "/tenants/acme",
+        {"maxRunning": {"value": "5", "until": "2099-01-01T00:00:00Z"}},
+        "maxRunning.value",
+    ),
+    (
+        "/tenants/acme",
+        {"paused": {"value": True, "until": "2099-01-01T00:00:00"}},
+        "paused.until",
+    ),
+    ("/tenants/acme", [], ""),
+    ("/types/echo", {"weight": 2.0}, "weight"),
+    ("/types/echo", {"maxWaiting": 2}, "maxWaiting"),
+    ("/tenants/-bad", {"maxRunning": 5}, "tenantId"),
+]
+
+
+async def test_nonsense_is_refused_and_its_field_named(server: Server) -> None:
+    for path, policy, field in NONSENSE:
+        answer = await server.http.put(path, json=policy)
+        assert answer.status_code == 422, (path, policy, answer.text)
+        assert [error["field"] for error in answer.json()["errors"]] == [field], (
+            path,
+            policy,
+            answer.text,
+        )
 
 
 async def test_a_cap_holds_across_workers_and_while_it_changes(

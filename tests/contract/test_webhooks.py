@@ -181,51 +181,49 @@ async def test_retry_after_is_honoured_within_bounds(
     assert least <= delay_s(await waits_again(server, job_id)) <= most
 
 
-@pytest.mark.parametrize(
-    ("payload", "field"),
-    [
-        ({"url": "http://10.0.0.1/"}, "url"),
-        ({"url": "http://169.254.169.254/latest/meta-data"}, "url"),
-        ({"url": "http://[::1]/"}, "url"),
-        ({"url": "http://0x7f000001/"}, "url"),
-        ({"url": "ftp://example.com/"}, "url"),
-        ({"url": "http://user:pass@example.com/"}, "url"),
-        ({"url": "https://example.com/" + "x" * 2048}, "url"),
-        ({"url": 5}, "url"),
-        ({}, "url"),
-        ({"headers": {"Host": "x"}}, "headers"),
-        ({"headers": {"content-length": "0"}}, "headers"),
-        ({"headers": {"Transfer-Encoding": "chunked"}}, "headers"),
-        ({"headers": {"Connection": "close"}}, "headers"),
-        ({"headers": {"Webhook-Signature": "v1,x"}}, "headers"),
-        ({"headers": {"webhook-id": "x"}}, "headers"),
-        ({"headers": {"X": "a\r\nHost: evil"}}, "headers"),
-        ({"headers": {"X": "a\nb"}}, "headers"),
-        ({"headers": {"X\r\nY": "a"}}, "headers"),
-        ({"headers": {"X Y": "a"}}, "headers"),
-        ({"headers": {"": "a"}}, "headers"),
-        ({"headers": {"X": "é"}}, "headers"),
-        ({"headers": {"X": " a"}}, "headers"),
-        ({"headers": {"X": 1}}, "headers.X"),
-        ({"headers": {"X": "a", "x": "b"}}, "headers"),
-        ({"headers": {f"X-{n}": "a" for n in range(33)}}, "headers"),
-        ({"headers": {f"X-{n}": "a" * 1000 for n in range(9)}}, "headers"),
-        ({"timeoutMs": 60_001}, "timeoutMs"),
-        ({"timeoutMs": 0}, "timeoutMs"),
-        ({"timeoutMs": "1000"}, "timeoutMs"),
-        ({"secret": NEW}, "secret"),
-        ({"method": "GET"}, "method"),
-    ],
-)
-async def test_a_payload_that_does_not_fit_is_refused_when_it_is_submitted(
-    server: Server, payload: dict[str, Any], field: str
-) -> None:
-    whole = {"url": "https://example.com/"} | payload if payload else {}
-    answer = await server.http.post(
-        "/jobs", json={"tenantId": "acme", "type": "webhook", "payload": whole}
-    )
-    assert answer.status_code == 422, answer.text
-    assert [error["field"] for error in answer.json()["errors"]] == [f"payload.{field}"]
+REFUSED_PAYLOADS: list[tuple[dict[str, Any], str]] = [
+    ({"url": "http://10.0.0.1/"}, "url"),
+    ({"url": "http://169.254.169.254/latest/meta-data"}, "url"),
+    ({"url": "http://[::1]/"}, "url"),
+    ({"url": "http://0x7f000001/"}, "url"),
+    ({"url": "ftp://example.com/"}, "url"),
+    ({"url": "http://user:pass@example.com/"}, "url"),
+    ({"url": "https://example.com/" + "x" * 2048}, "url"),
+    ({"url": 5}, "url"),
+    ({}, "url"),
+    ({"headers": {"Host": "x"}}, "headers"),
+    ({"headers": {"content-length": "0"}}, "headers"),
+    ({"headers": {"Transfer-Encoding": "chunked"}}, "headers"),
+    ({"headers": {"Connection": "close"}}, "headers"),
+    ({"headers": {"Webhook-Signature": "v1,x"}}, "headers"),
+    ({"headers": {"webhook-id": "x"}}, "headers"),
+    ({"headers": {"X": "a\r\nHost: evil"}}, "headers"),
+    ({"headers": {"X": "a\nb"}}, "headers"),
+    ({"headers": {"X\r\nY": "a"}}, "headers"),
+    ({"headers": {"X Y": "a"}}, "headers"),
+    ({"headers": {"": "a"}}, "headers"),
+    ({"headers": {"X": "é"}}, "headers"),
+    ({"headers": {"X": " a"}}, "headers"),
+    ({"headers": {"X": 1}}, "headers.X"),
+    ({"headers": {"X": "a", "x": "b"}}, "headers"),
+    ({"headers": {f"X-{n}": "a" for n in range(33)}}, "headers"),
+    ({"headers": {f"X-{n}": "a" * 1000 for n in range(9)}}, "headers"),
+    ({"timeoutMs": 60_001}, "timeoutMs"),
+    ({"timeoutMs": 0}, "timeoutMs"),
+    ({"timeoutMs": "1000"}, "timeoutMs"),
+    ({"secret": NEW}, "secret"),
+    ({"method": "GET"}, "method"),
+]
+
+
+async def test_a_payload_that_does_not_fit_is_refused_when_it_is_submitted(server: Server) -> None:
+    for payload, field in REFUSED_PAYLOADS:
+        whole = {"url": "https://example.com/"} | payload if payload else {}
+        answer = await server.http.post(
+            "/jobs", json={"tenantId": "acme", "type": "webhook", "payload": whole}
+        )
+        assert answer.status_code == 422, (payload, answer.text)
+        assert [error["field"] for error in answer.json()["errors"]] == [f"payload.{field}"]
 
 
 async def test_a_name_that_stands_for_an_internal_address_fails_for_good(
@@ -336,12 +334,12 @@ async def test_a_time_limit_of_the_job_that_is_shorter_than_the_calls_opens_it_t
 async def test_a_busy_endpoint_gets_at_most_twenty_calls_at_once_and_all_in_the_end(
     server: Server, receiver: Peer
 ) -> None:
-    ids = await server.submit([job(receiver.url(f"/slow/0.05?{n}")) for n in range(300)])
+    ids = await server.submit([job(receiver.url(f"/slow/0.05?{n}")) for n in range(120)])
     for job_id in ids:
         ended = await server.job_when(job_id, "COMPLETED")
         assert ended["attempts"] == 1
     assert 5 < receiver.most_at_once <= 20
-    assert len(receiver.requests) == 300
+    assert len(receiver.requests) == 120
     assert await states(server) == {}
 
 
