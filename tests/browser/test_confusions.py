@@ -18,7 +18,7 @@ async def test_a_mistyped_tenant_is_told_as_unknown(dashboard: Dashboard, server
     await expect(dashboard.part("empty")).to_contain_text("No FAILED jobs")
 
 
-@pytest.mark.parametrize("named", [{}, {"tenant": TENANT}])
+@pytest.mark.parametrize("named", [{}, pytest.param({"tenant": TENANT}, marks=pytest.mark.soak)])
 async def test_a_job_opens_with_the_list_of_its_own_tenant(
     dashboard: Dashboard, server: Server, named: dict[str, str]
 ) -> None:

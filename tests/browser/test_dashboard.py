@@ -312,7 +312,9 @@ async def test_the_page_fits_a_phone(dashboard: Dashboard, server: Server) -> No
     assert await dashboard.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.parametrize("width", [1024, 1280, 1600])
+@pytest.mark.parametrize(
+    "width", [1024, *(pytest.param(width, marks=pytest.mark.soak) for width in (1280, 1600))]
+)
 async def test_the_columns_fit_their_card_and_the_worker_and_error_are_readable(
     dashboard: Dashboard, server: Server, width: int
 ) -> None:

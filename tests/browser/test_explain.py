@@ -9,7 +9,7 @@ from playwright.async_api import Route, expect
 from browser.page import TENANT, Dashboard, echoes
 
 
-@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("status", [200, 404, pytest.param(500, marks=pytest.mark.soak)])
 async def test_a_waiting_job_tells_why_where_the_server_can_tell(
     dashboard: Dashboard, server: Server, status: int
 ) -> None:

@@ -89,7 +89,7 @@ async def test_the_palette_finds_tenants_and_offers_only_what_can_be_done(
     await expect(dashboard.part("palette")).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, pytest.param(1280, marks=pytest.mark.soak)])
 async def test_a_question_mark_lists_the_keys_but_not_while_typing(
     dashboard: Dashboard, width: int
 ) -> None:

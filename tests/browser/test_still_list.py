@@ -41,7 +41,7 @@ async def new_jobs(fake: FakeServer, first: int, per_s: int) -> AsyncIterator[No
     await asyncio.gather(coming, return_exceptions=True)
 
 
-@pytest.mark.parametrize("per_s", [1, 20])
+@pytest.mark.parametrize("per_s", [pytest.param(1, marks=pytest.mark.soak), 20])
 async def test_every_click_opens_the_job_that_was_aimed_at(
     dashboard: Dashboard, per_s: int
 ) -> None:

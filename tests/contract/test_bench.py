@@ -24,7 +24,7 @@ def test_the_benchmark_runs_and_keeps_its_result(
         "drain",
         "latency",
         "--jobs",
-        "200",
+        "100",
         "--rounds",
         "1",
         "--json",

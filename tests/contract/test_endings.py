@@ -11,9 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from conftest import eventually
+from conftest import eventually, http_client
 from engine_processes import processes_in, running
 from faults.member import free_port
 
@@ -21,6 +20,8 @@ from contract.processes import MONOQ, call, environment, healthy, said
 from contract.processes import running as running_monoq
 
 FORCED = "a second signal forces it"
+
+SOAK = pytest.mark.soak
 
 
 def settings_for(port: int, shutdown_timeout: float) -> dict[str, str]:
@@ -35,7 +36,7 @@ def settings_for(port: int, shutdown_timeout: float) -> dict[str, str]:
 async def submit_running(port: int, kind: str, payload: Any) -> None:
     """Submits a job, and returns when it runs."""
     url = f"http://127.0.0.1:{port}/jobs"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with http_client() as http:
         job = {"tenantId": "acme", "type": kind, "payload": payload}
         job_id = (await http.post(url, json=job)).json()["jobId"]
 
@@ -49,7 +50,7 @@ async def ended(process: "subprocess.Popen[Any]", within_s: float) -> int:
     return await asyncio.to_thread(process.wait, within_s)
 
 
-@pytest.mark.parametrize("roles", [["all"], ["api", "worker"]])
+@pytest.mark.parametrize("roles", [pytest.param(["all"], marks=SOAK), ["api", "worker"]])
 async def test_serve_goes_on_after_both_engines_were_killed(
     tmp_path: Path,
     roles: list[str],
@@ -177,11 +178,11 @@ STEPS: dict[str, Callable[[Path], bool]] = {
     [
         ("serve", signal.SIGTERM, "initdb begins"),
         ("check", signal.SIGINT, "initdb works"),
-        ("migrate", signal.SIGTERM, "the cluster is made"),
+        pytest.param("migrate", signal.SIGTERM, "the cluster is made", marks=SOAK),
         ("migrate", signal.SIGHUP, "PostgreSQL starts"),
-        ("serve", signal.SIGINT, "PostgreSQL starts"),
-        ("check", signal.SIGTERM, "Redis starts"),
-        ("bench", signal.SIGINT, "Redis starts"),
+        pytest.param("serve", signal.SIGINT, "PostgreSQL starts", marks=SOAK),
+        pytest.param("check", signal.SIGTERM, "Redis starts", marks=SOAK),
+        pytest.param("bench", signal.SIGINT, "Redis starts", marks=SOAK),
         ("bench", signal.SIGTERM, "PostgreSQL starts"),
     ],
 )
@@ -189,17 +190,26 @@ async def test_a_command_that_is_interrupted_leaves_nothing_running_or_half_made
     tmp_path: Path, command: str, signum: signal.Signals, step: str
 ) -> None:
     with started(tmp_path, command) as process:
-        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
+        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.005)
         process.send_signal(signum)
         assert await ended(process, 30) == 128 + signum
         assert not processes_in(tmp_path)
         assert not half_made(tmp_path)
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        "initdb begins",
+        pytest.param("initdb works", marks=SOAK),
+        pytest.param("the cluster is made", marks=SOAK),
+        "PostgreSQL starts",
+        "Redis starts",
+    ],
+)
 async def test_two_signals_during_a_start_leave_nothing_running(tmp_path: Path, step: str) -> None:
     with started(tmp_path, "serve") as process:
-        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.001)
+        await eventually(lambda: process.poll() is not None or reached(tmp_path, step), every=0.005)
         process.send_signal(signal.SIGINT)
         await asyncio.sleep(0.02)  # or they would be one
         process.send_signal(signal.SIGTERM)

@@ -76,7 +76,13 @@ async def test_a_thousand_hostile_bodies_are_refused_or_come_back_unchanged(
     assert {one["id"] for one in listed} <= set(ids)
 
 
-@pytest.mark.parametrize("job_type", HANDLERS)
+@pytest.mark.parametrize(
+    "job_type",
+    [
+        pytest.param(one, marks=pytest.mark.soak if one == "hostile-in-thread" else [])
+        for one in HANDLERS
+    ],
+)
 async def test_whatever_a_handler_returns_or_raises_its_job_ends_and_can_be_read(
     database_url: str, redis_url: str, db: asyncpg.Connection, job_type: str
 ) -> None:

@@ -36,7 +36,9 @@ BATCHES = {
 
 @pytest.mark.alone
 @pytest.mark.long
-@pytest.mark.parametrize("kind", BATCHES)
+@pytest.mark.parametrize(
+    "kind", ["ten thousand jobs", pytest.param("one job", marks=pytest.mark.soak)]
+)
 async def test_twenty_four_batches_of_16_mb_at_once_take_an_api_to_300_mb_at_most(
     database_url: str, redis_url: str, tmp_path: Path, kind: str
 ) -> None:

@@ -70,7 +70,10 @@ async def test_an_answer_is_sent_in_one_piece(tmp_path: Path) -> None:
 
 
 @pytest.mark.alone
-async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stops", [1, pytest.param(3, marks=pytest.mark.soak)])
+async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(
+    tmp_path: Path, stops: int
+) -> None:
     """Every request has a connection of its own, as when a proxy keeps none: to the end each is
     answered, or refused unread."""
     body = json.dumps(JOB).encode()
@@ -103,7 +106,7 @@ async def test_whoever_was_let_in_gets_an_answer_though_the_api_stops(tmp_path: 
             outcomes[outcome] += 1
 
     async with world(tmp_path, apis=1, MONOQ_DRAIN="0.2", MONOQ_SHUTDOWN_TIMEOUT="5") as running:
-        for _ in range(3):
+        for _ in range(stops):
             (api,) = running.apis
             asking = [asyncio.create_task(ask_on(api)) for _ in range(40)]
             enough = outcomes.total() + 100

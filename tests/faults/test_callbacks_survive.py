@@ -75,15 +75,18 @@ async def few_wait(broken: World) -> bool:
 
 async def some_ended(broken: World, enough: int) -> None:
     ended = "SELECT count(*) >= $1 FROM jobs WHERE finished_at IS NOT NULL"
-    await eventually(lambda: broken.value(ended, enough), every=0.002)
+    await eventually(lambda: broken.value(ended, enough), every=0.005)
 
 
-async def test_no_end_is_without_its_callback_when_postgres_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.soak)])
+async def test_no_end_is_without_its_callback_when_postgres_is_killed(
+    tmp_path: Path, kills: int
+) -> None:
     async with peer() as receiver, world(tmp_path, workers=2, apis=1, **LOOPBACK) as broken:
         ids: list[str] = []
-        for _ in range(3):
-            ids += await broken.submit(jobs(receiver, 300))
-            await some_ended(broken, len(ids) - 250)
+        for _ in range(kills):
+            ids += await broken.submit(jobs(receiver, 120))
+            await some_ended(broken, len(ids) - 100)
             await asyncio.to_thread(broken.kill_postgres)
             await asyncio.to_thread(broken.postgres.start)
             await broken.is_up(broken.apis[0])

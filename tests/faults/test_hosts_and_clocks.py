@@ -111,8 +111,11 @@ async def test_a_result_whose_acknowledgement_is_lost_is_kept_and_counts_as_no_l
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("fate", ["frozen", "killed"])
-async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fate: str) -> None:
+async def test_a_stager_that_freezes_or_dies_holds_nothing_up(
+    tmp_path: Path, fate: str, times: int
+) -> None:
     """Jobs come by SQL, so only a stager or a direct claim finds them; the API is here for its
     stager only."""
     async with world(tmp_path, apis=1, workers=2) as broken:
@@ -120,7 +123,7 @@ async def test_a_stager_that_freezes_or_dies_holds_nothing_up(tmp_path: Path, fa
         fed = asyncio.Event()
         feeding = asyncio.create_task(_feed(broken, fed))
         db = await broken.connect()
-        for _ in range(6):
+        for _ in range(times):
             await asyncio.sleep(random.uniform(0, 0.3))  # wherever it is in its work
             if fate == "frozen":
                 victim.freeze()
@@ -177,7 +180,7 @@ def wrong_clock(hours: int) -> dict[str, str]:
 async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_early_or_late(
     tmp_path: Path,
 ) -> None:
-    async with world(tmp_path, MONOQ_LEASE="2") as broken:
+    async with world(tmp_path, MONOQ_LEASE="3") as broken:
         api, *_ = [
             broken.member("api", **wrong_clock(+1)),
             broken.member("worker", **wrong_clock(+1)),
@@ -190,7 +193,7 @@ async def test_clocks_that_are_an_hour_wrong_rescue_nothing_and_run_nothing_earl
         assert abs(date - datetime.now(UTC) - timedelta(hours=1)) < timedelta(minutes=1)
         in_two_seconds = (await broken.value("SELECT now() + interval '2 s'")).isoformat()
         jobs: dict[str, dict[str, Any]] = {
-            "long": {"type": "work", "payload": {"ms": 5000}},  # more than two leases
+            "long": {"type": "work", "payload": {"ms": 6500}},  # more than two leases
             "delayed": {"type": "work", "delayMs": 2000},
             "at": {"type": "work", "runAt": in_two_seconds},
             "retried": {"type": "work", "payload": {"fail": True}},

@@ -1,5 +1,6 @@
 """Whoever cancels or retries many jobs may die; the end is exact."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,18 @@ WAITING = """
     FROM generate_series(1, $1::int) AS n"""
 
 
-@pytest.mark.parametrize("kind", ["cancel", "retry"])
-@pytest.mark.parametrize("fate", ["kill9", "stop"])
-@pytest.mark.parametrize("place", ["in_operation_batch", "after_operation_batch"])
+SHORT = [("in_operation_batch", "kill9", "cancel"), ("after_operation_batch", "stop", "retry")]
+WAYS = itertools.product(
+    ["in_operation_batch", "after_operation_batch"], ["kill9", "stop"], ["cancel", "retry"]
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "fate", "kind"),
+    [pytest.param(*way, marks=[] if way in SHORT else pytest.mark.soak) for way in WAYS],
+)
 async def test_an_operation_is_exact_whoever_dies_while_it_is_carried_out(
-    tmp_path: Path, kind: str, fate: str, place: str
+    tmp_path: Path, place: str, fate: str, kind: str
 ) -> None:
     before, after = ("PENDING", "CANCELLED") if kind == "cancel" else ("FAILED", "PENDING")
     async with world(tmp_path, apis=1) as broken:

@@ -121,7 +121,7 @@ async def test_a_postgres_that_turns_read_only_is_waited_out(tmp_path: Path) -> 
         assert all(member.alive for member in broken.members)
 
 
-@pytest.mark.parametrize("times", [5, pytest.param(12, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("times", [3, pytest.param(12, marks=pytest.mark.soak)])
 async def test_connections_cut_at_random_lose_nothing_and_free_no_live_workers_jobs(
     tmp_path: Path, times: int
 ) -> None:

@@ -84,7 +84,8 @@ async def test_an_api_that_dies_around_its_commit_has_acknowledged_nothing_that_
             await broken.fetch("DELETE FROM jobs")
 
 
-@pytest.mark.parametrize("watchdog", ["0", "3"])  # 3 s: shorter than it is frozen
+# 3 s: shorter than it is frozen
+@pytest.mark.parametrize("watchdog", ["0", pytest.param("3", marks=pytest.mark.soak)])
 async def test_a_frozen_worker_is_noticed_and_its_late_writes_are_refused(
     tmp_path: Path, watchdog: str
 ) -> None:

@@ -17,8 +17,6 @@ from mail import MailServer, mail_server
 from webhook_peer import Peer, peer
 
 SHOP = HERE.parent / "examples" / "shop"
-ORDERS = 60
-KILLS = 4
 
 
 async def submit(server: Server, job_type: str, payload: dict[str, Any], key: str) -> str:
@@ -46,16 +44,21 @@ def shipments(warehouse: Peer) -> Counter[str]:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("order_count", "kills"), [(30, 2), pytest.param(60, 4, marks=pytest.mark.soak)]
+)
 async def test_a_shop_loses_no_job_and_mails_nobody_twice_while_its_workers_are_killed(
     database_url: str,
     redis_url: str,
     db: asyncpg.Connection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    order_count: int,
+    kills: int,
 ) -> None:
     monkeypatch.syspath_prepend(SHOP)
     (tmp_path / "reports").mkdir()
-    orders = [f"o-{n}" for n in range(ORDERS)]
+    orders = [f"o-{n}" for n in range(order_count)]
 
     async def think() -> None:
         await asyncio.sleep(0.05)  # the mail server, before each answer: most kills hit it
@@ -87,8 +90,8 @@ async def test_a_shop_loses_no_job_and_mails_nobody_twice_while_its_workers_are_
             await submit(server, "shop.order", order, id_)
         worker = ("serve", "--role", "worker", "--app", "shop:app")
         (tmp_path / "shop.py").symlink_to(SHOP / "shop.py")
-        for n in range(1, KILLS + 1):
-            goal = n * ORDERS // (KILLS + 2)
+        for n in range(1, kills + 1):
+            goal = n * order_count // (kills + 2)
             with running(*worker, cwd=tmp_path, **settings) as process:
                 await eventually(lambda goal=goal: len(mails.mails) >= goal, timeout=60)  # type: ignore[misc]
                 process.kill()

@@ -25,7 +25,7 @@ GRACE_S = 10.0  # the default
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("stops", [40, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stops", [24, pytest.param(200, marks=pytest.mark.soak)])
 async def test_stops_while_jobs_flow_end_within_their_grace_and_lose_nothing(
     database_url: str, redis_url: str, db: asyncpg.Connection, stops: int
 ) -> None:
@@ -71,8 +71,9 @@ async def _feed(database_url: str, fed: asyncio.Event) -> None:
     await db.close()
 
 
+@pytest.mark.parametrize("rounds", [1, pytest.param(3, marks=pytest.mark.soak)])
 async def test_processes_that_are_stopped_at_any_moment_end_within_their_grace(
-    tmp_path: Path,
+    tmp_path: Path, rounds: int
 ) -> None:
     async with world(tmp_path, apis=1, MONOQ_SHUTDOWN_TIMEOUT="4") as broken:
         async with Load(broken) as load:
@@ -90,7 +91,7 @@ async def test_processes_that_are_stopped_at_any_moment_end_within_their_grace(
 
             times = [
                 took
-                for _ in range(3)
+                for _ in range(rounds)
                 for took in await asyncio.gather(*[start_and_stop() for _ in range(3)])
             ]
         assert max(times) < 4

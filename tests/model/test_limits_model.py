@@ -213,8 +213,11 @@ SCENARIOS = {
     "persons": {"cap": 1, "person": 2},
     "the first policy": {"cap": 0, "policy": 1},
     "a cap that changes": {"cap": 2, "policy": 2},
-    "all of it": {"cap": 1, "rescue": 1, "person": 1, "policy": 1},
+    "a rescue and a person": {"cap": 1, "rescue": 1, "person": 1},
+    "a rescue and a policy": {"cap": 1, "rescue": 1, "policy": 1},
+    "a person and a policy": {"cap": 1, "person": 1, "policy": 1},
 }
+ALL_OF_IT = {"cap": 1, "rescue": 1, "person": 1, "policy": 1}
 BROKEN = {
     "counts in the claiming statement": (Protocol(counts="early"), "races", ABOVE),
     "has no lock, counts early": (Protocol(locks=False, counts="early"), "races", ABOVE),
@@ -240,9 +243,13 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_no_interleaving_breaks_a_cap_or_holds_a_job_for_ever(scenario: str) -> None:
-    seen = Limits(Protocol(), **SCENARIOS[scenario]).explore()
+@pytest.mark.parametrize(
+    "faults",
+    [*SCENARIOS.values(), pytest.param(ALL_OF_IT, marks=pytest.mark.soak)],
+    ids=[*SCENARIOS, "all of it"],
+)
+def test_no_interleaving_breaks_a_cap_or_holds_a_job_for_ever(faults: dict[str, int]) -> None:
+    seen = Limits(Protocol(), **faults).explore()
     assert seen.broken is None, str(seen)
     assert seen.states > 100
 
