@@ -136,7 +136,7 @@ async def test_a_plain_handler_that_hangs_does_not_keep_the_process(tmp_path: Pa
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert await ended(process, 20) == 0
-        assert time.monotonic() - began < 6 + 1
+        assert time.monotonic() - began < 6 + 3
     assert not processes_in(tmp_path)
 
 
@@ -215,7 +215,7 @@ async def test_two_signals_during_a_start_leave_nothing_running(tmp_path: Path, 
         process.send_signal(signal.SIGTERM)
         assert await ended(process, 12) == 130
         # what was killed may take a moment to be gone
-        await eventually(lambda: not processes_in(tmp_path), timeout=2)
+        await eventually(lambda: not processes_in(tmp_path))
 
 
 @contextmanager

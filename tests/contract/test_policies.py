@@ -330,7 +330,7 @@ async def test_a_tenant_that_a_limit_holds_stands_in_front_of_nobody(
         began = time.monotonic()
         (job_id,) = await server.submit([{"tenantId": f"free{n}", "type": "nothing"}])
         await server.job_when(job_id, "COMPLETED")
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0, "the job of the other one takes a minute"
     await db.execute("SELECT count(monoq_submit('free', 'nothing')) FROM generate_series(1, 300)")
     await eventually(lambda: ended(db, "free"))
     assert await db.fetchval("SELECT max(claim) FROM jobs WHERE tenant_id = 'held'") == 1

@@ -52,6 +52,7 @@ async def test_a_worker_that_dies_at_any_point_loses_nothing(tmp_path: Path) -> 
             await broken.is_up(victim)
             while victim.alive:
                 ids += await broken.submit([JOB] * 20)
+                await asyncio.sleep(0.05)  # the load's pace
             await broken.all_ended()
             done = "SELECT count(*) FROM jobs WHERE status = 'COMPLETED'"
             assert await broken.value(done) == len(ids), failpoint
