@@ -278,7 +278,7 @@ async def test_a_dead_endpoint_is_left_alone_within_five_seconds_and_charges_nob
     endpoint = f"http://127.0.0.7:{receiver.port}"
     receiver.dead = True
     ids = await server.submit(
-        [job(receiver.url(f"/ok?{n}", "127.0.0.7"), timeoutMs=6000) for n in range(200)]
+        [job(receiver.url(f"/ok?{n}", "127.0.0.7"), timeoutMs=6000) for n in range(100)]
     )
     await eventually(lambda: opened(server, endpoint))
     (shown,) = await breakers(server)
@@ -300,7 +300,7 @@ async def test_a_dead_endpoint_is_left_alone_within_five_seconds_and_charges_nob
         await server.job_when(job_id, "COMPLETED")
     assert await states(server) == {endpoint: "closed"}
     assert (await breakers(server))[0]["nextProbeAt"] is None
-    assert await db.fetchval("SELECT count(*) FROM jobs WHERE attempts = 1") >= 180
+    assert await db.fetchval("SELECT count(*) FROM jobs WHERE attempts = 1") >= 80
     told = [record.getMessage() for record in caplog.records]
     assert any(line.startswith(f"{endpoint} is not called for 5 s: no answer") for line in told)
     assert f"{endpoint} answers again and is called as before" in told

@@ -35,7 +35,7 @@ async def test_postgres_restarts_and_everything_goes_on_by_itself(tmp_path: Path
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("frozen_s", [7, pytest.param(12, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("frozen_s", [6, pytest.param(12, marks=pytest.mark.soak)])
 async def test_a_frozen_postgres_gets_every_request_an_answer_within_five_seconds(
     tmp_path: Path, frozen_s: float
 ) -> None:
@@ -96,7 +96,7 @@ async def test_a_scrape_is_answered_within_two_seconds_while_both_engines_are_fr
         await eventually(lambda: told(1))
         broken.freeze_postgres()
         broken.redis_process().suspend()
-        for _ in range(3):
+        for _ in range(2):
             assert await told(0)
         broken.redis_process().resume()
         broken.thaw_postgres()
