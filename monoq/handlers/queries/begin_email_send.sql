@@ -8,10 +8,13 @@
 -- need no row any more.
 WITH needless AS (
     DELETE FROM email_sends
-    WHERE job_id = ANY (ARRAY(SELECT id FROM jobs WHERE id = ANY ($5::uuid[]) AND status = 'COMPLETED'))
+    WHERE job_id = ANY (ARRAY(SELECT id FROM jobs
+                              WHERE id = ANY ($5::uuid[]) AND status = 'COMPLETED'))
 )
 INSERT INTO email_sends (job_id, claim, mail, is_open, outcomes)
 SELECT id, claim, $6, true, $3 FROM jobs WHERE id = $1 AND claim = $2 AND status = 'RUNNING'
-ON CONFLICT (job_id) DO UPDATE SET claim = excluded.claim, mail = excluded.mail, is_open = true, outcomes = excluded.outcomes, begun_at = now()
+ON CONFLICT (job_id) DO UPDATE
+SET claim = excluded.claim, mail = excluded.mail, is_open = true, outcomes = excluded.outcomes,
+    begun_at = now()
 WHERE email_sends.claim IN ($2, $4)
 RETURNING job_id

@@ -20,26 +20,35 @@ WITH me AS MATERIALIZED (
     WHERE id = $2 AND expires_at > now() AND NOT declared_lost AND NOT draining
       AND NOT EXISTS (SELECT FROM claim_gate FOR KEY SHARE)
       AND NOT EXISTS (SELECT FROM policies
-                      WHERE field IN ('max_running', 'rate', 'paused') AND (until IS NULL OR until > now() OR afterwards IS NOT NULL))
+                      WHERE field IN ('max_running', 'rate', 'paused')
+                        AND (until IS NULL OR until > now() OR afterwards IS NOT NULL))
     FOR KEY SHARE OF workers
 ), due AS MATERIALIZED (
     SELECT jobs.ctid
     FROM jobs
     WHERE jobs.id = ANY ($1::uuid[]) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
-      AND array_position($3::text[], jobs.type::text) IS NOT NULL -- no `= ANY`, for which jobs_of_tenant might be walked
+      -- no `= ANY`, for which jobs_of_tenant might be walked
+      AND array_position($3::text[], jobs.type::text) IS NOT NULL
       AND (jobs.crashes + jobs.deaths > 0) = $5
       AND (jobs.key IS NULL OR EXISTS (SELECT FROM job_keys
-                                       WHERE job_keys.tenant_id = jobs.tenant_id AND job_keys.key = jobs.key AND job_keys.holder = jobs.id))
+                                       WHERE job_keys.tenant_id = jobs.tenant_id
+                                         AND job_keys.key = jobs.key AND job_keys.holder = jobs.id))
     ORDER BY jobs.id
     FOR UPDATE OF jobs SKIP LOCKED
 )
 UPDATE jobs
-SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1, changed_xid = pg_current_xact_id(),
+SET status = 'RUNNING', claim = claim + 1, attempts = attempts + 1, version = version + 1,
+    changed_xid = pg_current_xact_id(),
     worker_id = me.id, started_at = now(), updated_at = now(),
-    deadline_at = now() + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)]) * interval '1 ms'
+    deadline_at = now()
+        + coalesce(jobs.timeout_ms, ($4::int[])[array_position($3::text[], jobs.type::text)])
+            * interval '1 ms'
 FROM due, me
 WHERE jobs.ctid = due.ctid
-RETURNING jobs.id, jobs.tenant_id, jobs.type, CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
-          jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.crashes, jobs.deaths,
+RETURNING jobs.id, jobs.tenant_id, jobs.type,
+          CASE WHEN pg_column_size(jobs.payload) <= $6 THEN jobs.payload END AS payload,
+          jobs.claim, jobs.attempts, jobs.max_attempts, jobs.timeout_ms, jobs.version, jobs.crashes,
+          jobs.deaths,
           pg_column_size(jobs.payload) AS payload_bytes,
-          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at, me.xid, jobs.key IS NOT NULL AS keyed
+          date_part('epoch', now() - jobs.run_at) AS waited_s, date_part('epoch', now()) AS at,
+          me.xid, jobs.key IS NOT NULL AS keyed

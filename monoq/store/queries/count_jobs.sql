@@ -2,6 +2,7 @@
 SELECT tenant_id, status::text, sum(jobs)::bigint AS jobs
 FROM (SELECT tenant_id, status, jobs FROM job_counts WHERE tenant_id = ANY ($1::text[])
       UNION ALL
-      SELECT tenant_id, status, jobs FROM job_count_changes WHERE tenant_id = ANY ($1::text[])) AS parts
+      SELECT tenant_id, status, jobs FROM job_count_changes
+      WHERE tenant_id = ANY ($1::text[])) AS parts
 GROUP BY 1, 2
 ORDER BY 1, 2

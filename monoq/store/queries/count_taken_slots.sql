@@ -3,7 +3,8 @@
 WITH looked_at AS MATERIALIZED (
     SELECT ARRAY(
         SELECT unnest(ids)
-        FROM (SELECT ids FROM claims WHERE worker_id = ANY ($1::bigint[]) ORDER BY xid DESC LIMIT $2) AS latest
+        FROM (SELECT ids FROM claims WHERE worker_id = ANY ($1::bigint[]) ORDER BY xid DESC
+              LIMIT $2) AS latest
         LIMIT $2
     ) AS ids
 )

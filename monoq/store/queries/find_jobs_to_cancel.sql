@@ -7,11 +7,14 @@
 -- One snapshot: wherever a job is among these tables, and however it moves between two looks, it is
 -- met when the cursor passes its id.
 WITH waiting AS MATERIALIZED (
-    SELECT id, tenant_id, type FROM waiting_jobs WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
+    SELECT id, tenant_id, type FROM waiting_jobs
+    WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
 ), delayed AS MATERIALIZED (
-    SELECT id, tenant_id, type FROM delayed_jobs WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
+    SELECT id, tenant_id, type FROM delayed_jobs
+    WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
 ), keyed AS MATERIALIZED ( -- behind another job with their key
-    SELECT id, tenant_id, type FROM keyed_jobs WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid ORDER BY id LIMIT $10
+    SELECT id, tenant_id, type FROM keyed_jobs WHERE 'PENDING' = ANY ($1::text[]) AND id > $9::uuid
+    ORDER BY id LIMIT $10
 ), running AS MATERIALIZED (
     SELECT claimed.id
     FROM claims, unnest(ids) AS claimed (id)
@@ -38,10 +41,12 @@ WITH waiting AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id
         FROM jobs
-        WHERE id = ANY ((SELECT ids FROM looked_at)::uuid[]) AND status = ANY ($1::text[]::job_status[])
+        WHERE id = ANY ((SELECT ids FROM looked_at)::uuid[])
+          AND status = ANY ($1::text[]::job_status[])
           AND ($2::text IS NULL OR tenant_id = $2) AND ($3::text IS NULL OR type = $3)
           AND ($4::text IS NULL OR starts_with(error, $4))
-          AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)
+          AND ($5::timestamptz IS NULL OR created_at >= $5)
+          AND ($6::timestamptz IS NULL OR created_at < $6)
           AND created_at <= $7::timestamptz
         ORDER BY id
         LIMIT $8

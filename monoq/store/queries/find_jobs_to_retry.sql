@@ -19,7 +19,8 @@ WITH looked_at AS MATERIALIZED (
     WHERE status = ANY ($1::text[]::job_status[])
       AND ($2::text IS NULL OR tenant_id = $2) AND ($3::text IS NULL OR type = $3)
       AND ($4::text IS NULL OR starts_with(error, $4))
-      AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)
+      AND ($5::timestamptz IS NULL OR created_at >= $5)
+      AND ($6::timestamptz IS NULL OR created_at < $6)
       AND finished_at <= $7::timestamptz
     ORDER BY tenant_id, id
     LIMIT $8
@@ -29,5 +30,6 @@ WITH looked_at AS MATERIALIZED (
     (SELECT tenant_id, id FROM looked_at ORDER BY tenant_id, id OFFSET $10::bigint - 1)
     LIMIT 1
 )
-SELECT ARRAY(SELECT id FROM matching ORDER BY tenant_id, id) AS ids, (SELECT tenant_id::text FROM reach) AS reached_tenant,
+SELECT ARRAY(SELECT id FROM matching ORDER BY tenant_id, id) AS ids,
+       (SELECT tenant_id::text FROM reach) AS reached_tenant,
        (SELECT id FROM reach) AS reached

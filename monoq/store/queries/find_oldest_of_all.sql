@@ -2,7 +2,8 @@
 -- there are no more than $2 tenants and priorities per type with due jobs; beyond that it is the
 -- longest of these and of the $1 jobs that were stored first, so it may be too little.
 SELECT date_part('epoch', now() - least(
-    (SELECT min(run_at) FROM (SELECT run_at FROM waiting_jobs ORDER BY id LIMIT $1) AS stored_first),
+    (SELECT min(run_at)
+     FROM (SELECT run_at FROM waiting_jobs ORDER BY id LIMIT $1) AS stored_first),
     (WITH RECURSIVE kinds AS (
          (SELECT suspect, type FROM waiting_jobs ORDER BY suspect, type LIMIT 1)
          UNION ALL

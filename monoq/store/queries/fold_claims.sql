@@ -7,7 +7,8 @@
 WITH running AS MATERIALIZED (
     SELECT jobs.id, jobs.claim
     FROM jobs
-    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM claims WHERE claims.worker_id = $1 AND claims.xid <> ALL ($2::bigint[])))
+    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM claims
+                               WHERE claims.worker_id = $1 AND claims.xid <> ALL ($2::bigint[])))
       AND jobs.worker_id = $1
 ), unfolded AS (
     DELETE FROM claims WHERE worker_id = $1

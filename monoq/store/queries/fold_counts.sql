@@ -7,7 +7,8 @@
 WITH folded AS (
     DELETE FROM job_count_changes
     WHERE (SELECT pg_try_advisory_xact_lock(hashtext('monoq.fold_counts')))
-      AND ctid = ANY (ARRAY(SELECT ctid FROM job_count_changes LIMIT $1)) -- rows never change, so a place is a row
+      -- rows never change, so a place is a row
+      AND ctid = ANY (ARRAY(SELECT ctid FROM job_count_changes LIMIT $1))
     RETURNING tenant_id, type, status, jobs, at, submitted, retried
 ), totals AS (
     INSERT INTO job_totals (type, status, jobs)
@@ -19,24 +20,34 @@ WITH folded AS (
     ON CONFLICT (tenant_id, type, status) DO UPDATE SET jobs = job_counts.jobs + excluded.jobs
 ), tenants AS (
     INSERT INTO tenant_counts (tenant_id, waiting, running)
-    SELECT tenant_id, coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0), coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0)
+    SELECT tenant_id, coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0),
+           coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0)
     FROM folded GROUP BY 1
-    ON CONFLICT (tenant_id) DO UPDATE SET waiting = tenant_counts.waiting + excluded.waiting, running = tenant_counts.running + excluded.running
+    ON CONFLICT (tenant_id) DO UPDATE
+    SET waiting = tenant_counts.waiting + excluded.waiting,
+        running = tenant_counts.running + excluded.running
     WHERE excluded.waiting <> 0 OR excluded.running <> 0
 ), minutes AS (
-    INSERT INTO open_minutes AS open (tenant_id, type, at, submitted, completed, failed, cancelled, retried, waiting_change, running_change)
+    INSERT INTO open_minutes AS open (tenant_id, type, at, submitted, completed, failed, cancelled,
+                                      retried, waiting_change, running_change)
     SELECT coalesce(tenant_id, ''), type, minute, sum(submitted),
            coalesce(sum(jobs) FILTER (WHERE status = 'COMPLETED' AND jobs > 0), 0),
            coalesce(sum(jobs) FILTER (WHERE status = 'FAILED' AND jobs > 0), 0),
            coalesce(sum(jobs) FILTER (WHERE status = 'CANCELLED' AND jobs > 0), 0),
            sum(retried),
-           coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0), coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0)
-    FROM (SELECT folded.*, greatest(history_state.open_from, date_bin('1 minute', least(at, now()), 'epoch')) AS minute
+           coalesce(sum(jobs) FILTER (WHERE status = 'PENDING'), 0),
+           coalesce(sum(jobs) FILTER (WHERE status = 'RUNNING'), 0)
+    FROM (SELECT folded.*,
+                 greatest(history_state.open_from,
+                          date_bin('1 minute', least(at, now()), 'epoch')) AS minute
           FROM folded CROSS JOIN history_state) AS dated
     GROUP BY GROUPING SETS ((tenant_id, type, minute), (type, minute))
     ON CONFLICT (tenant_id, at, type) DO UPDATE
-    SET submitted = open.submitted + excluded.submitted, completed = open.completed + excluded.completed,
-        failed = open.failed + excluded.failed, cancelled = open.cancelled + excluded.cancelled, retried = open.retried + excluded.retried,
-        waiting_change = open.waiting_change + excluded.waiting_change, running_change = open.running_change + excluded.running_change
+    SET submitted = open.submitted + excluded.submitted,
+        completed = open.completed + excluded.completed,
+        failed = open.failed + excluded.failed, cancelled = open.cancelled + excluded.cancelled,
+        retried = open.retried + excluded.retried,
+        waiting_change = open.waiting_change + excluded.waiting_change,
+        running_change = open.running_change + excluded.running_change
 )
 SELECT count(*) FROM folded

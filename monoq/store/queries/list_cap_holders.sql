@@ -4,7 +4,9 @@
 WITH running AS MATERIALIZED (
     SELECT id, tenant_id, type
     FROM jobs
-    WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM (SELECT ids FROM claims ORDER BY xid DESC LIMIT $4) AS latest LIMIT $4))
+    WHERE id = ANY (ARRAY(SELECT unnest(ids)
+                          FROM (SELECT ids FROM claims ORDER BY xid DESC LIMIT $4) AS latest
+                          LIMIT $4))
       AND status = 'RUNNING'
 )
 SELECT id FROM running

@@ -2,5 +2,6 @@
 SELECT name, field, value, until, afterwards
 FROM policies
 WHERE scope = $1::policy_scope
-  AND name IN (SELECT DISTINCT name FROM policies WHERE scope = $1::policy_scope AND name > $2 ORDER BY name LIMIT $3)
+  AND name IN (SELECT DISTINCT name FROM policies WHERE scope = $1::policy_scope AND name > $2
+               ORDER BY name LIMIT $3)
 ORDER BY name, field

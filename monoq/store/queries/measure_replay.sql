@@ -7,7 +7,8 @@ SELECT pg_snapshot_xmax(pg_current_snapshot()) AS "end",
            FROM (
                SELECT changed_xid, sum(cardinality(ids)) OVER (ORDER BY changed_xid DESC) AS changes
                FROM job_changes
-               WHERE tenant_id = $1 AND changed_xid >= $2::xid8 AND changed_xid < pg_snapshot_xmax(pg_current_snapshot())
+               WHERE tenant_id = $1 AND changed_xid >= $2::xid8
+                 AND changed_xid < pg_snapshot_xmax(pg_current_snapshot())
            ) AS counted
            WHERE changes > $3
            ORDER BY changed_xid DESC

@@ -19,10 +19,15 @@ WITH me AS MATERIALIZED (
     DELETE FROM delayed_jobs WHERE id = ANY (ARRAY(SELECT id FROM due))
 ), promoted AS (
     INSERT INTO waiting_jobs (id, run_at, priority, suspect, tenant_id, type)
-    SELECT jobs.id, jobs.run_at, jobs.priority, jobs.crashes + jobs.deaths > 0, jobs.tenant_id, jobs.type
+    SELECT jobs.id, jobs.run_at, jobs.priority, jobs.crashes + jobs.deaths > 0, jobs.tenant_id,
+           jobs.type
     FROM jobs
-    WHERE jobs.id = ANY (ARRAY(SELECT id FROM due)) AND jobs.status = 'PENDING' AND jobs.run_at <= now()
+    WHERE jobs.id = ANY (ARRAY(SELECT id FROM due)) AND jobs.status = 'PENDING'
+      AND jobs.run_at <= now()
     ON CONFLICT (id) DO NOTHING
 )
-SELECT (SELECT may FROM me) AS may, (SELECT count(*) FROM due) AS due, (SELECT max(run_at) FROM due) AS last,
-       date_part('epoch', (SELECT run_at FROM delayed_jobs WHERE run_at > now() ORDER BY run_at LIMIT 1) - now()) AS next_in_s
+SELECT (SELECT may FROM me) AS may, (SELECT count(*) FROM due) AS due,
+       (SELECT max(run_at) FROM due) AS last,
+       date_part('epoch',
+                 (SELECT run_at FROM delayed_jobs WHERE run_at > now() ORDER BY run_at LIMIT 1)
+                 - now()) AS next_in_s

@@ -13,10 +13,13 @@ WITH RECURSIVE tenants AS (
     SELECT found.place
     FROM tenants CROSS JOIN stream CROSS JOIN LATERAL (
         (SELECT ctid AS place FROM job_changes
-         WHERE job_changes.tenant_id = tenants.tenant_id AND changed_xid < stream.kept_from LIMIT $1)
+         WHERE job_changes.tenant_id = tenants.tenant_id AND changed_xid < stream.kept_from
+         LIMIT $1)
         UNION ALL
         (SELECT ctid FROM job_changes
-         WHERE job_changes.tenant_id = tenants.tenant_id AND changed_xid >= pg_snapshot_xmax(pg_current_snapshot()) LIMIT $1)
+         WHERE job_changes.tenant_id = tenants.tenant_id
+           AND changed_xid >= pg_snapshot_xmax(pg_current_snapshot())
+         LIMIT $1)
     ) AS found
     WHERE stream.kept_from <= pg_snapshot_xmax(pg_current_snapshot()) -- else see begin_stream.sql
     LIMIT $1

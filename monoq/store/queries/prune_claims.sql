@@ -3,4 +3,5 @@
 -- A job comes back to a worker only by a new claim, which has a row of its own.
 DELETE FROM claims
 WHERE worker_id NOT IN (SELECT id FROM workers WHERE expires_at > now())
-  AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = ANY (claims.ids) AND jobs.worker_id = claims.worker_id)
+  AND NOT EXISTS (SELECT FROM jobs
+                  WHERE jobs.id = ANY (claims.ids) AND jobs.worker_id = claims.worker_id)

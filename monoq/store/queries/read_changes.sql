@@ -13,9 +13,11 @@ WITH seen AS (
 ), too_many AS MATERIALIZED (
     SELECT tenant_id FROM changes GROUP BY tenant_id HAVING sum(cardinality(ids)) > $3
 )
-SELECT seen.snapshot::text, greatest(stream.floor, stream.kept_from) AS kept_from, ARRAY(SELECT tenant_id FROM too_many) AS too_many, changed.*
+SELECT seen.snapshot::text, greatest(stream.floor, stream.kept_from) AS kept_from,
+       ARRAY(SELECT tenant_id FROM too_many) AS too_many, changed.*
 FROM seen CROSS JOIN stream LEFT JOIN LATERAL (
     SELECT id, tenant_id, type, status::text, attempts, version, error, worker_id, updated_at
     FROM jobs
-    WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM changes WHERE tenant_id NOT IN (SELECT tenant_id FROM too_many)))
+    WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM changes
+                          WHERE tenant_id NOT IN (SELECT tenant_id FROM too_many)))
 ) AS changed ON true

@@ -22,22 +22,33 @@ WITH looked AS MATERIALIZED (
            ORDER BY id LIMIT $4)) AS in_order
     LIMIT $4
 ), due AS MATERIALIZED (
-    SELECT place, date_part('epoch', now() - finished_at) - CASE status WHEN 'COMPLETED' THEN $2::float8 ELSE $3::float8 END AS overdue_s
+    SELECT place,
+           date_part('epoch', now() - finished_at) - CASE status WHEN 'COMPLETED' THEN $2::float8
+                                                          ELSE $3::float8 END AS overdue_s
     FROM looked
     WHERE status IN ('COMPLETED', 'FAILED', 'CANCELLED')
-      AND finished_at <= now() - CASE status WHEN 'COMPLETED' THEN $2::float8 ELSE $3::float8 END * interval '1 s'
-      AND (changed_xid < $5 OR changed_xid::text::bigint > pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000)
+      AND finished_at <= now() - CASE status WHEN 'COMPLETED' THEN $2::float8 ELSE $3::float8 END
+          * interval '1 s'
+      AND (changed_xid < $5
+           OR changed_xid::text::bigint > pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+              + 1000000)
 ), removed AS (
     DELETE FROM jobs
     WHERE NOT $6 AND ctid = ANY (ARRAY(SELECT place FROM due))
       AND status IN ('COMPLETED', 'FAILED', 'CANCELLED')
-      AND finished_at <= now() - CASE status WHEN 'COMPLETED' THEN $2::float8 ELSE $3::float8 END * interval '1 s'
-      AND (changed_xid < $5 OR changed_xid::text::bigint > pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1000000)
+      AND finished_at <= now() - CASE status WHEN 'COMPLETED' THEN $2::float8 ELSE $3::float8 END
+          * interval '1 s'
+      AND (changed_xid < $5
+           OR changed_xid::text::bigint > pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+              + 1000000)
     RETURNING changed_xid
 ), raised AS (
     UPDATE stream SET floor = (last.changed_xid::text::bigint + 1)::text::xid8
-    FROM (SELECT changed_xid FROM removed WHERE changed_xid < $5 ORDER BY changed_xid DESC LIMIT 1) AS last
+    FROM (SELECT changed_xid FROM removed WHERE changed_xid < $5 ORDER BY changed_xid DESC
+          LIMIT 1) AS last
     WHERE last.changed_xid >= greatest(floor, kept_from)
 )
-SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM due) AS due, (SELECT count(*) FROM removed) AS removed,
-       (SELECT max(overdue_s) FROM due) AS overdue_s, (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS reached
+SELECT (SELECT count(*) FROM looked) AS looked, (SELECT count(*) FROM due) AS due,
+       (SELECT count(*) FROM removed) AS removed,
+       (SELECT max(overdue_s) FROM due) AS overdue_s,
+       (SELECT id FROM looked ORDER BY id DESC LIMIT 1) AS reached

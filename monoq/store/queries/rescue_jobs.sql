@@ -19,7 +19,8 @@ WITH lost AS MATERIALIZED (
 ), stranded AS MATERIALIZED (
     SELECT jobs.id, jobs.claim, jobs.worker_id
     FROM jobs
-    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM ids)) AND jobs.worker_id IN (SELECT worker_id FROM ids)
+    WHERE jobs.id = ANY (ARRAY(SELECT unnest(ids) FROM ids))
+      AND jobs.worker_id IN (SELECT worker_id FROM ids)
     ORDER BY jobs.id
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -33,9 +34,12 @@ SET status = CASE WHEN deaths + 1 >= $2 THEN 'FAILED'::job_status ELSE 'PENDING'
     attempts = greatest(attempts - 1, 0),
     error = 'the worker was lost',
     errors = CASE WHEN jsonb_array_length(errors) >= 100 THEN errors - 0 ELSE errors END
-             || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(), 'workerId', stranded.worker_id)
+             || jsonb_build_object('attempt', attempts, 'error', 'the worker was lost', 'at', now(),
+                                   'workerId', stranded.worker_id)
 FROM stranded
 WHERE jobs.id = stranded.id
-  -- A row that was rescued and claimed again while this statement waited for it: its claim number tells.
+  -- A row that was rescued and claimed again while this statement waited for it: its claim number
+  -- tells.
   AND jobs.claim = stranded.claim
-RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status::text, jobs.attempts, jobs.version, jobs.error, jobs.updated_at
+RETURNING jobs.id, jobs.tenant_id, jobs.type, jobs.status::text, jobs.attempts, jobs.version,
+          jobs.error, jobs.updated_at

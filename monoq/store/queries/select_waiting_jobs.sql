@@ -16,9 +16,11 @@
 -- are ordered by; and, if there are 200 jobs or more, the first row, for $6 to $11 of the next
 -- look.
 WITH RECURSIVE places AS (
-    SELECT * FROM unnest($2::bool[], $3::text[], $4::text[], $5::text[]) AS places (suspect, type, low, high)
+    SELECT *
+    FROM unnest($2::bool[], $3::text[], $4::text[], $5::text[]) AS places (suspect, type, low, high)
 ), known AS MATERIALIZED (
-    SELECT * FROM unnest($6::bool[], $7::text[], $8::text[], $9::int[], $10::timestamptz[], $11::uuid[])
+    SELECT *
+    FROM unnest($6::bool[], $7::text[], $8::text[], $9::int[], $10::timestamptz[], $11::uuid[])
                   AS known (suspect, type, tenant_id, first_priority, first_run_at, first_id)
 ), hops AS (
     SELECT places.suspect, places.type, places.high, next.tenant_id, 1 AS n
@@ -47,39 +49,50 @@ WITH RECURSIVE places AS (
 ), tenants AS MATERIALIZED (
     SELECT tenant_id FROM pairs GROUP BY tenant_id ORDER BY tenant_id LIMIT $1
 ), share AS MATERIALIZED (
-    SELECT greatest(ceil($12::float * $1 / greatest(count(*), 1)), 1)::int AS depth, count(*) AS tenants FROM tenants
+    SELECT greatest(ceil($12::float * $1 / greatest(count(*), 1)), 1)::int AS depth,
+           count(*) AS tenants
+    FROM tenants
 ), of_tenants AS MATERIALIZED (
     SELECT pairs.*, share.depth, count(*) OVER (PARTITION BY tenant_id) > 1 AS several
     FROM share, pairs JOIN tenants USING (tenant_id)
 )
-SELECT of_tenants.depth, of_tenants.suspect, of_tenants.type, of_tenants.tenant_id, jobs.ids, jobs.n, jobs.oldest, jobs.priorities, jobs.run_ats,
-       first.priority AS first_priority, date_part('epoch', first.run_at) AS first_run_at, first.id AS first_id
+SELECT of_tenants.depth, of_tenants.suspect, of_tenants.type, of_tenants.tenant_id, jobs.ids,
+       jobs.n, jobs.oldest, jobs.priorities, jobs.run_ats,
+       first.priority AS first_priority, date_part('epoch', first.run_at) AS first_run_at,
+       first.id AS first_id
 FROM of_tenants, LATERAL (
-    SELECT string_agg(id::text, ',') AS ids, count(*) AS n, date_part('epoch', min(run_at)) AS oldest,
+    SELECT string_agg(id::text, ',') AS ids, count(*) AS n,
+           date_part('epoch', min(run_at)) AS oldest,
            array_agg(priority) FILTER (WHERE of_tenants.several) AS priorities,
            array_agg(date_part('epoch', run_at)) FILTER (WHERE of_tenants.several) AS run_ats
     FROM (
         (SELECT id, priority, run_at
          FROM waiting_jobs
-         WHERE of_tenants.priority > -32768 AND waiting_jobs.suspect = of_tenants.suspect AND waiting_jobs.type = of_tenants.type
-           AND waiting_jobs.tenant_id = of_tenants.tenant_id AND waiting_jobs.priority < of_tenants.priority
+         WHERE of_tenants.priority > -32768 AND waiting_jobs.suspect = of_tenants.suspect
+           AND waiting_jobs.type = of_tenants.type
+           AND waiting_jobs.tenant_id = of_tenants.tenant_id
+           AND waiting_jobs.priority < of_tenants.priority
          ORDER BY priority, run_at, id
          LIMIT of_tenants.depth)
         UNION ALL
         (SELECT id, priority, run_at
          FROM waiting_jobs
-         WHERE of_tenants.run_at IS NOT NULL AND waiting_jobs.suspect = of_tenants.suspect AND waiting_jobs.type = of_tenants.type
+         WHERE of_tenants.run_at IS NOT NULL AND waiting_jobs.suspect = of_tenants.suspect
+           AND waiting_jobs.type = of_tenants.type
            AND waiting_jobs.tenant_id = of_tenants.tenant_id
-           AND (waiting_jobs.priority, waiting_jobs.run_at, waiting_jobs.id) >= (of_tenants.priority, of_tenants.run_at, of_tenants.id)
+           AND (waiting_jobs.priority, waiting_jobs.run_at, waiting_jobs.id)
+               >= (of_tenants.priority, of_tenants.run_at, of_tenants.id)
          ORDER BY priority, run_at, id
          LIMIT of_tenants.depth)
     ) AS rows
 ) AS jobs LEFT JOIN LATERAL (
     SELECT id, priority, run_at
     FROM waiting_jobs
-    WHERE jobs.n >= 200 AND waiting_jobs.suspect = of_tenants.suspect AND waiting_jobs.type = of_tenants.type
+    WHERE jobs.n >= 200 AND waiting_jobs.suspect = of_tenants.suspect
+      AND waiting_jobs.type = of_tenants.type
       AND waiting_jobs.tenant_id = of_tenants.tenant_id
-      AND (waiting_jobs.priority, waiting_jobs.run_at, waiting_jobs.id) >= (of_tenants.priority, of_tenants.run_at, of_tenants.id)
+      AND (waiting_jobs.priority, waiting_jobs.run_at, waiting_jobs.id)
+          >= (of_tenants.priority, of_tenants.run_at, of_tenants.id)
     ORDER BY priority, run_at, id
     LIMIT 1
 ) AS first ON true

@@ -3,7 +3,8 @@ DELETE FROM job_log_lines
 USING (
     SELECT job_id, max(id) AS last
     FROM (
-        SELECT job_id, id, row_number() OVER newest_first AS lines, sum(octet_length(text) + octet_length(coalesce(fields::text, '')))
+        SELECT job_id, id, row_number() OVER newest_first AS lines,
+               sum(octet_length(text) + octet_length(coalesce(fields::text, '')))
                OVER newest_first AS bytes
         FROM job_log_lines WHERE job_id = ANY ($1::uuid[])
         WINDOW newest_first AS (PARTITION BY job_id ORDER BY id DESC)

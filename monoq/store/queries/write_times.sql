@@ -5,4 +5,5 @@ INSERT INTO job_times (tenant_id, type, waits, runs)
 SELECT tenant_id, type,
        ($3::int[])[lag(waits_end, 1, 0) OVER (ORDER BY place) + 1 : waits_end],
        ($5::int[])[lag(runs_end, 1, 0) OVER (ORDER BY place) + 1 : runs_end]
-FROM unnest($1::text[], $2::text[], $4::int[], $6::int[]) WITH ORDINALITY AS told (tenant_id, type, waits_end, runs_end, place)
+FROM unnest($1::text[], $2::text[], $4::int[], $6::int[]) WITH ORDINALITY
+     AS told (tenant_id, type, waits_end, runs_end, place)
