@@ -54,7 +54,7 @@ def loads(text: bytes | str) -> Any:
         try:
             text = text.encode()
         except UnicodeEncodeError:
-            raise InvalidJson("text with half a surrogate pair") from None
+            raise InvalidJson("text with a lone surrogate") from None
     try:
         value = jiter.from_json(text, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:

@@ -58,7 +58,7 @@ class Settings(BaseSettings):
         description="port to listen on; 0: any free one",
     )
     server: Literal["hypercorn", "uvicorn"] = Field(
-        "hypercorn", description="what serves HTTP; uvicorn, if installed, is several times as fast"
+        "hypercorn", description="HTTP server; uvicorn, if installed, is several times as fast"
     )
     allowed_hosts: CommaSeparated = Field(
         (),
@@ -66,12 +66,12 @@ class Settings(BaseSettings):
         " `*` serves any",
     )
     trusted_proxies: Networks = Field(
-        (), description="addresses and networks of proxies whose X-Forwarded-* headers are believed"
+        (), description="addresses and networks of proxies whose X-Forwarded-* headers are trusted"
     )
     allowed_networks: Networks = Field(
         (),
         description="internal addresses and networks that webhooks may call, comma-separated;"
-        " without it only the public network",
+        " unset: only the public network",
     )
     webhook_secrets: Secrets = Field(
         (),
@@ -93,8 +93,8 @@ class Settings(BaseSettings):
         10,
         ge=4,
         le=200,
-        description="PostgreSQL connections per role of a process; an API keeps two of them for"
-        " submits and one for its health",
+        description="PostgreSQL connections per role of a process; an API reserves two for"
+        " submits and one for its health check",
     )
     accept_unknown_types: bool = Field(
         False, description="accept jobs of types that no worker has registered"
@@ -104,10 +104,10 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         validation_alias=_env("MONOQ_BATCH_SIZE", "BATCH_SIZE"),
-        description="jobs claimed at once, at most",
+        description="maximum of jobs claimed at once",
     )
     slots: int = Field(
-        2000, ge=1, le=100_000, description="async jobs that a worker runs at once, at most"
+        2000, ge=1, le=100_000, description="maximum of async jobs that a worker runs at once"
     )
     threads: int = Field(
         16, ge=1, le=1000, description="threads for handlers that are plain functions"
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=1000,
-        description="jobs at once that run in a process of their own: isolated ones, and suspects",
+        description="maximum of jobs at once in processes of their own: isolated, and suspects",
     )
     max_share: float = Field(
         0.9,
@@ -132,13 +132,13 @@ class Settings(BaseSettings):
         1_048_576,
         ge=1000,
         le=100_000_000,
-        description="bytes of a result, as JSON; a job with a larger one has FAILED",
+        description="maximum bytes of a result, as JSON; a job with a larger one has FAILED",
     )
     lease: float = Field(
         10.0,
         gt=0,
         le=3600,
-        description="seconds for which a worker's claims hold without a heartbeat",
+        description="seconds for which a worker's claims are valid without a heartbeat",
     )
     beat: float = Field(
         0.5, gt=0, le=600, description="seconds between heartbeats; at most a third of the lease"
@@ -148,32 +148,32 @@ class Settings(BaseSettings):
         ge=0,
         le=3600,
         description="seconds that C code may block the process before it is ended, at least three"
-        " beats; 0: for ever",
+        " beats; 0: no limit",
     )
     start_timeout: float = Field(
         10.0,
         ge=0,
         le=3600,
-        description="seconds that a start waits for a PostgreSQL that does not answer",
+        description="seconds that a start waits for PostgreSQL to answer",
     )
     shutdown_timeout: float = Field(
-        10.0, ge=0, le=3600, description="seconds that a stop may take before it is forced"
+        10.0, ge=0, le=3600, description="maximum seconds of a stop, then it is forced"
     )
     drain: float = Field(
         0.0,
         ge=0,
         le=600,
-        description="seconds for which a stopping API still serves while its health says 503",
+        description="seconds that a stopping API still serves while its health returns 503",
     )
     smtp_url: SecretStr | None = Field(
         None,
         description="the mail server of `email` jobs: smtp://user:password@host:587 or smtps://…",
     )
     smtp_from: str | None = Field(
-        None, description="the sender of `email` jobs that name none: Shop <shop@example.com>"
+        None, description="the sender of `email` jobs without a `from`: Shop <shop@example.com>"
     )
     smtp_connections: int = Field(
-        8, ge=1, le=200, description="connections to the mail server that a worker has at most"
+        8, ge=1, le=200, description="maximum of connections from a worker to the mail server"
     )
     files_dir: DirectoryPath | None = Field(
         None, description="folder whose files `csv_profile` jobs may read; unset: none"
@@ -181,13 +181,13 @@ class Settings(BaseSettings):
     csv_max_bytes: int = Field(
         4_294_967_296,
         ge=1,
-        description="bytes of a file that a `csv_profile` job reads or downloads, at most",
+        description="maximum bytes of a file that a `csv_profile` job reads or downloads",
     )
     keep_completed_days: float = Field(
         7.0,
         ge=0,
         le=36_500,
-        description="days for which COMPLETED jobs are kept; 0: until viewers have been told",
+        description="days for which COMPLETED jobs are kept; 0: until viewers have their end",
     )
     keep_failed_days: float = Field(
         30.0,
@@ -199,20 +199,20 @@ class Settings(BaseSettings):
         7.0,
         gt=0,
         le=36_500,
-        description="days for which an idempotency key answers its first job, at least",
+        description="minimum days for which an idempotency key returns its first job",
     )
     metrics_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="port that serves GET /metrics and nothing else; 0: any free one",
+        description="port that serves only GET /metrics; 0: any free one",
     )
     metrics_host: str = Field("127.0.0.1", description="address that the metrics port listens on")
     log: Literal["console", "json"] = Field(
-        "console", description="how log lines look: for people, or one JSON object a line"
+        "console", description="log format: for people, or one JSON object a line"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="how much is logged"
+        "info", description="least severe level that is logged"
     )
 
     @model_validator(mode="before")
@@ -227,10 +227,10 @@ class Settings(BaseSettings):
     @classmethod
     def _secrets_sign(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if len(secrets) > 2:
-            raise ValueError("at most two secrets: the new one, and the one before it")
+            raise ValueError("at most two secrets: the new one and the previous one")
         for secret in secrets:
             if not is_webhook_secret(secret.get_secret_value()):
-                raise ValueError("a secret is whsec_ and the base64 of 24 to 64 random bytes")
+                raise ValueError("a secret must be whsec_ and the base64 of 24 to 64 random bytes")
         return secrets
 
     @model_validator(mode="after")

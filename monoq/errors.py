@@ -33,7 +33,7 @@ class InvalidJob(MonoqError):  # noqa: N818
 
 
 class UnknownType(InvalidJob):
-    """a job was refused because nobody has registered its type"""
+    """a job was refused because its type is not registered"""
 
 
 class RefusedUrl(MonoqError):  # noqa: N818
@@ -41,7 +41,7 @@ class RefusedUrl(MonoqError):  # noqa: N818
 
 
 class CallFailed(MonoqError):  # noqa: N818
-    """what was called did not answer as it should"""
+    """the call got no valid answer"""
 
 
 class IdempotencyConflict(MonoqError):  # noqa: N818
@@ -49,7 +49,7 @@ class IdempotencyConflict(MonoqError):  # noqa: N818
 
 
 class TooBroad(MonoqError):  # noqa: N818
-    """a search that would read too much; `field` says which filter is to say more"""
+    """a search that would read too much; `field` names the filter to narrow"""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class TooBroad(MonoqError):  # noqa: N818
 
 
 class TenantFull(MonoqError):  # noqa: N818
-    """the tenant has as many jobs waiting as its policy lets it have; `tenant_id` says which"""
+    """the tenant `tenant_id` has as many waiting jobs as its policy allows"""
 
     def __init__(self, tenant_id: str, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
@@ -96,4 +96,4 @@ class ServerUnreachable(MonoqError):  # noqa: N818
 
 
 class CursorRefused(MonoqError):  # noqa: N818
-    """the stream cannot go on from this cursor: read the jobs anew"""
+    """the stream cannot continue from this cursor: read the jobs again"""

@@ -109,7 +109,7 @@ class NewJob:
         self, default_attempts: int | None, also_hashed: str | None, written_payload: str | None
     ) -> None:
         if self.replace and (self.key is None or self.idempotency_key is not None):
-            raise ValueError("replace needs a key, and excludes an idempotency key")
+            raise ValueError("replace needs a key and cannot be combined with an idempotency key")
         if written_payload is None:
             object.__setattr__(self, "payload", codec.payload(self.payload))
             written_payload = codec.dumps(self.payload)

@@ -82,7 +82,7 @@ def _queued(reason: dict[str, Any]) -> str:
     place, seconds = reason["place"], reason["estimateSeconds"]
     more = "" if reason["placeIsExact"] else " or later"
     about = "" if seconds is None else f", and starts in about {seconds:g} s{more}"
-    return f"The job is number {place}{more} of those of tenant {reason['tenantId']}{about}."
+    return f"The job is number {place}{more} in the queue of tenant {reason['tenantId']}{about}."
 
 
 def _scheduled(reason: dict[str, Any]) -> str:

@@ -49,22 +49,22 @@ class Span:
         if first >= end:
             raise _refusal("from", "it must be before `to`")
         if self.step_s > HOUR_S and self.step_s % HOUR_S:
-            raise _refusal("step", "beyond an hour it must be a multiple of 3600")
+            raise _refusal("step", "above an hour it must be a multiple of 3600")
         if DAY_S % self.step_s:
-            raise _refusal("step", "a day must be a multiple of it")
+            raise _refusal("step", "it must divide a day")
         self.step = timedelta(seconds=self.step_s)
         self.row_s = HOUR_S if self.step_s >= HOUR_S else MINUTE_S
         if age_s > (HOURS_S if self.row_s == HOUR_S else MINUTES_S):
             raise _refusal(
                 "from",
-                "minutes are kept for a day: ask for a step of 3600"
+                "minutes are kept for a day: use a step of 3600"
                 if self.row_s == MINUTE_S
                 else "hours are kept for 90 days",
             )
         first_s = int(first.timestamp()) // self.step_s * self.step_s
         points = -(-int(end.timestamp() - first_s) // self.step_s)
         if points > MAX_POINTS:
-            raise _refusal("step", f"that is {points} points; {MAX_POINTS} are the most")
+            raise _refusal("step", f"that is {points} points; at most {MAX_POINTS} are allowed")
         self.first = datetime.fromtimestamp(first_s, UTC)
         self.starts = [
             self.first + timedelta(seconds=self.step_s * place) for place in range(max(points, 1))
@@ -85,7 +85,7 @@ def history_blueprint(*, history: HistoryStore) -> Blueprint:
         try:
             query = HistoryRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         span = Span(query, datetime.now(UTC))
         rows = await history.read_history(
             query.tenant_id or "", query.type or "", span.row_s, span.first, span.end
@@ -190,4 +190,4 @@ def _usual_step(span_s: float, age_s: float) -> int:
 
 
 def _refusal(field: str, message: str) -> Problem:
-    return Problem(422, "the query is wrong", [{"field": field, "message": message}])
+    return Problem(422, "the query is invalid", [{"field": field, "message": message}])

@@ -152,7 +152,7 @@ class Intake:
         except TimeoutError:
             raise Problem(
                 408,
-                f"the body must come within {BODY_TIMEOUT_S} s,"
+                f"the body must arrive within {BODY_TIMEOUT_S} s,"
                 f" and {STEP_BYTES} bytes of it every {STEP_S} s",
             ) from None
 

@@ -63,7 +63,7 @@ def jobs_blueprint(
         try:
             query = LogRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         rows = await reports.read_log(_job_id(job_id), query.after, query.limit)
         if not rows:
             await _existing(job_id)

@@ -139,7 +139,7 @@ def _registered(name: str, text: str, changed_at: datetime) -> Registered:
         # offline: a reference to elsewhere must not make this process ask there
         validator = jsonschema_rs.validator_for(schema, mask="the value", offline=True)
     except Exception as error:  # noqa: BLE001 - a schema of a user's own making may be anything
-        log.warning("the schema of the job type %s is no use: %s", name, str(error)[:500])
+        log.warning("the schema of the job type %s is invalid: %s", name, str(error)[:500])
         validator = None
     return Registered(schema, changed_at, validator)
 

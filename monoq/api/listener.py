@@ -102,7 +102,7 @@ def _drop_new_connections(listening: int) -> bool:
         header = struct.pack("HL", len(DROP_SYN), ctypes.addressof(program))
         listener.setsockopt(socket.SOL_SOCKET, attach, header)
     except OSError as error:
-        log.debug("connections that come at the last moment may be reset: %s", error)
+        log.debug("late connections may be reset: %s", error)
         return False
     finally:
         listener.detach()

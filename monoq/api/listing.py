@@ -56,7 +56,7 @@ def read_list(args: "MultiDict[str, str]") -> ListRequest:
     try:
         request = ListRequest.model_validate(args.to_dict() | ({"tag": tags} if tags else {}))
     except ValidationError as error:
-        raise Problem(422, "the query is wrong", field_errors(error)) from None
+        raise Problem(422, "the query is invalid", field_errors(error)) from None
     if errors := _refusals(request):
         raise Problem(422, "; ".join(str(error["message"]) for error in errors), errors)
     return request

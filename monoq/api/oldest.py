@@ -55,7 +55,7 @@ class OldestTenants(Service):
                 async with asyncio.timeout(FIRST_WITHIN_S):
                     await self._walked.wait()
             except TimeoutError:
-                raise DatabaseUnavailable("the tenants are still being looked at") from None
+                raise DatabaseUnavailable("the tenants are still being scanned") from None
         streams = (_behind(part, after, backwards) for part in self._parts)
         merged = heapq.merge(*streams, reverse=backwards)
         found = (place for place in merged if place[1].startswith(prefix))

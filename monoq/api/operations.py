@@ -74,7 +74,7 @@ def operations_blueprint(*, operations: OperationStore) -> Blueprint:
         try:
             asked = OperationsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         rows = await operations.list(asked.cursor, asked.limit)
         more = len(rows) == asked.limit
         return _json(
@@ -111,7 +111,7 @@ def read_operation(body: Any, kind: Kind) -> tuple[OperationRequest, Filter]:
     try:
         asked = OperationRequest.model_validate(body)
     except ValidationError as error:
-        raise Problem(422, "the operation is wrong", field_errors(error)) from None
+        raise Problem(422, "the operation is invalid", field_errors(error)) from None
     said = asked.filter
     errors: FieldErrors = []
     moments: dict[str, datetime | None] = {}
@@ -134,7 +134,7 @@ def read_operation(body: Any, kind: Kind) -> tuple[OperationRequest, Filter]:
         message = "say at least one of " + ", ".join(map(to_camel, FilterRequest.model_fields))
         errors.append({"field": "filter", "message": message})
     if errors:
-        raise Problem(422, "the operation is wrong", errors)
+        raise Problem(422, "the operation is invalid", errors)
     return asked, jobs
 
 

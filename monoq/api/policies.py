@@ -64,7 +64,7 @@ def policies_blueprint(*, policies: PolicyStore) -> Blueprint:
         try:
             asked = ChangesRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         changes = await policies.history(scope, name, asked.cursor, asked.limit)
         return {
             "changes": [
@@ -101,4 +101,4 @@ def policies_blueprint(*, policies: PolicyStore) -> Blueprint:
 
 def _check(name: str, pattern: str, field: str) -> None:
     if not re.search(pattern, name):
-        raise Problem(422, f"{name!r} is no name", [{"field": field, "message": pattern}])
+        raise Problem(422, f"{name!r} is not a valid name", [{"field": field, "message": pattern}])

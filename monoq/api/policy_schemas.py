@@ -91,7 +91,7 @@ def read_policy(body: Any, scope: Scope) -> Policy:
     try:
         request = shape.model_validate(body)
     except ValidationError as error:
-        raise Problem(422, "the policy is wrong", _named(error, body)) from None
+        raise Problem(422, "the policy is invalid", _named(error, body)) from None
     policy: dict[str, Setting] = {}
     for name, given in request.model_dump(by_alias=True, exclude_none=True).items():
         if isinstance(given, dict):
@@ -116,7 +116,7 @@ def _end(name: str, until: datetime) -> datetime:
         if until > datetime.now(UTC):
             return until
         message = "it is in the past"
-    raise Problem(422, "the policy is wrong", [{"field": f"{name}.until", "message": message}])
+    raise Problem(422, "the policy is invalid", [{"field": f"{name}.until", "message": message}])
 
 
 def _named(error: ValidationError, body: Any) -> FieldErrors:

@@ -19,7 +19,7 @@ def scaling_blueprint(*, scaling: Scaling) -> Blueprint:
         try:
             asked = ScalingRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         needs = await scaling.needs(asked.target_wait_seconds)
         return {
             "targetWaitSeconds": asked.target_wait_seconds,

@@ -35,7 +35,7 @@ def tenants_blueprint(
         try:
             asked = TenantsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         names, cursor = await page(asked)
         return {
             "tenants": [_tenant_json(tenant) for tenant in await store.read(names)],
@@ -68,7 +68,7 @@ def tenants_blueprint(
         try:
             query = StatsRequest.model_validate(request.args.to_dict())
         except ValidationError as error:
-            raise Problem(422, "the query is wrong", field_errors(error)) from None
+            raise Problem(422, "the query is invalid", field_errors(error)) from None
         if (tenant_id := query.tenant_id) is None:
             jobs, oldest_s = await asyncio.gather(counts.sum_counts(), counts.oldest_of_all())
             return {
@@ -107,7 +107,7 @@ def _place(cursor: str, number: type[Value]) -> tuple[Value, str] | None:
     except ValueError:
         pass
     message = "it is not the nextCursor of a page in this order"
-    raise Problem(422, "the query is wrong", [{"field": "cursor", "message": message}])
+    raise Problem(422, "the query is invalid", [{"field": "cursor", "message": message}])
 
 
 def _tenant_json(tenant: Tenant) -> dict[str, Any]:

@@ -16,6 +16,6 @@ def handler_of(function: Callable[..., Any]) -> Handler:
         return handlers[0]
     name = getattr(function, "__qualname__", repr(function))
     if not handlers:
-        raise ConfigError(f"{name} is no handler: decorate it with @app.handler, or name a type")
+        raise ConfigError(f"{name} is not a handler: decorate it with @app.handler, or name a type")
     types = ", ".join(repr(handler.name) for handler in handlers)
     raise ConfigError(f"{name} is the handler of {types}: name the type to submit")

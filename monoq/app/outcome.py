@@ -18,7 +18,7 @@ class Retry(Outcome):
 
     def __init__(
         self,
-        reason: str | float = "the handler asked for a retry",
+        reason: str | float = "the handler requested a retry",
         *,
         delay: float | None = None,
     ) -> None:

@@ -218,7 +218,7 @@ class App:
     def add(self, handler: Handler) -> None:
         """Adds a handler; a second one for the same job type is an error."""
         if handler.name in self.handlers:
-            raise ConfigError(f"two handlers for the job type {handler.name!r}")
+            raise ConfigError(f"the job type {handler.name!r} has two handlers")
         self.handlers[handler.name] = handler
 
     def include(self, other: "App", *, missing_only: bool = False) -> None:

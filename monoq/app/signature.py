@@ -29,7 +29,7 @@ def describe(
     """Reads a function's signature into a Handler; raises ConfigError for one that cannot be called
     as a handler."""
     if not re.fullmatch(TYPE_PATTERN, name):
-        raise ConfigError(f"{name!r} is no name for a job type: it must match {TYPE_PATTERN}")
+        raise ConfigError(f"{name!r} is not a valid job type: it must match {TYPE_PATTERN}")
     for option, value, kinds in (
         ("max_attempts", max_attempts, int),
         ("timeout", timeout, int | float),
@@ -90,7 +90,7 @@ def describe_batch(
         raise ConfigError(f"handler {name!r} must take one parameter: jobs: list[BatchJob[...]]")
     if not inspect.iscoroutinefunction(function):
         raise ConfigError(
-            f"handler {name!r} must be async: a plain function may be called inside by"
+            f"handler {name!r} must be async: call a plain function inside it with"
             " asyncio.to_thread"
         )
     annotation = next(iter(typing.get_args(element)), Any)
@@ -107,7 +107,9 @@ def error_types(name: str, option: str, given: ErrorTypes | type[BaseException])
     types = given if isinstance(given, tuple) else (given,)
     for one in types:
         if not (isinstance(one, type) and issubclass(one, BaseException)):
-            raise ConfigError(f"handler {name!r}: {option} has {one!r}: no exception class")
+            raise ConfigError(
+                f"handler {name!r}: {option} has {one!r}, which is not an exception class"
+            )
     return types
 
 
@@ -137,5 +139,5 @@ def check_hooks(handler: Handler, hooks: Hooks | None) -> None:
         if inspect.iscoroutinefunction(hook) and not handler.is_async:
             raise ConfigError(
                 f"handler {handler.name!r} is a plain function, so the hook {hook.__name__!r}"
-                " must be one, too"
+                " must be one too"
             )

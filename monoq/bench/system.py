@@ -91,7 +91,7 @@ class System:
                     f"a process of the benchmark ended by itself, with exit code {ended[0]}"
                 )
             if time.monotonic() > end:
-                raise MonoqError(f"the benchmark waited in vain for: {sql}")
+                raise MonoqError(f"the benchmark timed out waiting for: {sql}")
             await asyncio.sleep(every_s)
 
     @asynccontextmanager
@@ -204,7 +204,7 @@ async def scratch_system(
     if listed:
         raise ConfigError(
             "the list job_queue of this Redis is in use; the benchmark would empty it:"
-            " give it another with --redis-url"
+            " choose another with --redis-url"
         )
     name = f"monoq_bench_{os.getpid()}"
     admin = await asyncpg.connect(database_url)

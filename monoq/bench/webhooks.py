@@ -55,9 +55,7 @@ async def webhooks(system: System, jobs: int, rounds: int) -> AsyncIterator[Samp
                         await system.until(OTHERS_DONE, f"{endpoint}%", every_s=0.25)
                         p50, p99, wrong = await system.connection.fetchrow(LATENCY, f"{endpoint}%")
                         if wrong:
-                            raise MonoqError(
-                                f"{wrong} webhooks to living endpoints did not do well"
-                            )
+                            raise MonoqError(f"{wrong} webhooks to live endpoints failed")
                         samples[f"webhooks{label}, p50 ms"] = [p50]
                         samples[f"webhooks{label}, p99 ms"] = [p99]
                     await system.until(NOTICED, endpoint, every_s=0.25, within_s=10)

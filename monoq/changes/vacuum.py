@@ -83,5 +83,5 @@ class VacuumWatch(Service):
         self._told[kind] = held = Held(kind, holder.holder, age_s)
         # its state changes as it goes on, so the name is compared without it
         if told is None or told.holder.split(", ")[0] != holder.holder.split(", ")[0]:
-            log.warning("%s; it must end, or dead rows slow down everything", held)
+            log.warning("%s; end it, or dead rows slow everything down", held)
         self._metrics.vacuum_is_held(kind, holder.holder, age_s)

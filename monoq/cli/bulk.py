@@ -31,21 +31,19 @@ def _options(kind: Kind) -> Callable[[C], C]:
     options = [
         click.argument("job_id", required=False),
         click.option("--all", "whole", is_flag=True, help="all jobs that the options below match"),
-        click.option("--tenant", "tenant_id", help="whose jobs"),
-        click.option("--type", "type", help="of which type"),
-        click.option("--status", type=choice, help="only in this status"),
+        click.option("--tenant", "tenant_id", help="jobs of this tenant"),
+        click.option("--type", "type", help="jobs of this type"),
+        click.option("--status", type=choice, help="jobs in this status"),
+        click.option("--error", "error_prefix", help="jobs whose last error has this prefix"),
         click.option(
-            "--error", "error_prefix", help="what the error of its last attempt begins with"
+            "--after", "created_after", type=Moment(past=True), help="created at this time or later"
         ),
         click.option(
-            "--after", "created_after", type=Moment(past=True), help="created then or later"
-        ),
-        click.option(
-            "--before", "created_before", type=Moment(past=True), help="created before then"
+            "--before", "created_before", type=Moment(past=True), help="created before this time"
         ),
         click.option("--dry-run", is_flag=True, help="only count them"),
-        click.option("--yes", is_flag=True, help="do not ask"),
-        click.option("--detach", is_flag=True, help="do not wait for the end"),
+        click.option("--yes", is_flag=True, help="skip the confirmation"),
+        click.option("--detach", is_flag=True, help="return without waiting for the end"),
         server_url,
     ]
 
@@ -93,7 +91,7 @@ def cancel(**options: Any) -> None:
 @jobs.command()
 @_options("retry")
 def retry(**options: Any) -> None:
-    """Put the failed or cancelled job JOB_ID back, or --all that match.
+    """Retry the failed or cancelled job JOB_ID, or --all that match.
 
     Ctrl-C stops watching; the server goes on.
     """
@@ -102,15 +100,15 @@ def retry(**options: Any) -> None:
 
 @click.group()
 def operations() -> None:
-    """Look at what cancels or retries many jobs, and abort it."""
+    """Show and abort operations that cancel or retry many jobs."""
 
 
 @operations.command("list")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_operations(limit: int, as_json: bool, url: str | None) -> None:
-    """The newest operations."""
+    """List the newest operations."""
     found = ask(url, lambda client: client.operations(limit=limit))
     if as_json:
         return click.echo(json.dumps(found))
@@ -130,7 +128,7 @@ def list_operations(limit: int, as_json: bool, url: str | None) -> None:
 @click.argument("operation_id")
 @server_url
 def show(operation_id: str, url: str | None) -> None:
-    """One operation."""
+    """Show one operation."""
     console().print_json(data=ask(url, lambda client: client.operation(operation_id)))
 
 
@@ -138,7 +136,7 @@ def show(operation_id: str, url: str | None) -> None:
 @click.argument("operation_id")
 @server_url
 def watch(operation_id: str, url: str | None) -> None:
-    """Wait for the end of an operation. Ctrl-C stops watching; the operation goes on."""
+    """Wait for the end of an operation. Ctrl-C stops watching; the operation continues."""
     _follow(url, operation_id)
 
 
@@ -146,7 +144,7 @@ def watch(operation_id: str, url: str | None) -> None:
 @click.argument("operation_id")
 @server_url
 def abort(operation_id: str, url: str | None) -> None:
-    """End an operation; what it has done stays done."""
+    """Abort an operation; finished changes stay."""
     _tell(ask(url, lambda client: client.abort(operation_id)))
 
 

@@ -47,7 +47,7 @@ async def _database(settings: Settings, url: str, migrations: Path) -> Finding:
         )
     return ok(
         "PostgreSQL answers, "
-        + ("the schema is made at the first start" if missing else "the schema is current"),
+        + ("the schema is created at the first start" if missing else "the schema is up to date"),
     )
 
 

@@ -44,7 +44,7 @@ from monoq.store import migrate as schema
 @setting("metrics_port", type=int)
 @setting("log", type=click.Choice(["console", "json"]))
 @setting("log_level")
-@click.option("--reload", is_flag=True, help="start anew when a module in this folder changes")
+@click.option("--reload", is_flag=True, help="restart when a module in this folder changes")
 def serve(reload: bool, **flags: Any) -> None:
     """Run the API with its dashboard, a worker, or both, until Ctrl-C or SIGTERM."""
     stop_with_the_parent()
@@ -78,7 +78,7 @@ def migrate(**flags: Any) -> None:
         handlers_of(settings)
         with engines_of(settings, redis=False) as (database_url, _):
             applied = uvloop.run(schema.migrate(database_url, package_dir("migrations")))
-    click.echo(f"applied {', '.join(applied)}" if applied else "the schema is current")
+    click.echo(f"applied {', '.join(applied)}" if applied else "the schema is up to date")
 
 
 @click.command()
@@ -86,9 +86,7 @@ def migrate(**flags: Any) -> None:
 @setting("database_url")
 @setting("redis_url")
 @setting("data_dir")
-@click.option(
-    "--deep", is_flag=True, help="also look for what hurts later, and count all jobs anew"
-)
+@click.option("--deep", is_flag=True, help="also look for future problems, and recount all jobs")
 def check(deep: bool, **flags: Any) -> None:
     """Check the settings, both engines and the schema; start nothing else.
 
@@ -136,7 +134,7 @@ def check(deep: bool, **flags: Any) -> None:
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="counted rounds, after one to warm up",
+    help="measured rounds, after one warm-up round",
 )
 @click.option(
     "--workers",
@@ -166,9 +164,11 @@ def check(deep: bool, **flags: Any) -> None:
     type=float,
     default=2.0,
     show_default=True,
-    help="how long mix and limits go on; fairness is longer",
+    help="duration of mix and limits; fairness is longer",
 )
-@click.option("--json", "save", type=click.Path(path_type=Path), help="keep the result here")
+@click.option(
+    "--json", "save", type=click.Path(path_type=Path), help="write the result to this file"
+)
 @click.option(
     "--compare",
     type=click.Path(path_type=Path, exists=True),

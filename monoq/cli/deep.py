@@ -23,7 +23,7 @@ DEAD_TO_LIVE = 3
 MB = 1 << 20
 # what must be on, and what happens while it is off
 MUST_BE_ON = {
-    "autovacuum": "dead rows are never removed: every table grows, and looks get slower by the day",
+    "autovacuum": "dead rows are never removed: every table grows, and queries get slower",
     "track_counts": "autovacuum does not know when a table needs it",
     "fsync": "a crash of the machine may lose jobs that were accepted, or the whole database",
     "full_page_writes": "a crash of the machine may damage pages of the database",
@@ -54,7 +54,7 @@ async def check_deep(settings: Settings, database_url: str, redis_url: str) -> l
             ),
         ]
     except (*UNAVAILABLE, asyncpg.PostgresError) as error:
-        findings = [fail(f"PostgreSQL could not be looked into: {error}")]
+        findings = [fail(f"PostgreSQL could not be inspected: {error}")]
     finally:
         connection.terminate()
     return [*findings, await check_redis(redis_url)]
@@ -70,16 +70,16 @@ def judge_settings(postgres: Mapping[str, str]) -> list[Finding]:
     if postgres["synchronous_commit"] == "off":
         findings.append(
             warn(
-                "synchronous_commit is off: monoq sets it for itself, but what others submit in"
-                " SQL may be lost by a crash after its commit",
+                "synchronous_commit is off: monoq sets it for itself, but others' submits in"
+                " SQL may be lost by a crash after their commit",
                 "ALTER DATABASE … RESET synchronous_commit, or set it to on",
             )
         )
     if int(postgres["autovacuum_naptime"]) > 60:
         findings.append(
             warn(
-                f"autovacuum looks every {postgres['autovacuum_naptime']} s only: the small tables"
-                " collect dead rows by the second",
+                f"autovacuum runs only every {postgres['autovacuum_naptime']} s: the small tables"
+                " collect dead rows every second",
                 "set autovacuum_naptime = 15s",
             )
         )
@@ -97,21 +97,21 @@ def judge_connections(postgres: Mapping[str, str], settings: Settings) -> Findin
     taken = int(postgres["sessions"])
     text = (
         f"a process with these settings opens up to {each} connections;"
-        f" PostgreSQL takes {most}, and has {taken}"
+        f" PostgreSQL allows {most}, and has {taken}"
     )
     advice = "raise max_connections, or lower MONOQ_DATABASE_CONNECTIONS"
     if most < each:
         return fail(text, advice)
     if most - taken < each:
-        return warn(f"{text}: no room for one more", advice)
+        return warn(f"{text}: no room for another process", advice)
     return ok(f"{text}: room for {(most - taken) // each} more")
 
 
 def judge_clock(offset_s: float, unsure_s: float) -> Finding:
     """Postgres' clock decides what is due; ours is in the ids."""
     apart_s = max(0.0, abs(offset_s) - unsure_s)
-    text = f"the clocks of PostgreSQL and of this host are {apart_s:.2f} s apart"
-    advice = "let both take their time from NTP: ids, and the order of jobs, come from both"
+    text = f"the clocks of PostgreSQL and this host are {apart_s:.2f} s apart"
+    advice = "synchronize both with NTP: ids and the order of jobs depend on both"
     if apart_s > CLOCK_FAIL_S:
         return fail(text, advice)
     return warn(text, advice) if apart_s > CLOCK_WARN_S else ok(text)
@@ -134,7 +134,7 @@ def judge_tables(tables: Sequence[Mapping[str, Any]]) -> list[Finding]:
                 warn(
                     f"the table {table['name']} has {dead:,} dead rows beside {live:,} live ones,"
                     f" in {table['bytes'] // MB:,} MB",
-                    "see below who holds VACUUM back; if nobody does, run"
+                    "see below what holds VACUUM back; if nothing does, run"
                     f" VACUUM (INDEX_CLEANUP ON) {table['name']}",
                 )
             )
@@ -157,11 +157,11 @@ def judge_holders(holders: Holders, *, sees_all: bool) -> list[Finding]:
     if not sees_all:
         findings.append(
             warn(
-                "this role does not see what sessions of other roles hold VACUUM back",
+                "this role cannot see which sessions of other roles hold VACUUM back",
                 "GRANT pg_monitor TO the role that monoq uses",
             )
         )
-    return findings or [ok("nobody holds VACUUM back")]
+    return findings or [ok("nothing holds VACUUM back")]
 
 
 async def check_redis(url: str) -> Finding:
@@ -171,7 +171,7 @@ async def check_redis(url: str) -> Finding:
         client = redis_connection.connect(url)
         memory = await client.info("memory")
     except (*redis_connection.UNAVAILABLE, ConfigError) as error:
-        return fail(f"Redis cannot be asked for its settings: {error}")
+        return fail(f"the settings of Redis cannot be read: {error}")
     finally:
         if client is not None:
             await redis_connection.close(client)
@@ -182,8 +182,8 @@ def judge_eviction(most: int, policy: str) -> Finding:
     """`most`: maxmemory in bytes, 0: no limit."""
     if most and policy != "noeviction":
         return warn(
-            f"maxmemory-policy of Redis is {policy}, and it may take {most // MB:,} MB: it may"
-            " throw away the list of what runs next, which then is made anew each time",
+            f"maxmemory-policy of Redis is {policy}, with a limit of {most // MB:,} MB: it may"
+            " evict the list of the next jobs, which is then rebuilt each time",
             "set maxmemory-policy noeviction, and give monoq a Redis of its own",
         )
-    return ok("Redis throws nothing away")
+    return ok("Redis evicts nothing")

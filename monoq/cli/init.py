@@ -53,7 +53,7 @@ def init(folder: Path) -> None:
     """Write a first handler, jobs.py, and its test, test_jobs.py, into FOLDER."""
     files = {folder / "jobs.py": JOBS, folder / "test_jobs.py": TESTS}
     if there := [str(path) for path in files if path.exists()]:
-        click.echo(f"monoq: {' and '.join(there)}: already there; nothing was written", err=True)
+        click.echo(f"monoq: {' and '.join(there)}: already exists; nothing was written", err=True)
         sys.exit(1)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -100,11 +100,11 @@ def _used(pool: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("tenant")
-@click.option("--all", "snapshot", is_flag=True, help="first show all jobs as they are")
+@click.option("--all", "snapshot", is_flag=True, help="first show the current state of all jobs")
 @click.option("--json", "as_json", is_flag=True, help="print each change as a JSON object")
 @server_url
 def watch(tenant: str, snapshot: bool, as_json: bool, url: str | None) -> None:
-    """Show each change of TENANT's jobs as it comes, until Ctrl-C."""
+    """Show each change of TENANT's jobs as it happens, until Ctrl-C."""
     show = _show_json if as_json else _show
 
     async def watched(client: "Client") -> None:

@@ -39,13 +39,13 @@ def tenants() -> None:
     type=click.Choice(["tenant", "backlog", "running", "oldest"]),
     default="tenant",
     show_default=True,
-    help="by name, or by a number: the greatest first",
+    help="by name, or by a number, greatest first",
 )
-@click.option("--order", type=click.Choice(["asc", "desc"]), help="the other way round")
-@click.option("--prefix", default="", help="what their names begin with")
+@click.option("--order", type=click.Choice(["asc", "desc"]), help="ascending or descending")
+@click.option("--prefix", default="", help="only names with this prefix")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
-@click.option("--cursor", default="", help="where the last page ended")
-@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@click.option("--cursor", default="", help="where to continue: printed below the last page")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
     """Tenants with their jobs."""
@@ -67,7 +67,7 @@ def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 @click.pass_context
 def types(context: click.Context, as_json: bool, url: str | None) -> None:
@@ -77,7 +77,7 @@ def types(context: click.Context, as_json: bool, url: str | None) -> None:
 
 
 @types.command("list")
-@click.option("--json", "as_json", is_flag=True, help="as the API answers")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_types(as_json: bool, url: str | None) -> None:
     """Job types with the fields of their payloads; an optional field has a question mark."""
@@ -137,7 +137,7 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
     @group.command("set")
     @name_argument
     @set_options
-    @click.option("--until", type=Moment(), help="these values end then: like 30m, or RFC 3339")
+    @click.option("--until", type=Moment(), help="when these values expire: like 30m, or RFC 3339")
     @click.option("--unset", multiple=True, type=click.Choice(fields), help="remove this limit")
     @server_url
     def set_(
@@ -186,7 +186,7 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
 
     @group.command()
     @name_argument
-    @click.option("--until", type=Moment(), help="it goes on by itself then: like 30m, or RFC 3339")
+    @click.option("--until", type=Moment(), help="when the pause ends: like 30m, or RFC 3339")
     @server_url
     def pause(url: str | None, until: datetime | None, name: str = "") -> None:
         """Start no more jobs; those that run go on."""

@@ -28,11 +28,11 @@ SHARE = 0.5  # of the time of one connection: somebody waits, and others work
 @click.option(
     "--older-than",
     type=Duration(),
-    help="remove what ended longer ago than this, like 30d or 12h, whatever its status; without it,"
-    " what the settings do not keep",
+    help="remove jobs of any status that ended longer ago than this, like 30d or 12h; by default"
+    " those that the settings do not keep",
 )
 @click.option("--dry-run", is_flag=True, help="only count; remove nothing")
-@click.option("--yes", is_flag=True, help="do not ask")
+@click.option("--yes", is_flag=True, help="skip the confirmation")
 @setting("database_url")
 @setting("data_dir")
 def prune(older_than: float | None, dry_run: bool, yes: bool, **flags: Any) -> None:

@@ -72,7 +72,7 @@ class Reloader:
                     log.warning(told, server.returncode)
             elif kind == "changed" and not changed:
                 changed = True
-                log.info("%s has changed; starting anew", what)
+                log.info("%s has changed; restarting", what)
                 self._tell(signal.SIGTERM)
             elif kind == "stop":
                 stopped_by = what

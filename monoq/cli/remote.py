@@ -74,14 +74,14 @@ def server_url(command: C) -> C:
 @click.argument("tenant")
 @click.argument("type", metavar="TYPE")
 @click.argument("payload", default="{}")
-@click.option("--delay-ms", type=int, help="milliseconds before it may run")
-@click.option("--run-at", type=Moment(), help="when it may run: like 30m, or RFC 3339 with a zone")
-@click.option("--priority", type=int, help="the lower runs first")
-@click.option("--max-attempts", type=int, help="number of runs, the first included")
-@click.option("--timeout-ms", type=int, help="milliseconds that each run may take")
+@click.option("--delay-ms", type=int, help="delay in milliseconds")
+@click.option("--run-at", type=Moment(), help="when to run it: like 30m, or RFC 3339 with a zone")
+@click.option("--priority", type=int, help="lower runs first")
+@click.option("--max-attempts", type=int, help="maximum of runs, including the first")
+@click.option("--timeout-ms", type=int, help="time limit of each run in milliseconds")
 @click.option("--idempotency-key", help="a second submit with this key returns the first job")
-@click.option("--callback-url", help="who gets a signed webhook when the job has ended")
-@click.option("--tag", "tags", multiple=True, type=Tag(), help="name:value to find it by")
+@click.option("--callback-url", help="URL that gets a signed webhook when the job has ended")
+@click.option("--tag", "tags", multiple=True, type=Tag(), help="name:value to find the job by")
 @click.option(
     "--wait", is_flag=True, help="wait for the job to end and show it; exit code 1 unless COMPLETED"
 )
@@ -113,7 +113,7 @@ def submit(
         job_id = await client.submit(tenant, type, parsed, tags=dict(tags) or None, **options)
         click.echo(job_id)
         if not job_id.created:
-            click.echo("the idempotency key brought back this earlier job", err=True)
+            click.echo("this earlier job has the same idempotency key", err=True)
         return await client.wait(job_id, timeout=86_400) if wait else None
 
     if job := ask(url, create):
@@ -137,9 +137,11 @@ def jobs() -> None:
 @click.option("--type", "job_type")
 @click.option("--created-after", type=Moment(past=True), help="like 2h (ago), or RFC 3339")
 @click.option("--created-before", type=Moment(past=True), help="likewise")
-@click.option("--error", help="how the error of those that ended badly begins")
+@click.option("--error", help="prefix of the error of FAILED and CANCELLED jobs")
 @click.option("--idempotency-key", help="the one job with this key")
-@click.option("--tag", "tags", multiple=True, type=Tag(), help="name:value; all that are given")
+@click.option(
+    "--tag", "tags", multiple=True, type=Tag(), help="name:value; repeat it to require several"
+)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.option("--cursor", help="where to continue: printed below the last page")
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
@@ -153,7 +155,7 @@ def list_jobs(
     url: str | None,
     **filters: Any,
 ) -> None:
-    """List the newest jobs of TENANT that fit all that is asked for."""
+    """List the newest jobs of TENANT that match all filters."""
     page = ask(
         url,
         lambda client: client.list(
@@ -207,7 +209,7 @@ def explain(job_id: str, as_json: bool, url: str | None) -> None:
 
 @jobs.command("log")
 @click.argument("job_id")
-@click.option("--follow", is_flag=True, help="go on until the job has ended")
+@click.option("--follow", is_flag=True, help="continue until the job has ended")
 @server_url
 def show_log(job_id: str, follow: bool, url: str | None) -> None:
     """Show what a job's handler has logged."""

@@ -11,7 +11,7 @@ from monoq.embedded import running_engines
 
 @click.command()
 @click.argument("engine", type=click.Choice(["postgres", "redis"]), default="postgres")
-@click.option("--data-dir", help="of the embedded engines  [env: MONOQ_DATA_DIR]")
+@click.option("--data-dir", help="data folder of the embedded engines  [env: MONOQ_DATA_DIR]")
 def url(engine: str, data_dir: str | None) -> None:
     """Print the URL of ENGINE, postgres or redis: the one that is set, or that of the embedded
     engine while it runs.
@@ -25,7 +25,7 @@ def url(engine: str, data_dir: str | None) -> None:
     found = given or (own.database_url if engine == "postgres" else own.redis_url)
     if found is None:
         click.echo(
-            f"monoq: the embedded engine of {settings.data_dir} does not run;"
+            f"monoq: the embedded engine of {settings.data_dir} is not running;"
             " `monoq serve` starts it",
             err=True,
         )

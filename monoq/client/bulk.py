@@ -142,7 +142,7 @@ _NAMES = {
 def _filter(jobs: dict[str, Any]) -> dict[str, Any]:
     """As POST /jobs/cancel takes it. Raises TypeError for an argument that is none."""
     if unknown := jobs.keys() - _NAMES.keys():
-        raise TypeError(f"a filter has no {', '.join(sorted(unknown))}")
+        raise TypeError(f"unknown filter: {', '.join(sorted(unknown))}")
     return {
         _NAMES[name]: value.isoformat() if isinstance(value, datetime) else value
         for name, value in jobs.items()

@@ -68,5 +68,5 @@ async def require_schema(settings: Settings, database_url: str) -> None:
             await asyncio.sleep(0.2)
     if missing:
         raise ConfigError(
-            f"the schema is not current (missing {', '.join(missing)}): run `monoq migrate`"
+            f"the schema is not up to date (missing {', '.join(missing)}): run `monoq migrate`"
         )

@@ -47,7 +47,7 @@ def as_another_user() -> Sequence[str]:
         allowed = False
     if not allowed:
         raise EmbeddedError(
-            "PostgreSQL refuses to run as root and user namespaces are not allowed here:"
+            "PostgreSQL does not run as root, and user namespaces are not allowed here:"
             " use another user, or set MONOQ_DATABASE_URL"
         )
     return command

@@ -154,7 +154,7 @@ class Engine:
             with suppress(subprocess.TimeoutExpired):
                 running.wait(0.1)
                 return
-        raise EmbeddedError(f"a program of {self.name} took longer than {within_s:g} s")
+        raise EmbeddedError(f"a {self.name} program took longer than {within_s:g} s")
 
     def _fail_if_abandoned(self) -> None:
         if self._abandoned.is_set():

@@ -107,7 +107,7 @@ class PostgresEngine(Engine):
                 code, said = self._call("postgres", *words, text=text, within_s=INIT_TIMEOUT_S)
             if code or "ERROR:" in said:
                 why = _complaint(said)
-                raise EmbeddedError(f"PostgreSQL could not make its data folder: {why}")
+                raise EmbeddedError(f"PostgreSQL could not create its data folder: {why}")
             unfinished.rename(self._cluster)
         except BaseException:
             _remove(unfinished)
@@ -158,7 +158,7 @@ class PostgresEngine(Engine):
                 return code == 0
             if time.monotonic() - began > (RECOVERY_TIMEOUT_S if code == 1 else START_TIMEOUT_S):
                 raise EmbeddedError(
-                    f"PostgreSQL runs, but does not accept connections in {self._sockets};"
+                    f"PostgreSQL is running but accepts no connections in {self._sockets};"
                     f" its log is {self._log}"
                 )
             time.sleep(0.05)

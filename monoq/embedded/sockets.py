@@ -35,10 +35,10 @@ def make(folder: Path) -> None:
         found = folder.lstat()
     except OSError as error:
         raise EmbeddedError(
-            f"the folder of the sockets, {folder}, cannot be made: {error.strerror}"
+            f"the folder of the sockets, {folder}, cannot be created: {error.strerror}"
         ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise EmbeddedError(f"{folder} must be a folder of this user's that nobody else may enter")
+        raise EmbeddedError(f"{folder} must belong to this user and be closed to all others")
 
 
 def remove(folder: Path) -> None:

@@ -56,7 +56,7 @@ class Watch:
                 if not self._stopping.is_set():
                     log.error(
                         "the data folder was deleted or replaced: the embedded engines have lost"
-                        " their data and are not started again; stop monoq, then start it anew"
+                        " their data and are not restarted; stop monoq, then start it again"
                     )
                 return
             for engine in self._engines:
@@ -77,7 +77,7 @@ class Watch:
             return
         if started:
             away_s = time.monotonic() - gone.since
-            log.warning("the embedded %s was gone; started again after %.1f s", engine.name, away_s)
+            log.warning("the embedded %s was gone; restarted after %.1f s", engine.name, away_s)
             del self._gone[engine]
 
     def _failed(self, engine: Engine, gone: _Gone, reason: str) -> None:

@@ -79,4 +79,4 @@ def decode_notes(message: Mapping[str, Any], watched: Container[str]) -> list[No
             for job_id, progress, lines, before, end, *_ in message["notes"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidJson(f"no message of ours: {error}") from error
+        raise InvalidJson(f"not a monoq message: {error}") from error

@@ -33,9 +33,9 @@ def read_message(message: bytes) -> Mapping[str, Any]:
     try:
         fields = orjson.loads(message)
     except ValueError as error:
-        raise InvalidJson(f"no message of ours: {error}") from error
+        raise InvalidJson(f"not a monoq message: {error}") from error
     if not isinstance(fields, dict):
-        raise InvalidJson("no message of ours: it is no object")
+        raise InvalidJson("not a monoq message: not an object")
     return fields
 
 
@@ -71,7 +71,7 @@ def decode_changes(fields: Mapping[str, Any], watched: Container[str]) -> list[C
             for job_id, version, job_type, attempts, error, *_ in fields["jobs"]
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise InvalidJson(f"no message of ours: {error}") from error
+        raise InvalidJson(f"not a monoq message: {error}") from error
 
 
 def updates_frame(tenant_id: str, updates: Iterable[str], cursor: str | None = None) -> str:

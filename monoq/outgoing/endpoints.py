@@ -26,10 +26,10 @@ REMEMBERED = 10_000  # endpoints
 
 
 class Busy(Exception):  # noqa: N818 - nothing went wrong
-    """The endpoint is not to be called now; come back after `delay_s`."""
+    """The endpoint must not be called now; retry after `delay_s` seconds."""
 
     def __init__(self, delay_s: float) -> None:
-        super().__init__(f"come back after {delay_s:.1f} s")
+        super().__init__(f"retry after {delay_s:.1f} s")
         self.delay_s = delay_s
 
 
@@ -199,7 +199,7 @@ class Endpoints:
             )
         elif breaker.state is State.CLOSED:
             line.back_at = now
-            log.warning("%s answers again and is called as before", line.endpoint)
+            log.warning("%s answers again; its breaker is closed", line.endpoint)
         if self._board:
             self._board.show(
                 Shown(

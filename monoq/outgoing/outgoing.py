@@ -93,7 +93,7 @@ class Outgoing:
                 _check_answer(answer, max_bytes)
                 yield _bounded(answer, max_bytes)
         except TimeoutError:
-            raise CallFailed(f"not done within {timeout:g} s") from None
+            raise CallFailed(f"no complete answer within {timeout:g} s") from None
         except httpx.InvalidURL as error:
             raise RefusedUrl(str(error)) from None
         except httpx.HTTPError as error:
@@ -114,7 +114,7 @@ def _check_answer(answer: "httpx.Response", max_bytes: int) -> None:
         told = " (redirects are not followed)" if answer.is_redirect else ""
         raise CallFailed(f"answered with status {answer.status_code}{told}")
     if answer.headers.get("content-encoding", "identity") != "identity":
-        raise CallFailed("the body is compressed though that was not asked for")
+        raise CallFailed("the body is compressed, though no compression was requested")
     length = answer.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise CallFailed(f"the body is {length} bytes; at most {max_bytes} are read")

@@ -87,7 +87,7 @@ class Resolver:
             if why := refusal(address, self._allowed):
                 # whoever gave the name is not told what it stands for inside
                 log.info("%s is not called: %s is %s", host, address, why)
-                raise RefusedUrl(f"{host} may not be called: an address of it is {why}")
+                raise RefusedUrl(f"{host} may not be called: one of its addresses is {why}")
         return addresses
 
     def _told(self, host: str, done: "asyncio.Task[list[Address]]") -> None:

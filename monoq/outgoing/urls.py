@@ -77,11 +77,11 @@ def _literal(host: str, *, is_ipv6: bool) -> Address | None:
         return IPv4Address(host) if _NUMBER.fullmatch(host.rsplit(".", 1)[-1]) else None
     except AddressValueError:
         raise RefusedUrl(
-            f"{host} is no address in its usual form, such as 192.0.2.1 or [2001:db8::1]"
+            f"{host} is not an address in the usual form, such as 192.0.2.1 or [2001:db8::1]"
         ) from None
 
 
 def _check_name(name: str) -> None:
     labels = name.split(".")
     if len(name) > MAX_HOST or not all(0 < len(label) <= 63 for label in labels):
-        raise RefusedUrl(f"{name[:80]} is no name of a host")
+        raise RefusedUrl(f"{name[:80]} is not a host name")

@@ -190,7 +190,7 @@ class Database:
                     return await work(connection)
             except ROLLED_BACK as error:
                 log.warning("retrying a statement: %s", _one_line(error))
-        raise DatabaseUnavailable(f"PostgreSQL rolled a statement back {TRIES} times")
+        raise DatabaseUnavailable(f"PostgreSQL rolled back a statement {TRIES} times")
 
 
 def is_of_the_input(error: Exception) -> bool:

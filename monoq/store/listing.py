@@ -111,7 +111,8 @@ class JobLists:
             )
             if rows[0].get("texts", 0) >= MAX_ERRORS:
                 raise TooBroad(
-                    "error", f"{MAX_ERRORS} different errors or more begin so: say more of it"
+                    "error",
+                    f"{MAX_ERRORS} or more different errors begin like this: use a longer prefix",
                 )
             found += [row for row in rows if row["id"] is not None]
             below = rows[0]["reached"]

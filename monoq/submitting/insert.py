@@ -61,7 +61,7 @@ async def _submit_replacing(connection: Queryable, jobs: Sequence[NewJob]) -> li
 def _repeat_of(job: NewJob, by_key: dict[tuple[str, str | None], asyncpg.Record]) -> Submitted:
     row = by_key.get((job.tenant_id, job.idempotency_key))
     if row is None:  # between the two statements its time was over
-        raise DatabaseUnavailable("this idempotency key was just forgotten")
+        raise DatabaseUnavailable("this idempotency key has just expired")
     if row["request_hash"] != job.request_hash:
         raise IdempotencyConflict(
             f"the idempotency key {job.idempotency_key!r} was used with another request"

@@ -90,7 +90,7 @@ class Submitter(Service):
                 return await request.done
         except TimeoutError:
             raise DatabaseUnavailable(
-                "PostgreSQL did not answer in time; whether the jobs were stored is not known"
+                "PostgreSQL did not answer in time; it is unknown whether the jobs were stored"
             ) from None
         finally:
             self._size -= request.size
@@ -228,7 +228,7 @@ def _told(error: Exception) -> Exception:
     if isinstance(error, MonoqError):
         return error
     log.error("jobs could not be stored", exc_info=error)
-    return DatabaseUnavailable("the jobs could not be stored, for a reason that was logged")
+    return DatabaseUnavailable("the jobs could not be stored; the reason was logged")
 
 
 def _fail(group: list[_Request], error: Exception) -> None:

@@ -58,10 +58,10 @@ class Rescuer(UpkeepLoop):
             workers = await self._workers.workers_of_host(self._host)
             try:
                 if dead := deaths.dead(workers):
-                    log.warning("workers %s are dead: no such processes", dead)
+                    log.warning("workers %s are dead: their processes do not exist", dead)
                     await self._workers.report_dead(dead)
             except OSError as error:
-                log.debug("nobody proved dead: %s", error)
+                log.debug("dead workers cannot be looked up: %s", error)
         else:
             await self._workers.list_workers()
         now = time.monotonic()

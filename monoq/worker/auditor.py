@@ -65,6 +65,6 @@ class Auditor(Service):
     async def _release(self, lost: set[tuple[UUID, int]], worker_id: int) -> None:
         if not lost:
             return
-        log.warning("%d claims whose answer was lost are given back", len(lost))
+        log.warning("returning %d claims whose answer was lost", len(lost))
         ended = [EndedRun(job_id, claim, Status.PENDING, attempts_back=1) for job_id, claim in lost]
         await self._jobs.end_runs(ended, worker_id)

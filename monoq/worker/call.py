@@ -155,7 +155,7 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
 def unexpected(run: Run, error: BaseException) -> Ending:
     """Not even `end_of` could tell how the run ended: its handler's own policy fails, for one.
     Asks nothing of the handler."""
-    log.error("how job %s of type %s ended cannot be told", run.id, run.type, exc_info=error)
+    log.error("the end of job %s of type %s cannot be reported", run.id, run.type, exc_info=error)
     text = codec.clean_text(_described(error))
     if run.attempt >= run.max_attempts:
         return Ending(Status.FAILED, error=text)

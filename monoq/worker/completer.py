@@ -139,7 +139,7 @@ class Completer(Service):
             elif missing := len(part) - len(rows) - len(finished):
                 self._metrics.stale.inc(missing)
                 log.warning(
-                    "%d results came too late: their jobs were rescued or cancelled meanwhile",
+                    "%d results came too late: their jobs had been rescued or cancelled",
                     missing,
                 )
             self._count(part, rows, completed)
@@ -160,7 +160,7 @@ class Completer(Service):
             await self._finish(worker_id, completed, part[:middle])
             await self._finish(worker_id, completed, part[middle:])
             return
-        log.error("PostgreSQL refuses how job %s ended: %s", part[0][0].id, error)
+        log.error("PostgreSQL rejects the end of job %s: %s", part[0][0].id, error)
         await self._finish(
             worker_id,
             False,

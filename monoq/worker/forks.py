@@ -65,7 +65,7 @@ class Forks:
             async with asyncio.timeout(FORK_WITHIN_S):
                 child.pid = int(await reader.readline() or 0)
         except TimeoutError:
-            log.error("the fork server made no child within %g s; it is replaced", FORK_WITHIN_S)
+            log.error("the fork server forked no child within %g s; replacing it", FORK_WITHIN_S)
             await server.end()
         finally:
             if not child.pid:
@@ -98,7 +98,7 @@ class Forks:
             return self._server
         if self._starting is None:
             if self.pause_s:
-                raise NoChild(f"no fork server; the next try is in {self.pause_s:.1f} s")
+                raise NoChild(f"no fork server; the next attempt is in {self.pause_s:.1f} s")
             # A task of its own: whoever waits for it may be cancelled, and others go on waiting.
             # Its log lines are not about the job that happens to ask.
             nobodys = Context()
@@ -121,7 +121,7 @@ class Forks:
 
     async def _start(self) -> ForkServer:
         if self._server:
-            log.warning("the fork server died; another one is started")
+            log.warning("the fork server died; starting another one")
             await self._server.end()
         server, ready = await self._spawn()
         try:

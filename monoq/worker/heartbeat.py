@@ -173,7 +173,7 @@ class Heartbeat(Service):
             return
         if self.worker_id:
             log.warning(
-                "the lease of worker %d ran out and its jobs were taken; starting anew",
+                "the lease of worker %d expired and its jobs were rescued; registering again",
                 self.worker_id,
             )
         pid = os.getpid()

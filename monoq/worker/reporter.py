@@ -111,7 +111,7 @@ class Reporter(Service):
                 for one in said:
                     await self._write_all([one])
             else:
-                log.warning("PostgreSQL refuses what job %s reports: %s", said[0][0].id, error)
+                log.warning("PostgreSQL rejects the reports of job %s: %s", said[0][0].id, error)
             return
         self._publisher.publish_notes(notes)
 

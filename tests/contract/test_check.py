@@ -87,8 +87,8 @@ async def test_a_role_that_does_not_see_the_sessions_of_others_is_told(
     try:
         url = re.sub(r"//\w*@", "//humble@", database_url)
         findings = await found(url, redis_url)
-        assert about(findings, "does not see").severity is Severity.WARN
-        assert "pg_monitor" in about(findings, "does not see").advice
+        assert about(findings, "cannot see").severity is Severity.WARN
+        assert "pg_monitor" in about(findings, "cannot see").advice
     finally:
         await db.execute("DROP ROLE humble")
 

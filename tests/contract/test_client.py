@@ -238,7 +238,7 @@ async def test_what_is_no_handler_cannot_be_submitted_and_is_named(server: Serve
 
         def plain(payload: int) -> None: ...
 
-        with pytest.raises(ConfigError, match="plain is no handler: decorate it"):
+        with pytest.raises(ConfigError, match="plain is not a handler: decorate it"):
             await client.submit("acme", plain, 1)
         with pytest.raises(ConfigError, match="'cancels-itself', 'cancels-itself-apart': name the"):
             await client.submit("acme", handlers_for_tests.cancels_itself, True)

@@ -106,7 +106,7 @@ async def test_a_repeated_submit_says_that_the_job_is_an_earlier_one(server: Ser
     words = ("submit", "acme", "nothing", "--idempotency-key", "order-7")
     _, first = await cli(server, *words)
     code, again = await cli(server, *words)
-    assert (code, again) == (0, f"{first}the idempotency key brought back this earlier job\n")
+    assert (code, again) == (0, f"{first}this earlier job has the same idempotency key\n")
 
 
 async def test_stats_types_and_workers_are_shown_as_tables_and_as_json(server: Server) -> None:
@@ -157,7 +157,7 @@ async def test_watch_shows_each_change_as_it_comes_and_ctrl_c_ends_it(server: Se
 
 async def test_url_leads_to_the_embedded_engines_while_they_run(tmp_path: Path) -> None:
     told = await call("url", cwd=tmp_path, settings={}, code=1)
-    assert "does not run" in told
+    assert "is not running" in told
     assert not (tmp_path / ".monoq").exists(), "to ask makes nothing"
     with running("serve", "--port", "0", cwd=tmp_path):
         await eventually(lambda: "the dashboard is at" in said(tmp_path), timeout=60)
@@ -192,7 +192,7 @@ async def test_init_writes_a_project_whose_test_passes_and_overwrites_nothing(
     (tmp_path / "shop/jobs.py").write_text("mine")
     (tmp_path / "shop/test_jobs.py").unlink()
     told = await call("init", "shop", cwd=tmp_path, settings={}, code=1)
-    assert told == "monoq: shop/jobs.py: already there; nothing was written\n"
+    assert told == "monoq: shop/jobs.py: already exists; nothing was written\n"
     assert (tmp_path / "shop/jobs.py").read_text() == "mine"
     assert not (tmp_path / "shop/test_jobs.py").exists()
     (tmp_path / "a file").write_text("")

@@ -74,7 +74,7 @@ async def test_what_may_not_be_read_is_not_read(
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "payload.url"
         done = await ended(server, path="a.csv")
-        assert done["error"] == "no files are read here: set MONOQ_FILES_DIR to a folder"
+        assert done["error"] == "files cannot be read: set MONOQ_FILES_DIR to a folder"
         for payload, field in (
             ({}, "payload"),
             ({"csv": CSV, "path": "a.csv"}, "payload"),
@@ -91,7 +91,7 @@ async def test_what_may_not_be_read_is_not_read(
     }
     async with serving(database_url, redis_url, **settings) as server:
         done = await ended(server, path="link.csv")
-        assert done["error"] == "link.csv is no file of the folder of MONOQ_FILES_DIR"
+        assert done["error"] == "link.csv is not a file in the folder of MONOQ_FILES_DIR"
         done = await ended(server, path="big.csv")
         assert done["error"] == "the file is 2002 bytes; at most 1000 are read"
         async with web_server(b"a\n" + b"1\n" * 1000) as port:

@@ -66,7 +66,7 @@ async def test_without_a_mail_server_the_job_says_what_to_set(server: Server) ->
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("MONOQ_SMTP_URL", "smtp://ann:geheim@mail:port", "MONOQ_SMTP_URL: it is no URL"),
+        ("MONOQ_SMTP_URL", "smtp://ann:geheim@mail:port", "MONOQ_SMTP_URL: it is not a URL"),
         ("MONOQ_SMTP_URL", "https://ann:geheim@mail", "MONOQ_SMTP_URL: it must begin with"),
         ("MONOQ_SMTP_FROM", "shop", "MONOQ_SMTP_FROM: not an address"),
     ],

@@ -65,7 +65,7 @@ async def test_serve_goes_on_after_both_engines_were_killed(
         before = running(tmp_path / ".monoq")
         for pid in before:
             os.kill(pid, signal.SIGKILL)
-        await eventually(lambda: said(tmp_path).count("was gone; started again after") == 2)
+        await eventually(lambda: said(tmp_path).count("was gone; restarted after") == 2)
         await healthy(port)
         done = ["submit", "acme", "act", '{"do": "context"}', "--wait"]
         assert '"COMPLETED"' in await call(*done, cwd=tmp_path, settings=settings)

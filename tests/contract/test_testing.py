@@ -84,7 +84,7 @@ async def test_a_handler_runs_by_itself_and_its_values_pass_through_json() -> No
     assert (await run_handler(apart, 1)).result == 2
     with pytest.raises(InvalidJson):
         await run_handler(send_email, object())
-    with pytest.raises(ConfigError, match="is no handler"):
+    with pytest.raises(ConfigError, match="is not a handler"):
         await run_handler(print, 1)
 
 

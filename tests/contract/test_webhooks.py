@@ -303,7 +303,7 @@ async def test_a_dead_endpoint_is_left_alone_within_five_seconds_and_charges_nob
     assert await db.fetchval("SELECT count(*) FROM jobs WHERE attempts = 1") >= 80
     told = [record.getMessage() for record in caplog.records]
     assert any(line.startswith(f"{endpoint} is not called for 5 s: no answer") for line in told)
-    assert f"{endpoint} answers again and is called as before" in told
+    assert f"{endpoint} answers again; its breaker is closed" in told
 
 
 async def opened(server: Server, endpoint: str) -> bool:

@@ -268,7 +268,9 @@ async def test_a_handler_says_after_which_errors_there_is_another_attempt(
 
 
 def test_what_is_no_exception_class_is_refused() -> None:
-    with pytest.raises(ConfigError, match="retry_on has 'OSError': no exception class"):
+    with pytest.raises(
+        ConfigError, match="retry_on has 'OSError', which is not an exception class"
+    ):
         run_of(sinks, retry_on="OSError")
 
 
@@ -299,7 +301,7 @@ async def test_hooks_are_called_around_a_run_and_at_its_failure() -> None:
     seen.clear()
     assert (await ended(run_of(sinks, app=app(), attempt=3))).status is Status.FAILED
     assert seen == [("before", 3), "KeyError: 'sunk'", "after"]
-    with pytest.raises(ConfigError, match="'before' must be one, too"):
+    with pytest.raises(ConfigError, match="'before' must be one too"):
         run_of(lambda: None, app=app())
 
 

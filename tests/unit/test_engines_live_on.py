@@ -24,7 +24,7 @@ from monoq.embedded.postgres import PostgresEngine
 pytestmark = pytest.mark.xdist_group("embedded")
 
 POSTGRES, REDIS = Path("postgres/postmaster.pid"), Path("redis.pid")
-AGAIN = "started again after"
+AGAIN = "restarted after"
 
 
 @pytest.fixture

@@ -353,7 +353,7 @@ async def test_a_download_is_bounded(listener: Listener) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok": "compressed",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n": "status 404",
         b"HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n": "redirects",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbut": "not done within 0.3 s",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbut": "no complete answer within 0.3 s",
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n": "RemoteProtocolError",
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000: "RemoteProtocolError",
     }.items():

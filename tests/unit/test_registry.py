@@ -44,11 +44,11 @@ def test_a_handler_is_declared_bare_or_with_a_policy_and_stays_callable() -> Non
 def test_what_cannot_be_a_handler_is_refused() -> None:
     app = App()
     app.handler("twice")(lambda: None)
-    with pytest.raises(ConfigError, match="two handlers"):
+    with pytest.raises(ConfigError, match="has two handlers"):
         app.handler("twice")(lambda: None)
     with pytest.raises(ConfigError, match="must take"):
         app.handler("many")(lambda a, b: None)
-    with pytest.raises(ConfigError, match="no name"):
+    with pytest.raises(ConfigError, match="not a valid job type"):
         app.handler("a b")(lambda: None)
     with pytest.raises(ConfigError, match="max_attempts"):
         app.handler("never", max_attempts=0)(lambda: None)

@@ -11,7 +11,7 @@ def _relative(path: str | None) -> str | None:
     if path is None:
         return None
     if "\0" in path or path.startswith("/") or ".." in path.split("/"):
-        raise ValueError("a path is relative to the folder of MONOQ_FILES_DIR, without ..")
+        raise ValueError("a path must be relative to the folder of MONOQ_FILES_DIR, without ..")
     return path
 
 
@@ -35,7 +35,7 @@ class CsvProfile(BaseModel):
     @model_validator(mode="after")
     def _has_one_source(self) -> "CsvProfile":
         if sum(source is not None for source in (self.csv, self.url, self.path)) != 1:
-            raise ValueError("give one of csv, url and path")
+            raise ValueError("give exactly one of csv, url and path")
         if self.csv is not None and self.encoding != "utf-8":
-            raise ValueError("encoding is of a url or a path; the text of csv has none")
+            raise ValueError("encoding applies to a url or a path, not to the text of csv")
         return self

@@ -64,7 +64,7 @@ class Sources:
     @contextmanager
     def _of_the_folder(self, path: str) -> Iterator[int]:
         if not self.files_dir:
-            raise Fail("no files are read here: set MONOQ_FILES_DIR to a folder")
+            raise Fail("files cannot be read: set MONOQ_FILES_DIR to a folder")
         descriptor = open_inside(Path(self.files_dir), path)
         try:
             size = os.fstat(descriptor).st_size
@@ -93,7 +93,7 @@ def open_inside(folder: Path, path: str) -> int:
         is_inside = Path(_path_of(descriptor)).is_relative_to(root)
         # one word for both: who asks must not learn what there is elsewhere
         if not is_inside or not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Fail(f"{path} is no file of the folder of MONOQ_FILES_DIR")
+            raise Fail(f"{path} is not a file in the folder of MONOQ_FILES_DIR")
     except BaseException:
         os.close(descriptor)
         raise

@@ -96,7 +96,7 @@ async def _introduce(smtp: "SMTP", envelope: Envelope) -> Outcomes:
     if envelope.utf8:
         if not smtp.supports_extension("smtputf8"):
             raise Refused(
-                "the mail server takes no addresses with characters beyond ASCII before the @"
+                "the mail server accepts no non-ASCII characters before the @"
                 " (it does not offer SMTPUTF8)"
             )
         options.append("SMTPUTF8")

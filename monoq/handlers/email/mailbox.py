@@ -46,7 +46,7 @@ def read_mailbox(text: str) -> Mailbox:
     """Reads `ann@example.com` or `Ann Lee <ann@example.com>`; raises ValueError with the reason."""
     text = text.strip(" ")
     if has_controls(text):
-        raise ValueError("a mailbox has no line breaks or other control characters")
+        raise ValueError("a mailbox must not contain line breaks or other control characters")
     name = ""
     if with_name := _WITH_NAME.fullmatch(text):
         name = (with_name["quoted"] or with_name["plain"] or "").strip()
@@ -71,7 +71,7 @@ def _ascii_domain(domain: str) -> str:
         try:
             domain = idna.encode(domain, uts46=True).decode()
         except idna.IDNAError as error:
-            raise ValueError(f"no domain name: {error}") from None
+            raise ValueError(f"not a domain name: {error}") from None
     if len(domain) > MAX_DOMAIN or not all(map(_LABEL.fullmatch, domain.split("."))):
-        raise ValueError("what stands after the @ is no domain name")
+        raise ValueError("the part after the @ is not a domain name")
     return domain.lower()

@@ -38,7 +38,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_
 
 def _one_line(text: str) -> str:
     if has_controls(text):
-        raise ValueError("it must have no line breaks and no other control characters")
+        raise ValueError("it must not contain line breaks or other control characters")
     return text
 
 
@@ -70,7 +70,7 @@ def _media_type(text: str) -> str:
 
 def _header_name(name: str) -> str:
     if not _HEADER_NAME.fullmatch(name):
-        raise ValueError("a header's name has letters, digits and hyphens, at most 76")
+        raise ValueError("a header name must be at most 76 letters, digits and hyphens")
     if name.lower() in OURS or name.lower().startswith(OUR_PREFIXES):
         raise ValueError(f"{name} is made from the other fields, or by mail servers")
     return name

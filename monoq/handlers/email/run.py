@@ -132,7 +132,11 @@ class EmailRun:
                 return
             except NoteUnavailable as error:
                 if not self.left_s:
-                    log.warning("job %s: %s; the next run will not know", self._ctx.job_id, error)
+                    log.warning(
+                        "job %s: %s; the outcome was not recorded for the next run",
+                        self._ctx.job_id,
+                        error,
+                    )
                     return
                 await asyncio.sleep(AGAIN_S)
 

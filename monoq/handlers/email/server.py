@@ -51,23 +51,23 @@ def read_smtp_url(url: str) -> SmtpServer:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _bad("it is no URL") from None
+        raise _bad("it is not a URL") from None
     if parts.scheme not in ("smtp", "smtps"):
         raise _bad("it must begin with smtp:// or smtps://")
     if not parts.hostname:
-        raise _bad("it names no host")
+        raise _bad("it has no host")
     if parts.path not in ("", "/") or parts.fragment:
-        raise _bad("nothing but ?options may follow the host (a / in a password is %2F, a # %23)")
+        raise _bad("only ?options may follow the host (in a password write / as %2F and # as %23)")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     starttls = options.pop("starttls", "always" if parts.username else "auto")
     cafile = options.pop("cafile", None)
     if options:
-        raise _bad("of options it knows starttls and cafile")
+        raise _bad("the only options are starttls and cafile")
     if starttls not in get_args(StartTls):
         raise _bad("starttls must be always, auto or never")
     tls = parts.scheme == "smtps"
     if tls and "starttls" in parts.query:
-        raise _bad("smtps:// is TLS from the beginning, without starttls")
+        raise _bad("smtps:// uses TLS from the start, without starttls")
     server = SmtpServer(
         host=parts.hostname,
         port=port or (465 if tls else 587 if parts.username else 25),

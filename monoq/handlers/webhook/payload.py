@@ -25,12 +25,12 @@ def _checked_headers(headers: dict[str, str]) -> dict[str, str]:
     if sum(map(len, [*headers, *headers.values()])) > MAX_HEADERS_LENGTH:
         raise ValueError(f"at most {MAX_HEADERS_LENGTH} characters of headers")
     if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("two headers of one name")
+        raise ValueError("two headers have the same name")
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name[:64]!r} is no name of a header")
+            raise ValueError(f"{name[:64]!r} is not a header name")
         if name.lower() in _NOT_YOURS or name.lower().startswith("webhook-"):
-            raise ValueError(f"the header {name} is not yours to set")
+            raise ValueError(f"the header {name} cannot be set")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the header {name} must be ASCII without control characters")
     return headers
