@@ -20,7 +20,7 @@ from monoq.errors import InvalidJson
 # below every reader's limit: jiter 200, orjson 254 when writing, PostgreSQL about 6,000
 MAX_DEPTH = 64
 MAX_SAFE_INTEGER = 2**53  # beyond it a browser rounds
-# characters by which a value may come back longer: a claim reads hundreds of values at once
+# characters by which a value may grow when it is read: a claim reads hundreds of values at once
 MAX_GROWTH = 64 * 1024
 # bytes; of all numbers 1e+308 grows most for its length: from 6 to 309
 SHORT_TEXT = 1024
@@ -31,7 +31,7 @@ _KNOWN = (
     " datetimes, UUIDs or enums"
 )
 _FINITE = {str, int, bool, type(None)}
-# Each byte as what it may be in a number, and each bracket as square; all else is of no interest.
+# Each byte as its role in a number, and each bracket as square; all else is irrelevant.
 _KINDS = {
     **dict.fromkeys(b"0123456789", ord("0")),
     **dict.fromkeys(b"eE", ord("e")),
@@ -65,9 +65,9 @@ def loads(text: bytes | str) -> Any:
 
 
 def read(text: str) -> Any:
-    """Parses what Postgres returns of a value that `loads` or `dumps` let in, as it was.
+    """Parses what Postgres returns for a value that `loads` or `dumps` accepted, unchanged.
 
-    jsonb writes 1e17 as a row of digits; an integer that large cannot have been let in, so it is
+    jsonb writes 1e17 as a row of digits; an integer that large cannot have been accepted, so it is
     the float again. What was put into the table around this codec and cannot be read is returned as
     its text, cut: one bad row must not hide others.
     """
@@ -92,8 +92,8 @@ def dumps(value: Any) -> str:
                 "its numbers, written out without exponents, are longer by more than"
                 f" {MAX_GROWTH} characters"
             )
-    # orjson writes null for what is no number: it would be stored, and nobody would learn of it.
-    # Texts without a null skip the walk.
+    # orjson writes null for NaN and infinities: it would be stored without an error. Texts without
+    # a null skip the walk.
     if b"null" in text and (where := _place_of(_is_not_finite, value)) is not None:
         raise InvalidJson(f"NaN/Infinity at ${where}: use None, or a str")
     return text.decode()
@@ -250,7 +250,7 @@ def _floats_again(value: Any) -> Any:
 
 
 def _growth(value: Any) -> int:
-    """How many characters more jsonb gives back than it was given: 1e300 becomes 301 digits."""
+    """How many characters jsonb adds to a text: 1e300 becomes 301 digits."""
     if isinstance(value, float):
         return abs(math.frexp(value)[1]) * 3 // 10  # the exponent to 10, from that to 2
     if isinstance(value, dict):

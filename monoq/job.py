@@ -57,13 +57,13 @@ class NewJob:
     """A job to submit.
 
     Args:
-        tenant_id: Whose job it is.
+        tenant_id: The tenant of the job.
         type: The name of its handler.
         payload: Any value that has a JSON form, or a pydantic model or dataclass.
-        priority: -100 to 100; the lower runs first, within its tenant.
+        priority: -100 to 100; lower runs first, within its tenant.
         run_at: When it may run, with a time zone; not together with `delay_ms`.
         delay_ms: Milliseconds before it may run.
-        max_attempts: How many runs there may be, the first included; None: what the handler says.
+        max_attempts: Maximum number of runs, including the first; None: what the handler says.
         timeout_ms: Milliseconds that each run may take; None: what the handler says.
         idempotency_key: Submitted again with the same key, the first job is returned.
         callback_url: Gets a signed webhook when the job has ended, however it ends.
@@ -102,7 +102,7 @@ class NewJob:
     also_hashed: InitVar[str | None] = None
     written_payload: InitVar[str | None] = None
     payload_json: str = field(init=False, repr=False)
-    # tells a repeat from another request with its key
+    # distinguishes a repeat from another request with the same key
     request_hash: bytes | None = field(init=False, repr=False, default=None)
 
     def __post_init__(

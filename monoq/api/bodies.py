@@ -1,5 +1,5 @@
-"""The bytes of request bodies: how many may be held, and how many worked on, at once. It must know
-no route, and hold up nobody who sends and asks for little."""
+"""Limits the bytes of request bodies that are held, and processed, at once. It must know no route,
+and must not delay small requests."""
 
 import asyncio
 import time
@@ -157,5 +157,5 @@ class Turns:
 
 
 def busy() -> Problem:
-    """What a request is told that would have to wait for too long."""
+    """The answer to a request that would wait too long."""
     return Problem(503, "too many large requests at once", headers={"Retry-After": "2"})

@@ -1,4 +1,4 @@
-"""The route that tells which endpoints webhooks are not sent to, and why."""
+"""The route that lists the endpoints that get no webhooks, and why."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""What can be asked over HTTP: each call with its query, its body and its answers. A test holds it
-against the routes."""
+"""Every HTTP call with its query, its body and its answers. A test compares it with the routes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +83,7 @@ JOBS = [
     Call(
         "get",
         "/jobs/{jobId}/explain",
-        "Tell why a job waits",
+        "Explain why a job waits",
         {200: shapes.Explanation},
         (404,),
     ),
@@ -158,7 +157,7 @@ SYSTEM = [
     Call(
         "get",
         "/stats/history",
-        "Tell what happened, by the minute or the hour",
+        "Show what happened, per minute or hour",
         {200: shapes.History},
         (422,),
         query=history.HistoryRequest,
@@ -166,7 +165,7 @@ SYSTEM = [
     Call(
         "get",
         "/scaling",
-        "Tell how many slots are needed",
+        "Calculate how many slots are needed",
         {200: shapes.Scaling},
         (422,),
         query=schemas.ScalingRequest,
@@ -185,7 +184,7 @@ SYSTEM = [
     Call(
         "get",
         "/health",
-        "Tell whether jobs can be accepted",
+        "Check whether jobs can be accepted",
         {200: shapes.Health, 503: shapes.Unhealthy},
     ),
     Call("get", "/metrics", "Metrics for Prometheus", {200: None}),

@@ -24,7 +24,7 @@ def dashboard_blueprint(*, static: Path) -> Blueprint:
 
     async def _file(name: str) -> Response:
         response = await send_from_directory(static, name)
-        # kept by the browser, but asked for: a new version shows at once
+        # the browser caches it and revalidates: a new version shows at once
         response.headers["Cache-Control"] = "no-cache"
         return response
 

@@ -1,4 +1,4 @@
-"""The route that tells why a job waits, in one sentence."""
+"""The route that explains in one sentence why a job waits."""
 
 from collections.abc import Callable
 from typing import Any

@@ -19,8 +19,8 @@ class TrustedProxies:
         self._networks = tuple(networks)
 
     def resolve(self, scope: Event) -> Event:
-        """The scope with the client, scheme and Host that trusted proxies tell; without their
-        headers, so that nothing below can believe a stranger's."""
+        """The scope with the client, scheme and Host that trusted proxies report, without the
+        headers themselves, so that later code cannot trust a stranger's."""
         forwarded = [(name, value) for name, value in scope["headers"] if name.startswith(PREFIX)]
         if not forwarded:
             return scope
@@ -31,8 +31,8 @@ class TrustedProxies:
         peer = _address((scope.get("client") or ("",))[0])
         if not self._trusts(peer):
             return resolved
-        # Each proxy appends: the last value is the word of the nearest, the one before it that of
-        # whoever the nearest names.
+        # Each proxy appends a value: the last one is from the nearest proxy, the one before it from
+        # the peer that the nearest names.
         if client := self._client(_values(forwarded, b"x-forwarded-for")):
             resolved["client"] = (client, 0)
         if next(_values(forwarded, b"x-forwarded-proto"), "") == "https":

@@ -95,7 +95,7 @@ class Guard:
         if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
             return 403, "requests from pages of other sites are refused"
         origin = headers.get(b"origin")
-        # told by a proxy: then a page that came unencrypted is not ours
+        # as a proxy reports it: then a page loaded without TLS is of another site
         secure = scope["scheme"] in ("https", "wss")
         ours = (f"https://{host}",) if secure else (f"http://{host}", f"https://{host}")
         if origin is not None and origin.decode("latin-1").lower() not in ours:

@@ -46,7 +46,7 @@ def health_blueprint(
     draining: Callable[[], bool],
     vacuum_held: Callable[[], object | None],
 ) -> Blueprint:
-    """The route, over what it looks at. `vacuum_held` tells who holds VACUUM back; None: nobody."""
+    """The route. `vacuum_held` returns what holds VACUUM back; None: nothing does."""
     health = Blueprint("health", __name__)
     hung = 0
 

@@ -17,7 +17,7 @@ from monoq.store.database import Row
 from monoq.store.history import HistoryStore
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
-STEPS_S = (60, 300, 900, 3600, 4 * 3600, 86_400)  # one of these if none is asked for
+STEPS_S = (60, 300, 900, 3600, 4 * 3600, 86_400)  # the default is one of these
 USUAL_POINTS = 300
 MAX_POINTS = 1500
 MINUTES_S = 25 * HOUR_S  # how far back minutes reach

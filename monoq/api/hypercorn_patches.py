@@ -38,8 +38,8 @@ async def _to_nobody(event: object) -> None: ...
 
 
 class LetsGo:
-    """A stream whose application has ended takes nothing more to it. Its queue is bounded: whoever
-    waits for room there, be it the reader or the end of the connection itself, would wait for ever.
+    """A stream whose application has ended accepts no more input. Its queue is bounded: a reader,
+    or the end of the connection, that waited for room in it would wait for ever.
     """
 
     app_put: Any
@@ -57,7 +57,7 @@ class LetsGo:
 
 
 class LetsGoHTTP(LetsGo, HTTPStream):
-    """Of a request. What still comes of its body once it was answered is for nobody, too."""
+    """The same for a request: the rest of its body is dropped once it has been answered."""
 
     async def handle(self, event: Event) -> None:
         if (
@@ -242,9 +242,9 @@ def patch_hypercorn() -> None:
 
 
 def _refuse_compression() -> None:
-    """Hypercorn would accept permessage-deflate: 190 KB per socket. And it hands the unpacking to
-    every connection, so that a packed frame is unpacked though nobody agreed on it: 64 KB to 67 MB,
-    before any limit."""
+    """Hypercorn would accept permessage-deflate: 190 KB per socket. It also enables decompression
+    on every connection, so that a compressed frame is unpacked even without negotiation: 64 KB to
+    67 MB, before any limit."""
     ws_stream: Any = hypercorn.protocol.ws_stream
     ws_stream.server_extensions_handshake = lambda *_: None
     ws_stream.PerMessageDeflate = NoExtension

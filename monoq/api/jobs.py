@@ -50,7 +50,7 @@ def jobs_blueprint(
     async def in_front() -> Response:
         raise AssertionError("the intake answers it")
 
-    # so that OPTIONS and 405 tell of them
+    # so that OPTIONS and 405 include them
     jobs.add_url_rule("/jobs", "create", in_front, methods=["POST"])
     jobs.add_url_rule("/jobs/batch", "create many", in_front, methods=["POST"])
 

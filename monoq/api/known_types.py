@@ -87,8 +87,8 @@ class KnownTypes(UpkeepLoop):
         await self.pause(PERIOD_S)
 
     async def look_again(self) -> None:
-        """Returns after a look that has begun since: what is not known then, nobody had registered
-        when this was called. Raises DatabaseUnavailable."""
+        """Returns after a read that began after the call: a type that is unknown then was not
+        registered when this was called. Raises DatabaseUnavailable."""
         asked = time.monotonic()
         async with self._looking:
             if self._looked_at < asked:

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
 ACCEPT_WITHIN_S = 1.0  # and for a busy process to accept them
 
-# The kernel asks a silent peer after 20 s, and gives up one that does not answer, or that has not
-# read what it was sent, after 15 s.
+# The kernel probes a silent peer after 20 s. It drops a peer that does not answer, or has not read
+# what it was sent, after 15 s.
 KEEPALIVE = (
     ("TCP_KEEPIDLE", 20),
     ("TCP_KEEPINTVL", 10),
@@ -91,8 +91,8 @@ def _detect_dead_peers(listener: socket.socket) -> None:
 
 
 def _drop_new_connections(listening: int) -> bool:
-    """Drops the packets that open connections; open ones are still accepted. A client that comes
-    now asks again after a second, and is refused by then. Returns whether this system can do it."""
+    """Drops the packets that open connections; open ones are still accepted. A new client retries
+    after a second and is refused then. Returns whether this system supports it."""
     attach = getattr(socket, "SO_ATTACH_FILTER", 26 if sys.platform == "linux" else None)
     if attach is None:
         return False

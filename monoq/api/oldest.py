@@ -1,5 +1,5 @@
-"""Tenants by how long their oldest job waits: from a walk over all of them, while somebody asks.
-It must never answer a question by such a walk: it takes as long as there are tenants."""
+"""Tenants by the wait of their oldest job, from a scan of all tenants that is repeated while
+requests come. No request must start such a scan: its duration grows with the number of tenants."""
 
 import asyncio
 import heapq

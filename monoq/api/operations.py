@@ -107,7 +107,7 @@ def operations_blueprint(*, operations: OperationStore) -> Blueprint:
 
 
 def read_operation(body: Any, kind: Kind) -> tuple[OperationRequest, Filter]:
-    """What a POST asks for; raises Problem 422, which names each bad field."""
+    """The operation that a POST requests; raises Problem 422, which names each bad field."""
     try:
         asked = OperationRequest.model_validate(body)
     except ValidationError as error:

@@ -120,8 +120,8 @@ def _end(name: str, until: datetime) -> datetime:
 
 
 def _named(error: ValidationError, body: Any) -> FieldErrors:
-    """What is wrong with the form that was given, a plain value or one with an end: pydantic tells
-    of both."""
+    """The errors of the form that was given, a plain value or one that expires: pydantic reports
+    both."""
     errors: FieldErrors = []
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         field, form, *inside = [*map(str, problem["loc"]), "", ""][: max(len(problem["loc"]), 2)]

@@ -1,4 +1,4 @@
-"""The route that tells autoscalers how many slots are needed."""
+"""The route for autoscalers: how many slots are needed."""
 
 from typing import Any
 

@@ -148,7 +148,7 @@ class Terms:
 
 
 def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
-    """The job of a POST /jobs; raises InvalidJob, UnknownType if nobody has registered the type."""
+    """The job of a POST /jobs; raises InvalidJob, UnknownType if the type is not registered."""
     if header_key is not None:
         _check_key(header_key, KEY)
     try:
@@ -166,7 +166,7 @@ def read_job(body: Any, header_key: str | None, terms: Terms) -> NewJob:
 
 def read_batch(body: Any, header_key: str | None, terms: Terms) -> list[NewJob]:
     """The jobs of a POST /jobs/batch; raises InvalidJob, which names bad ones by their index;
-    UnknownType if nobody has registered one of the types."""
+    UnknownType if one of the types is not registered."""
     if header_key is not None:
         _check_key(header_key, BATCH_KEY)
     try:
@@ -217,7 +217,7 @@ def _new_job(
     prefix: tuple[str | int, ...],
     besides: str | None = None,
 ) -> NewJob | None:
-    """None if it is refused; `errors` tells why."""
+    """None if it is refused; `errors` gets the reason."""
     types = terms.types
     handler = types.handler(request["type"])
     callback_url = request.get("callbackUrl")

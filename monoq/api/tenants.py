@@ -89,7 +89,7 @@ def tenants_blueprint(
 
 
 def _held(held: Held | None) -> dict[str, object] | None:
-    """None: nobody holds VACUUM back."""
+    """None: nothing holds VACUUM back."""
     if held is None:
         return None
     return {"kind": held.kind, "holder": held.holder, "seconds": round(held.age_s, 1)}

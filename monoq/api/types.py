@@ -1,4 +1,4 @@
-"""The route that tells the job types, and that of the OpenAPI document."""
+"""The routes of the job types and of the OpenAPI document."""
 
 import json
 

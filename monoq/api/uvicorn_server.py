@@ -1,6 +1,6 @@
 """The same application on uvicorn (`monoq serve --server uvicorn`): several times the requests of
-Hypercorn. It must be told nothing that Hypercorn is not; what uvicorn does not bound itself, slow
-heads above all, is for the proxy in front of it."""
+Hypercorn. It must get no settings that Hypercorn does not get; what uvicorn does not bound itself,
+slow heads above all, is for the proxy in front of it."""
 
 import asyncio
 import contextlib

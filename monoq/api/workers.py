@@ -1,5 +1,4 @@
-"""The routes that tell which workers live and what they run, that drain one, and that tell how each
-type does."""
+"""Two routes: the live workers with their jobs, and statistics per job type."""
 
 import asyncio
 import re

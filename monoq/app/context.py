@@ -26,8 +26,8 @@ class JobContext:
     Attributes:
         job_id, tenant_id, type: Of the job.
         attempt: Which attempt this is; the first is 1.
-        max_attempts: How many there may be, the first included.
-        claim: Grows with each run of the job, whoever runs it: a fencing token for systems that the
+        max_attempts: Maximum number of attempts, including the first.
+        claim: Grows with each run of the job, on any worker: a fencing token for systems that the
             handler writes to.
         deadline: When the run is cut off, on the clock of `time.monotonic`, in seconds.
         state: What the lifespan of the handler's App has yielded; None without one.
@@ -54,8 +54,8 @@ class JobContext:
         return self.handle is not None and self.handle.cancelled
 
     def progress(self, fraction: float, text: str = "") -> None:
-        """Tells how far the job is. Returns at once, and may be called as often as one likes: at
-        most ten times a second the newest is written and shown.
+        """Reports the progress of the job. Returns at once, and may be called as often as one
+        likes: at most ten times a second the newest is written and shown.
 
         Args:
             fraction: From 0 to 1; beyond, it is taken as the nearer of the two.

@@ -17,7 +17,7 @@ Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 ErrorTypes = tuple[type[BaseException], ...]
 Hook = Callable[..., Any]
 
-DECLARED = "__monoq_handlers__"  # the attribute of a function that says what it was declared as
+DECLARED = "__monoq_handlers__"  # the attribute of a function with its handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Handler:
         return codec.payload(payload, self.payload)
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of the payload; an empty one if pydantic can tell none."""
+        """The JSON schema of the payload; an empty one if pydantic has none."""
         try:
             return self.payload.json_schema() if self.payload else {}
         except PydanticInvalidForJsonSchema:

@@ -32,7 +32,7 @@ class App:
             handlers; for an isolated job, in its child process.
         before: Called with the JobContext before each run. If it raises, the attempt has failed.
         after: Called with the JobContext after each run, however it ended, unless the job was
-            taken away. What it raises is logged, and changes nothing.
+            taken away. An exception in it is logged and changes nothing.
         on_failure: Called with the JobContext and the text of the error when a run ends its job as
             FAILED. A job whose process was killed ends without it. What it raises is logged.
 
@@ -113,7 +113,7 @@ class App:
 
         Args:
             name: The job type; by default the function's name.
-            max_attempts: How many runs there may be, the first included.
+            max_attempts: Maximum number of runs, including the first.
             timeout: Seconds that each run may take, up to 86,400.
             backoff: The delay between attempts.
             isolated: Runs each job in a child process, which is killed at the timeout.

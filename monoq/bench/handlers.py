@@ -36,7 +36,7 @@ async def clock() -> int:
 
 @app.handler("bench-async", max_attempts=3, backoff=Backoff(base=0.05, max=0.1))
 async def wait(payload: Work, ctx: JobContext) -> None:
-    """Waits for so many milliseconds, as for somebody else's answer."""
+    """Waits for so many milliseconds, as for a remote answer."""
     _fail_first(payload, ctx)
     await asyncio.sleep(payload.ms / 1000)
 

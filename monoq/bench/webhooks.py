@@ -20,7 +20,7 @@ ENDPOINTS = 10_000
 PER_S = 100  # webhooks submitted, steadily
 BUSY_SHARE = 20  # each twentieth goes to one endpoint, alive or dead
 STEP_S = 0.03
-JOBS_PER_ROUND = 10  # of the jobs asked for, one in so many: a webhook is dearer than a no-op
+JOBS_PER_ROUND = 10  # of the requested jobs, one in so many: a webhook costs more than a no-op
 FEWEST = 100  # so that a few go to the busy endpoint
 OTHERS_DONE = """
     SELECT NOT EXISTS (SELECT FROM jobs

@@ -1,5 +1,5 @@
 """Reads the totals of all tenants for those who watch them: once a second, whatever the number of
-viewers and tenants. It must tell of an engine that is away or does not answer, and wait for none.
+viewers and tenants. It must report an engine that is away or does not answer, and wait for none.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from monoq.store.totals import MAX_NOT_DUE, Totals, TotalsStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
-UNWATCHED_S = 10.0  # so that whoever comes sees the last minutes
+UNWATCHED_S = 10.0  # so that a new viewer sees the last minutes
 SHARE = 10  # a rest takes so many times as long as the reading before it
 ANSWER_WITHIN_S = 2.0  # a busy machine is not an outage
 STOP_S = 1.0
@@ -37,7 +37,7 @@ class _Question(Generic[Answer]):
         self._asking: asyncio.Task[Answer] | None = None
 
     async def answer(self) -> tuple[Answer | None, str]:
-        """What it said, and "ok"; or what is wrong."""
+        """Its answer and "ok", or what is wrong."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._asked(), name="totals")
         await asyncio.wait([self._asking], timeout=ANSWER_WITHIN_S)
@@ -65,7 +65,7 @@ class _Question(Generic[Answer]):
 
 
 class TotalsReader(Service):
-    """Tells the board. `ping` raises QueueUnavailable unless Redis answers."""
+    """Publishes the totals on the board. `ping` raises QueueUnavailable unless Redis answers."""
 
     name = "totals"
 
@@ -103,7 +103,7 @@ class TotalsReader(Service):
 
 
 def _message(totals: Totals | None, engines: dict[str, str]) -> dict[str, Any]:
-    """A TOTALS message; without what only PostgreSQL knows, if it does not tell."""
+    """A TOTALS message; without the values of PostgreSQL, if it does not answer."""
     if totals is None:
         return {"engines": engines}
     return {

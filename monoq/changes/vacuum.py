@@ -1,5 +1,5 @@
-"""Watches what keeps VACUUM from removing dead rows. While somebody does, each change of a job
-leaves a row that every later look at the small tables must pass. It must only tell."""
+"""Watches what keeps VACUUM from removing dead rows. Meanwhile each change of a job leaves a row
+that every later scan of the small tables must pass. It must only report."""
 
 import logging
 import time
@@ -17,12 +17,12 @@ from monoq.store.vacuum import KINDS, Holder, VacuumStore
 log = logging.getLogger(__name__)
 
 PERIOD_S = 5.0
-# with a look before it and one after it, it is told within 25 s of the snapshot
+# with a look before it and one after it, it is reported within 25 s of the snapshot
 ALARM_S = 15.0
 
 
 class Held(NamedTuple):
-    """Who holds VACUUM back, of which kind, and for how many seconds."""
+    """What holds VACUUM back, of which kind, and for how many seconds."""
 
     kind: str
     holder: str
@@ -48,7 +48,7 @@ class VacuumWatch(Service):
 
     @property
     def held(self) -> Held | None:
-        """Who has held it back longest; None: nobody for ALARM_S."""
+        """What has held it back longest; None: nothing for ALARM_S."""
         return max(self._told.values(), key=lambda held: held.age_s, default=None)
 
     async def run(self) -> None:

@@ -1,5 +1,5 @@
 """`monoq prune`: removes old jobs now, as the background loop does by and by. It must remove
-nothing before it has told how many there are."""
+nothing before it has shown how many jobs are due."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from monoq.store.database import Database
 from monoq.store.retention import FIRST, Kept, RetentionStore
 from monoq.upkeep.retention import BatchSize
 
-SHARE = 0.5  # of the time of one connection: somebody waits, and others work
+SHARE = 0.5  # of the time of one connection: a user waits, and other work continues
 
 
 @click.command()
@@ -53,7 +53,7 @@ def prune(older_than: float | None, dry_run: bool, yes: bool, **flags: Any) -> N
 
 
 async def _prune(url: str, kept: Kept, confirm: Callable[[int], bool]) -> tuple[int, int]:
-    """How many jobs are due, and how many were removed."""
+    """Returns how many jobs are due and how many were removed."""
     database = await Database.connect(url, connections=1, plans="fresh", name="monoq prune")
     try:
         told = await RetentionStore(database).oldest_transaction()

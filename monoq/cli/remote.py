@@ -230,7 +230,7 @@ def console() -> "Console":
     """Where tables and JSON are shown."""
     from rich.console import Console
 
-    # A pipe has no width: whoever reads it wants whole lines.
+    # A pipe has no width: its reader wants whole lines.
     return Console() if sys.stdout.isatty() else Console(width=200)
 
 

@@ -15,7 +15,7 @@ class BulkCalls(Calls):
     async def count_matching(
         self, kind: Literal["cancel", "retry"], /, **jobs: str | datetime | None
     ) -> Matched:
-        """How many jobs `cancel_all` or `retry_all` would change, with the filter that they take.
+        """How many jobs `cancel_all` or `retry_all` would change; takes the same filter.
 
         >>> (await client.count_matching("retry", tenant_id="acme"))["matched"]
         """
@@ -100,8 +100,8 @@ class BulkCalls(Calls):
         return cast(builtins.list[Operation], page["operations"])
 
     async def abort(self, operation_id: str) -> Operation:
-        """Ends an operation after the batch that is under way; what it has done stays done.
-        RequestRefused with status 409: it has ended.
+        """Ends an operation after the current batch; finished changes stay. RequestRefused with
+        status 409: it has ended.
 
         >>> await client.abort(operation["id"])
         """

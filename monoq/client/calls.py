@@ -18,7 +18,7 @@ class Calls:
         self._url = url
 
     async def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        """GET; what is None is not asked for."""
+        """GET; parameters that are None are left out."""
         params = {name: value for name, value in query.items() if value is not None}
         return (await self._call("GET", path, params=params))[1]
 

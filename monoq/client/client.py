@@ -59,7 +59,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
     async def aclose(self) -> None:
         """Closes its connections, and the streams that are still open."""
         for stream in list(self._streams):
-            with suppress(RuntimeError):  # somebody iterates it at this moment
+            with suppress(RuntimeError):  # it is being iterated at this moment
                 await stream.aclose()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await self._waits.close()
@@ -107,15 +107,15 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         brought back an earlier job, or a waiting job was replaced.
 
         Args:
-            tenant_id: Whose job it is.
+            tenant_id: The tenant of the job.
             job_type: The name of its handler, or the handler itself: then a type checker sees
                 whether the payload fits it.
             payload: Any value that has a JSON form, a pydantic model or a dataclass; None is `{}`.
-            priority: -100 to 100; the lower runs first, within its tenant. 0 by default.
+            priority: -100 to 100; lower runs first, within its tenant. 0 by default.
             delay_ms: Milliseconds before it may run.
             run_at: When it may run, with a time zone; not together with `delay_ms`.
-            max_attempts: How many runs there may be, the first included; by default what the
-                handler says.
+            max_attempts: Maximum number of runs, including the first; by default what the handler
+                says.
             timeout_ms: Milliseconds that each run may take; by default what the handler says.
             idempotency_key: Submitted again with the same key, the first job's id is returned.
             callback_url: Gets a signed webhook when the job has ended, however it ends.
@@ -177,13 +177,13 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         limit: int = 50,
         cursor: str | None = None,
     ) -> JobPage:
-        """A page of a tenant's jobs that fit all that is asked for, newest first.
+        """A page of a tenant's jobs that match all filters, newest first.
 
         Args:
             tenant_id: Whose jobs.
             status: Only those in this status.
             type: Only those of this type.
-            created_after: Only those created then or later; with a time zone.
+            created_after: Only jobs created at this time or later; with a time zone.
             created_before: Only those created earlier.
             error: Only those that ended badly with an error that begins so.
             idempotency_key: Only the one with this key.
@@ -267,7 +267,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
             return job
 
     async def _look(self, job: Job) -> Job:
-        """The job as it is now; as it was while no server can tell."""
+        """The job as it is now; its last known state while no server answers."""
         try:
             return await self.get(job["id"])
         except ServerUnreachable:
@@ -301,7 +301,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
         return stream
 
     def _close_soon(self, updates: Updates) -> None:
-        """Closes what a stream has left that nobody iterates any more."""
+        """Closes the connections of streams that are no longer iterated."""
         with suppress(RuntimeError):  # the event loop has ended, and its connections with it
             task = asyncio.get_running_loop().create_task(_closed(updates))
             self._closing.add(task)

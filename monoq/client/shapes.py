@@ -176,8 +176,8 @@ class VacuumHeld(TypedDict):
 
 
 class Stats(TypedDict):
-    """How many jobs have which status; None: no due job waits. `vacuumHeldBy`: only of all
-    tenants; None: nobody."""
+    """How many jobs have which status; None: no due job waits. `vacuumHeldBy`: only without a
+    tenant; None: nothing holds it."""
 
     tenantId: NotRequired[str]
     counts: dict[StatusName, int]
@@ -259,7 +259,7 @@ class Explanation(TypedDict):
 
 
 class Need(TypedDict):
-    """How many slots a job type needs; None: nobody knows how long a run takes."""
+    """How many slots a job type needs; None: the run time is unknown."""
 
     type: str
     slots: int

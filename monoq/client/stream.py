@@ -48,10 +48,11 @@ class Stream:
         *,
         left: Callable[[Updates], None],
     ) -> None:
-        """`left` gets what a stream that nobody closed has left open."""
+        """`left` gets the connection of a stream that was never closed."""
         self._left = left
         self._follower = _Follower(url, list_jobs, tenant_id, cursor, snapshot)
-        # It knows nothing of this object, which therefore goes as soon as nobody iterates.
+        # It has no reference to this object, which is therefore freed once it is no longer
+        # iterated.
         self._updates = self._follower.follow()
 
     @property
@@ -109,11 +110,11 @@ class _Follower:
                 if error.status < 500:
                     raise
             except (OSError, TimeoutError, WebSocketException, ServerUnreachable):
-                pass  # it comes back, or it does not: whoever iterates decides how long to wait
+                pass  # it recovers or not: the caller that iterates decides how long to wait
             await asyncio.sleep(self._next_delay())
 
     def _next_delay(self) -> float:
-        """Seconds, drawn at random: thousands of clients must not come back in one instant."""
+        """Seconds, drawn at random: thousands of clients must not reconnect at once."""
         backoff = min(FIRST_DELAY_S * 2**self._failures, LONGEST_DELAY_S)
         longest = RESTART_DELAY_S if self._restarts else backoff
         self._failures = min(self._failures + 1, 10)

@@ -43,7 +43,7 @@ class SyncClient:
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
         self._loop = asyncio.new_event_loop()
         self._client = Client(url, timeout=timeout)
-        # a daemon: a client that nobody closes does not keep the process
+        # a daemon: a client that is never closed does not keep the process alive
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="monoq.SyncClient", daemon=True
         )

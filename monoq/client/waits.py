@@ -1,5 +1,5 @@
 """Who waits for which job to end, and what wakes them: one subscription per tenant, shared by all
-that wait. It is a hint: whoever is woken looks, and looks now and then by himself."""
+that wait. It is a hint: a woken waiter reads the job, and it also polls now and then."""
 
 import asyncio
 import random
@@ -84,7 +84,7 @@ class _Tenant:
         self.waits.setdefault(job_id, set()).add(wait)
 
     def remove(self, job_id: str, wait: Wait) -> bool:
-        """Whether nobody waits any more."""
+        """Whether no waiter is left."""
         self.waits[job_id].discard(wait)
         if not self.waits[job_id]:
             del self.waits[job_id]
@@ -100,7 +100,7 @@ class _Tenant:
                 async with aclosing(messages(self._url, self._tenant_id, None)) as received:
                     async for message in received:
                         if not self.is_live:
-                            # what ended before the subscription began, nobody was told
+                            # jobs that ended before the subscription began were not announced
                             self.is_live = True
                             self._wake(list(self.waits))
                         updates = message.get("updates", ())

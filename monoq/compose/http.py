@@ -66,7 +66,7 @@ ServeHttp = Callable[[Guard, Sockets], Service]
 
 
 def scrapes(shared: Shared) -> Scrapes:
-    """What answers /metrics, on whichever ports it is asked for."""
+    """Serves /metrics, on every port that has it."""
     return Scrapes(metrics=shared.metrics, counts=shared.counts, ready=shared.ready)
 
 

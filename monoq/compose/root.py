@@ -82,8 +82,7 @@ def handlers_of(
     own: App | None = None,
 ) -> App:
     """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
-    ones; without a `database_url` not all of them can run. `board` is told of breakers. Raises
-    ConfigError, too, for a `callback_url` that may not be called."""
+    ones; without a `database_url` not all of them can run. `board` gets the states of breakers."""
     app = App()
     if own is not None:
         app.include(own)

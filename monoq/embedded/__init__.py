@@ -15,7 +15,7 @@ from monoq.embedded.use import Use, cannot_be_written
 
 @dataclass(frozen=True)
 class Engines:
-    """Where the engines answer; None for one that was not asked for."""
+    """The URLs of the engines; None for one that was not requested."""
 
     database_url: str | None
     redis_url: str | None

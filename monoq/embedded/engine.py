@@ -64,7 +64,7 @@ class Engine:
 
     def abandon(self) -> None:
         """Ends what starts it, soon, and lets nothing start it again."""
-        with self._gate:  # so whoever stops it now knows of every process that was started
+        with self._gate:  # so a concurrent stop knows every process that was started
             self._abandoned.set()
 
     def bring_up(self, *, again: bool = False) -> None:
@@ -120,7 +120,7 @@ class Engine:
     ) -> Ended:
         """The exit code of a program that reads `text`, and its output. Raises EmbeddedError.
 
-        When nobody wants the engine any more, it is killed, with all that it started.
+        When the engine is no longer wanted, it is killed with all its processes.
         """
         self._fail_if_abandoned()
         with _text_file() as input_file, _text_file() as output_file:

@@ -24,7 +24,7 @@ PORT = 5432  # names the socket only
 
 SETTINGS = {
     "listen_addresses": "",
-    "port": str(PORT),  # or PGPORT in somebody's environment would decide
+    "port": str(PORT),  # or PGPORT in the environment would decide
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
@@ -112,7 +112,7 @@ class PostgresEngine(Engine):
         except BaseException:
             _remove(unfinished)
             raise
-        # or a machine that crashes now might come back with the old name, which is thrown away
+        # or the old name, which is deleted, might be back after a crash of the machine
         _sync(self._data_dir)
 
     def _launch(self) -> None:

@@ -37,7 +37,7 @@ class RedisEngine(Engine):
         """Starts it if it does not run. Raises EmbeddedError."""
         if self._answers():
             return
-        # one that lives and does not answer is no use to anybody, and all it knows may be lost
+        # one that lives but does not answer is useless, and all its data may be lost
         self.stop()
         settings = {
             "port": "0",
@@ -80,7 +80,7 @@ class RedisEngine(Engine):
         self._stop([(signal.SIGTERM, 0.5), (signal.SIGKILL, 1)])
 
     def _answers(self) -> bool:
-        # the library's own retries take 4 s to say that nobody is there
+        # the library's own retries take 4 s to report a missing server
         no_retry = Retry(NoBackoff(), 0)
         client = redis.Redis(
             unix_socket_path=str(self._socket),

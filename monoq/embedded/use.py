@@ -1,9 +1,9 @@
 """A process's use of the engines of a data folder: it enters, sees to it that they live, and
 leaves; the last one out stops them.
 
-Each user holds `users.lock` shared; whoever leaves and can take it alone was the last. `start.lock`
-is for whoever starts or stops. The kernel drops the locks of a process that was killed, so a crash
-blocks nobody: engines that it left behind are used by the next.
+Each user holds `users.lock` shared; a leaving user that can take it exclusively was the last.
+`start.lock` is held to start or stop. The kernel drops the locks of a process that was killed, so a
+crash blocks nobody: engines that it left behind are used by the next.
 """
 
 import fcntl
@@ -66,7 +66,7 @@ class Use:
         self._watch.start()
 
     def leave(self) -> None:
-        """Stops the engines if nobody else uses them. A restart under way comes to its end first,
+        """Stops the engines if they have no other user. A restart under way comes to its end first,
         and no other begins."""
         if self._is_in_a_fork():
             return
@@ -136,7 +136,7 @@ class Use:
         except (FileNotFoundError, NotADirectoryError):
             pass  # it was deleted
         except OSError:
-            return True  # nobody can tell
+            return True  # unknown
         except ValueError:
             return True  # this process has just left, and the file is closed
         for engine in self._engines:
@@ -165,7 +165,7 @@ class Use:
 
 
 def cannot_be_written(data_dir: Path, error: OSError) -> EmbeddedError:
-    """The one line for a data folder that is no use."""
+    """The one line for an unusable data folder."""
     why = error.strerror
     return EmbeddedError(f"the data folder {data_dir} (MONOQ_DATA_DIR) cannot be written: {why}")
 

@@ -1,6 +1,6 @@
-"""Sees to it that the engines live as long as somebody uses them: without it, a killed engine would
-be missed until the next start. It looks at pid files and processes only, so it costs nothing; it
-never asks an engine anything."""
+"""Keeps the engines alive as long as they have a user: without it, a killed engine would be missed
+until the next start. It looks at pid files and processes only, so it costs nothing; it never sends
+a query to an engine."""
 
 import logging
 import threading

@@ -23,7 +23,7 @@ def preload() -> None:
 
 
 def builtin(options: Options, board: Board | None = None) -> App:
-    """The App of the job types that ship. `board` is told of the breakers of endpoints. Raises
+    """The App of the built-in job types. `board` gets the states of the breakers. Raises
     ConfigError for a bad option."""
     outgoing = Outgoing(map(ip_network, options.allowed_networks))
     app = App()

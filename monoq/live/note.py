@@ -70,7 +70,7 @@ def encode_notes(notes: Iterable[tuple[str, Note]]) -> list[bytes]:
 
 
 def decode_notes(message: Mapping[str, Any], watched: Container[str]) -> list[Note]:
-    """The notes of a message, if somebody wants those of its tenant; InvalidJson for junk."""
+    """The notes of a message, if a viewer wants those of its tenant; InvalidJson for junk."""
     try:
         if message["tenantId"] not in watched:
             return []

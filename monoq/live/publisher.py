@@ -1,4 +1,4 @@
-"""Tells `job_updates` what changed, after the commit. A message is a hint: it may be lost, so
+"""Publishes changes on `job_updates`, after the commit. A message is a hint: it may be lost, so
 nothing may wait for it or depend on it."""
 
 import logging

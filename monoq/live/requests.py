@@ -1,4 +1,4 @@
-"""What clients say on a WebSocket. Pure; what is wrong must be told by its name."""
+"""Messages of clients on a WebSocket. Pure; an error must name what is wrong."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What one socket is told of one tenant: a replay of what it missed, then the newest state of each
+"""What one socket gets of one tenant: a replay of what it missed, then the newest state of each
 job, and how far that goes. A cursor must never leave before everything that it covers."""
 
 import random
@@ -20,7 +20,7 @@ from monoq.live.wire import updates_frame
 PACKED = 500  # updates in one UPDATES frame
 PACKED_NOTES = 100  # notes that go out in one turn
 MAX_NOTES = 1000  # jobs whose notes wait for one reader
-# without a change for this long a cursor goes out alone, so that nobody comes back with an old one
+# without a change for this long a cursor is sent alone, so that no viewer returns with an old one
 SILENT_CURSOR_S = 30.0
 
 
@@ -45,7 +45,7 @@ class Socket(Protocol):
         """So many jobs more than before wait, or fewer."""
 
     def leave(self) -> None:
-        """Sends the client away, to come back as if anew."""
+        """Resets the client: it starts again as if new."""
 
 
 class _Mark(NamedTuple):
@@ -76,7 +76,7 @@ class Subscription:
     ) -> None:
         self.tenant_id = tenant_id
         self.is_open = True
-        self.xid = 0  # of the newest cursor that the client has; it is never told an older one
+        self.xid = 0  # of the newest cursor that the client has; it never gets an older one
         self._socket = socket
         self._hub = hub
         self._replays = replays

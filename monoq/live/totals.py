@@ -1,5 +1,5 @@
-"""Who watches the totals of all tenants, and what they are told. Pure; it must cost the same
-however many watch: a message is encoded once."""
+"""The viewers of the totals of all tenants, and their messages. Pure; it must cost the same however
+many watch: a message is encoded once."""
 
 import asyncio
 from collections import deque
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 TOPIC = "totals"
-KEPT = 300  # samples: five minutes while somebody watches
+KEPT = 300  # samples: five minutes while there are viewers
 
 
 class TotalsViewer(Protocol):
@@ -19,7 +19,7 @@ class TotalsViewer(Protocol):
 
 
 class TotalsBoard:
-    """One per process. `arrived` is set when a viewer comes who was told nothing new."""
+    """One per process. `arrived` is set when a viewer arrives and has no recent message."""
 
     def __init__(self) -> None:
         self.arrived = asyncio.Event()
@@ -30,7 +30,7 @@ class TotalsBoard:
 
     @property
     def watched(self) -> bool:
-        """Whether somebody watches."""
+        """Whether there are viewers."""
         return bool(self._viewers)
 
     def add(self, viewer: TotalsViewer) -> str:
@@ -58,7 +58,7 @@ class TotalsBoard:
         self._welcome = ""
 
     def tell(self, message: dict[str, Any]) -> None:
-        """Tells every viewer, and those who come before the next message."""
+        """Sends a message to every viewer, and to those who arrive before the next message."""
         self._newest = orjson.dumps({"type": "TOTALS", **message}).decode()
         for viewer in tuple(self._viewers):
             viewer.offer_totals(self._newest)

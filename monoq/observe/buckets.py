@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-FIRST_S = 0.0001  # below the first bound nothing is told apart
+FIRST_S = 0.0001  # below the first bound values are not distinguished
 PER_DOUBLING = 4
 BOUNDS = tuple(FIRST_S * 2 ** (n / PER_DOUBLING) for n in range(1, 120))  # the last: about 25 h
 # A quantile is the geometric middle of its bucket: off by this part of itself, at most, between
 # FIRST_S and the last bound.
 ERROR = 2 ** (0.5 / PER_DOUBLING) - 1
 
-# what a quantile in each bucket is told as; rounded: more digits would tell more than is known
+# the reported value of a quantile in each bucket; rounded: more digits would suggest false
+# precision
 MIDDLES = tuple(
     float(f"{FIRST_S * 2 ** ((n + 0.5) / PER_DOUBLING):.4g}") for n in range(len(BOUNDS) + 1)
 )

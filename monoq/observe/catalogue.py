@@ -120,7 +120,7 @@ class Catalogue:
         self.horizon_age.set(UNKNOWN)
         self.vacuum_age = Gauge(
             "monoq_vacuum_horizon_age_seconds",
-            "for how long VACUUM is held back, by the kind of whoever does; who, once it is long",
+            "for how long VACUUM is held back, by kind of holder; the holder, once it is long",
             ("kind", "holder"),
             registry=self.registry,
         )
@@ -159,7 +159,7 @@ class Catalogue:
 
 
 class _PlainCounter(Counter):
-    """Without the second series that tells when each was made: nobody asks for it."""
+    """Without the second series of creation times, which has no use here."""
 
     def collect(self) -> Iterator[Metric]:
         for family in super().collect():

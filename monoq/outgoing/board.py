@@ -63,7 +63,7 @@ class Board:
             ]
 
     def take_changes(self) -> "Counter[State]":
-        """How many breakers came into each state since the last call."""
+        """How many breakers entered each state since the last call."""
         with self._lock:
             changes, self._changes = self._changes, Counter()
             return changes

@@ -19,7 +19,7 @@ CALLS = 20  # at once to one endpoint
 WAITING = 20  # for one of these to end; more are sent away
 WAIT_S = 5.0
 LOOK_S = 0.25
-BACK_PER_S = 50.0  # how many of those that were sent away come back in a second, to a dead endpoint
+BACK_PER_S = 50.0  # how many deferred calls to a dead endpoint are retried per second
 SOON_S = 0.5
 LONGEST_S = 300.0  # for which one is sent away
 REMEMBERED = 10_000  # endpoints
@@ -34,7 +34,7 @@ class Busy(Exception):  # noqa: N818 - nothing went wrong
 
 
 class Call:
-    """A call under way. Tell it how it ended; one that ends without a word has been cancelled."""
+    """A call in progress. Report how it ended; a call without a report was cancelled."""
 
     def __init__(self, *, probe: bool) -> None:
         self.began = time.monotonic()
@@ -55,7 +55,7 @@ class _Line:
         self.breaker = Breaker()
         self.calls: dict[Call, None] = {}
         self.waiting: deque[asyncio.Future[None]] = deque()
-        self.back_at = 0.0  # when the last of those comes back that were sent away
+        self.back_at = 0.0  # when the last deferred call is retried
         self.mean_s = 0.1  # of a call
 
     @property
@@ -151,7 +151,7 @@ class Endpoints:
         self._next(line)
 
     def _next(self, line: _Line) -> None:
-        """Whoever waits longest may call; while the breaker is open, all are sent away."""
+        """The longest-waiting call may go; while the breaker is open, all are deferred."""
         while line.waiting:
             turn = line.waiting.popleft()
             if not turn.done():
@@ -160,7 +160,8 @@ class Endpoints:
                     return
 
     def _sent_away(self, line: _Line, now: float) -> float:
-        """For how many seconds. One after the other: who comes back together is sent away again."""
+        """For how many seconds. One after the other: calls that are retried together would be
+        deferred again."""
         breaker = line.breaker
         if breaker.state is State.CLOSED:
             earliest, step = now + SOON_S, line.mean_s / CALLS

@@ -1,5 +1,5 @@
-"""The guard of all outgoing HTTP: whoever calls what a user named calls it through here. The HTTP
-client is loaded at the first call."""
+"""The guard of all outgoing HTTP: every call to a user's URL goes through here. The HTTP client is
+loaded at the first call."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -37,8 +37,8 @@ class Outgoing:
         self._lookup = lookup
 
     def check(self, url: str) -> Endpoint:
-        """Whom a URL calls; raises RefusedUrl for one that is not called, as far as its text tells.
-        Looks no name up."""
+        """The endpoint of a URL; raises RefusedUrl for one whose text shows that it may not be
+        called. Looks no name up."""
         return endpoint_of(url, self._allowed)
 
     @asynccontextmanager

@@ -69,8 +69,8 @@ class Resolver:
             self._threads = None
 
     async def _ask(self, host: str) -> list[Address]:
-        # threads of its own: a hundred names that nobody answers for must not hold up what else
-        # runs in threads
+        # threads of its own: a hundred names without an answer must not hold up what else runs in
+        # threads
         if self._threads is None:
             self._threads = UnwaitedThreads(THREADS, "names")
         answers = await asyncio.get_running_loop().run_in_executor(
@@ -85,7 +85,7 @@ class Resolver:
             raise OSError(f"{host} has {len(addresses)} addresses")
         for address in addresses:
             if why := refusal(address, self._allowed):
-                # whoever gave the name is not told what it stands for inside
+                # the caller must not learn internal addresses
                 log.info("%s is not called: %s is %s", host, address, why)
                 raise RefusedUrl(f"{host} may not be called: one of its addresses is {why}")
         return addresses

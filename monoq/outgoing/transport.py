@@ -82,7 +82,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if (pool := self._pools.get(endpoint)) is None:
             pool = self._pools[endpoint] = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls,
-                max_connections=None,  # whoever calls has a cap of its own
+                max_connections=None,  # callers have a cap of their own
                 max_keepalive_connections=KEPT_CONNECTIONS,
                 keepalive_expiry=KEPT_S,
                 network_backend=self._network,
@@ -127,7 +127,7 @@ class _Body(httpx.AsyncByteStream):
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
     """Looks a host up, checks all that it stands for, and connects to one of the checked addresses,
-    never to a name: whoever looked it up again could get another answer."""
+    never to a name: a second lookup could return another answer."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver

@@ -1,4 +1,4 @@
-"""Which URLs may be called, as far as their text tells. Pure; it must never resolve a name."""
+"""Decides by the text of a URL whether it may be called. Pure; it must never resolve a name."""
 
 import re
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
 
 
 class Endpoint(NamedTuple):
-    """Whom a URL calls. `str()` gives `https://example.com:443`."""
+    """The endpoint of a URL. `str()` gives `https://example.com:443`."""
 
     scheme: str
     host: str

@@ -23,7 +23,7 @@ Hook = Callable[[], None]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked this process to exit. Its exit code says which, as shells do."""
+    """A signal requested the exit of this process. Its exit code names the signal, as shells do."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -68,7 +68,7 @@ def on_signals(first: Callable[[int], None]) -> Iterator[None]:
     global _first
     before, _first = _first, first
     for signum in STOP_SIGNALS:
-        # nohup asks for a process that outlives its terminal
+        # nohup requests a process that outlives its terminal
         if signum != signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, _on_signal)
     try:
@@ -111,7 +111,7 @@ def exit_now(code: int) -> NoReturn:
     force_exit(code, HOOKS_S)  # whatever holds the hooks up
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # it is closed, or nobody reads it
+        with suppress(OSError, ValueError, AttributeError):  # it is closed, or has no reader
             stream.flush()
     if not _exiting.acquire(blocking=False):
         threading.Event().wait()  # a forced exit is under way, with a code of its own

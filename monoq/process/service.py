@@ -82,6 +82,6 @@ async def _stop_phase(
     for service in late:
         log.error("%s did not stop in time; cancelled", service.name)
         tasks[service].cancel()
-    if late:  # a task may swallow its cancellation; nobody waits for it longer than this
+    if late:  # a task may swallow its cancellation; the stop waits no longer than this
         await asyncio.wait([tasks[service] for service in late], timeout=0.5)
     return late

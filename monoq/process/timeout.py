@@ -13,8 +13,8 @@ class SharedTimeout:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        # When the time of a task is up, and how many others had asked it to end before; the
-        # earliest first, as all have the same time.
+        # When the time of a task is up, and how many cancellations it had before; the earliest
+        # first, as all have the same time.
         self._inside: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._expired: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None

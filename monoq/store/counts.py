@@ -31,7 +31,7 @@ class CountStore:
         }
 
     async def waiting_tenants(self, after: str, limit: int) -> list[str]:
-        """The next tenants behind `after` of whom jobs wait, by name, as of the last fold."""
+        """The next tenants after `after` with waiting jobs, by name, as of the last fold."""
         rows = await self._database.fetch(query("list_waiting_tenants"), after, limit)
         return [row["tenant_id"] for row in rows]
 

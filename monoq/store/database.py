@@ -28,8 +28,7 @@ COMMAND_TIMEOUT_S = 3.0
 ACQUIRE_TIMEOUT_S = 1.5
 TRIES = 3
 
-# What tells of an outage rather than of a bad statement. Such a statement may or may not have been
-# committed.
+# Errors of an outage, not of a bad statement. Such a statement may or may not have been committed.
 UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -39,7 +38,7 @@ UNAVAILABLE = (
     asyncpg.OperatorInterventionError,  # class 57: shutdown, restart, terminated, query cancelled
     asyncpg.ReadOnlySQLTransactionError,  # failed over to a standby
     asyncpg.InternalClientError,
-    asyncpg.LockNotAvailableError,  # somebody has held a lock for longer than a statement waits
+    asyncpg.LockNotAvailableError,  # a lock was held for longer than a statement waits
 )
 TENANT_FULL = "MQ429"  # raised by refuse_beyond_max_waiting()
 # Rolled back whole for the sake of other transactions: the same again will do.

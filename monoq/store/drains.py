@@ -1,4 +1,4 @@
-"""How fast tenants drain, for whoever is told to come again: an estimate, never a promise."""
+"""How fast tenants drain, for `Retry-After`: an estimate, never a promise."""
 
 import time
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from monoq.job import Status
 from monoq.store.counts import CountStore
 
 FINAL = {Status.COMPLETED, Status.FAILED, Status.CANCELLED}
-MIN_ELAPSED_S = 0.5  # a shorter stretch tells little
+MIN_ELAPSED_S = 0.5  # a shorter sample is too noisy
 MAX_S = 60
 MAX_TENANTS = 10_000
 

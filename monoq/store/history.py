@@ -1,5 +1,5 @@
 """What happened in each minute and each hour, by tenant and type: one method per statement. It must
-never look at jobs: whatever is asked costs as much as there are minutes or hours in it."""
+never read jobs: a query costs as much as it covers minutes or hours."""
 
 from collections.abc import Sequence
 from datetime import datetime

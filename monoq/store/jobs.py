@@ -42,7 +42,7 @@ class Promotion(NamedTuple):
 
 
 class JobStore:
-    """Reads and writes jobs through a Database, or through a connection inside somebody's
+    """Reads and writes jobs through a Database, or through a connection inside a caller's
     transaction."""
 
     def __init__(self, database: Queryable) -> None:
@@ -52,8 +52,8 @@ class JobStore:
         """Stores jobs in one transaction; returns the ids that are new. May be repeated after an
         unclear commit.
 
-        Whoever stores a key waits for others who have just stored it: all take their keys in one
-        order, so that no two wait for one another.
+        A transaction that stores a key waits for others that have just stored it: all take their
+        keys in one order, so that no two wait for one another.
         """
         ordered = sorted(jobs, key=lambda job: (job.tenant_id, job.idempotency_key or ""))
         rows = await self._database.fetch(query("insert_jobs"), *_insert_columns(ordered))
@@ -103,9 +103,9 @@ class JobStore:
         """Takes those of `ids` (well-formed) that wait, are due and are of a type in `timeouts_ms`,
         each RUNNING under a new claim.
 
-        `suspects`: those alone, or all others. `limited`: a policy limits somebody; without it,
-        nothing is taken while one does. Rows of id, tenant_id, type, payload (None: larger
-        than `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
+        `suspects`: only suspects, or all others. `limited`: a limiting policy exists; without it,
+        nothing is taken while one does. Rows of id, tenant_id, type, payload (None: larger than
+        `inline_bytes`), claim, attempts, max_attempts, timeout_ms, version, crashes, deaths,
         payload_bytes, waited_s, at (seconds since 1970), xid (the claim's transaction), keyed.
         """
         types, timeouts = list(timeouts_ms), list(timeouts_ms.values())

@@ -1,5 +1,5 @@
 """Pages of a tenant's jobs, newest first, by whatever people look for. Each look reads a bounded
-number of rows, by an index, whatever is asked: it must never walk the table."""
+number of rows through an index, whatever the filters: it must never scan the table."""
 
 import time
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class JobLists:
         return await self._look(query("list_jobs"), wanted, below, limit)
 
     async def _rarest(self, wanted: JobFilter) -> str:
-        """The tag that the fewest jobs have, of those that are asked for."""
+        """The requested tag that the fewest jobs have."""
         tags = [f"{name}:{value}" for name, value in wanted.tags]
         if len(tags) == 1:
             return tags[0]

@@ -16,7 +16,7 @@ from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, connection_erro
 
 log = logging.getLogger(__name__)
 
-# "monoq": whoever holds this advisory lock migrates, the others wait and find it done
+# "monoq": the holder of this advisory lock migrates; the others wait and find it done
 LOCK = 0x6D6F6E6F71
 
 

@@ -1,5 +1,5 @@
 """Operations: many jobs cancelled or retried by a filter, in small transactions. A batch moves the
-cursor in the transaction that changes its jobs: whoever dies, none is lost and none comes twice."""
+cursor in the transaction that changes its jobs: a crash loses no job and repeats none."""
 
 import time
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ import asyncpg
 
 from monoq.store.database import CONNECT_TIMEOUT_S, UNAVAILABLE, connection_error, query
 
-MOST = 20  # lines; drift is never expected, so the first ones tell enough
+MOST = 20  # lines; drift is never expected, so the first ones are enough
 
 
 async def find_drift(url: str) -> list[str]:

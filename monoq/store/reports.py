@@ -43,7 +43,7 @@ class ReportStore:
 
     async def write_log(self, lines: Sequence[WrittenLine]) -> Sequence[Row]:
         """Appends lines to the logs of jobs. Rows of id (the line's offset) and job_id, in the
-        order of the lines; those that do not come back were not kept."""
+        order of the lines; lines without an offset were not kept."""
         if not lines:
             return []
         return await self._database.fetch(query("write_log"), *zip(*lines, strict=True))

@@ -38,19 +38,19 @@ class Removal(NamedTuple):
 
 
 class RetentionStore:
-    """Through a Database, or a connection inside somebody's transaction."""
+    """Through a Database, or a connection inside a caller's transaction."""
 
     def __init__(self, database: Queryable) -> None:
         self._database = database
 
     async def lock(self, mark_every_s: float) -> Place | None:
-        """Takes the lock of the background removal; None: somebody else has it. A change is told
+        """Takes the lock of the background removal; None: another process has it. A change is told
         once `mark_every_s` seconds have passed since all transactions of before it ended."""
         row = await self._database.fetchrow(query("lock_retention"), mark_every_s)
         return row and Place(row["reached"], row["told"], row["is_due"])
 
     async def save(self, reached: UUID, next_in_s: float) -> None:
-        """Where the removal goes on, and in how many seconds."""
+        """Where the removal continues, and in how many seconds."""
         await self._database.fetch(query("save_retention"), reached, next_in_s)
 
     async def remove_jobs(
@@ -68,6 +68,7 @@ class RetentionStore:
         return int(snapshot.split(":")[0])
 
     async def forget_keys(self, kept_s: float, limit: int) -> int:
-        """Forgets up to `limit` idempotency keys that were used longer ago; returns how many."""
+        """Removes up to `limit` idempotency keys that were used longer ago; returns their
+        number."""
         ((forgotten,),) = await self._database.fetch(query("forget_keys"), kept_s, limit)
         return int(forgotten)

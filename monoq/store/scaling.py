@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from monoq.store.database import Queryable, query
 
-MAX_DUE = 500  # of a type: up to here, what is not due yet is told from what waits
+MAX_DUE = 500  # of a type: up to here, jobs that are not due are left out
 
 
 class Need(NamedTuple):
@@ -52,8 +52,8 @@ class Scaling:
 
 
 def more_slots(waiting: int, run_s: float | None, target_wait_s: float) -> int:
-    """Slots that start `waiting` jobs within the time, beside those that run. One as long as nobody
-    knows how long a run takes: then somebody will.
+    """Slots that start `waiting` jobs within the time, in addition to the running ones. One while
+    no run time is known, so that it becomes known.
 
     >>> more_slots(100, 0.5, 10.0)
     5

@@ -70,6 +70,6 @@ class StreamStore:
         return bool(await self._database.fetch(query("retire_changes"), kept_s))
 
     async def prune_changes(self, limit: int) -> int:
-        """Removes up to `limit` rows of changes that nobody can ask for; returns how many."""
+        """Removes up to `limit` rows of changes that no cursor reaches; returns their number."""
         ((pruned,),) = await self._database.fetch(query("prune_changes"), limit)
         return int(pruned)

@@ -26,7 +26,7 @@ class TypeStore:
         await self._database.fetch(query("touch_types"), names)
 
     async def forget(self, unseen_s: float) -> None:
-        """Removes the types that nobody has named for so many seconds."""
+        """Removes the types that no worker has named for so many seconds."""
         await self._database.fetch(query("forget_types"), unseen_s)
 
     async def list_types(self) -> Sequence[Row]:

@@ -15,7 +15,7 @@ KINDS = {
 
 
 class Holder(NamedTuple):
-    """Whoever of a kind reaches back furthest: to transaction `xid`. `open_s`: since when its
+    """The holder of a kind with the oldest snapshot: transaction `xid`. `open_s`: since when its
     transaction is open, None: it has none."""
 
     kind: str

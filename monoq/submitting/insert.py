@@ -49,7 +49,7 @@ async def submit(connection: Queryable, *jobs: NewJob) -> list[Submitted]:
 async def _submit_replacing(connection: Queryable, jobs: Sequence[NewJob]) -> list[Submitted]:
     others = [job for job in jobs if not job.replace]
     by_id = dict(zip((job.id for job in others), await submit(connection, *others), strict=True))
-    # Whoever takes a key holds it until the commit: all take theirs in one order, so that no two
+    # A transaction holds its keys until the commit: all take theirs in one order, so that no two
     # wait for one another.
     for job in sorted(jobs, key=lambda job: (job.tenant_id, job.key or "")):
         if job.replace:

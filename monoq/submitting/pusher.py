@@ -37,8 +37,8 @@ class Stored(NamedTuple):
 
 
 class Pusher(Service):
-    """Puts the ids of committed jobs on their lists, as far as nobody else waits for the room, so
-    that nobody's answer waits for Redis."""
+    """Pushes the ids of committed jobs to their lists, where no earlier job waits for the place, so
+    that no answer waits for Redis."""
 
     name = "pusher"
 

@@ -95,7 +95,7 @@ class Submitter(Service):
         finally:
             self._size -= request.size
             if request.is_waiting:
-                # nobody waits for them: they need not be kept until their turn comes
+                # the caller is gone: do not keep its jobs until their turn
                 request.jobs = ()
 
     def stop(self) -> None:
@@ -129,8 +129,8 @@ class Submitter(Service):
             self._announce(jobs, submitted)
 
     async def _refuse_of(self, error: TenantFull, group: list[_Request]) -> None:
-        """A tenant has no room for all of these: its requests go one by one, and then alone; the
-        others together. The largest that still fit are nobody's to choose."""
+        """A tenant has no room for all of these: its requests are stored one by one, after that
+        alone; the others together. No selection of requests that would still fit is made."""
         of_tenant = [
             request
             for request in group
@@ -223,8 +223,7 @@ def _answer(group: list[_Request], submitted: Sequence[Submitted]) -> None:
 
 
 def _told(error: Exception) -> Exception:
-    """An error that nobody expects is logged once, however many wait, and may be gone when they ask
-    again."""
+    """An unexpected error is logged once, however many requests wait; a retry may succeed."""
     if isinstance(error, MonoqError):
         return error
     log.error("jobs could not be stored", exc_info=error)

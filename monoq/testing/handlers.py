@@ -34,7 +34,7 @@ class HandlerRun:
         error: What would be the job's `error`.
         traceback: Of the exception, if there was one.
         delay: Seconds until the next run; None: there is none.
-        progress: The fractions and texts that it has told.
+        progress: The fractions and texts that it has reported.
         log: The lines that it has logged, with their fields.
     """
 

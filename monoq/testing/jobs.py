@@ -61,7 +61,7 @@ async def assert_submitted(
         job_type: The name of the type, or its handler.
         tenant_id: Whose; None: anybody's.
         match: What the payload has at least: of an object these fields, with these values.
-        count: How many exactly; None: at least one.
+        count: The exact number; None: at least one.
 
     >>> await assert_submitted(monoq_engines, send_email, match={"to": "a@example.com"})
     """

@@ -1,5 +1,5 @@
 """The pytest plugin: fixtures with real engines. Every pytest of an environment loads it, so it
-must import nothing before a test asks."""
+must import nothing before a test uses a fixture."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

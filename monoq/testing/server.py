@@ -66,7 +66,7 @@ async def running(
 
 
 def _path_of(app: App) -> str:
-    """Where a child process finds the App: `module:attribute`; "" if nobody needs it."""
+    """Where a child process finds the App: `module:attribute`; "" if no handler is isolated."""
     for module_name, module in list(sys.modules.items()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if value is app and module_name != "__main__":

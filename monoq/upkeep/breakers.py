@@ -1,5 +1,5 @@
-"""Tells of this worker's breakers: to everybody in the table `breakers`, and in the metrics. They
-work without it."""
+"""Publishes this worker's breakers: in the table `breakers`, and in the metrics. They work without
+it."""
 
 import time
 from collections.abc import Callable

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-GONE = ("Z", "X", "x")  # a process that has ended, but whose parent has not asked
+GONE = ("Z", "X", "x")  # a process that has ended, but was not reaped by its parent
 
 
 def host_key() -> str | None:

@@ -25,7 +25,7 @@ KEPT_S = 30 * 86_400.0  # how long an operation can be looked at after its end
 
 
 class Operations(UpkeepLoop):
-    """Every process looks; one at a time goes on with an operation, whoever comes first."""
+    """Every process looks for operations; only one at a time carries one out."""
 
     name = "operations"
 

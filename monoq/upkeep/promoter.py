@@ -10,7 +10,7 @@ from monoq.upkeep.troubles import Troubles
 
 BATCH = 5000
 SHORTEST_S = 0.001  # between two looks
-PERIOD_S = 0.25  # somebody may have stored a job that is due sooner than the next one known
+PERIOD_S = 0.25  # a job that is due sooner than the next known one may have been stored
 MARGIN_S, WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 1.0, 20  # as of monoq/store/due.py
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 

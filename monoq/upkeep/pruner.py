@@ -5,7 +5,7 @@ from monoq.store.stream import StreamStore
 from monoq.upkeep.loop import UpkeepLoop
 from monoq.upkeep.troubles import Troubles
 
-KEPT_S = 3600.0  # for this long a change can be told to who comes back; at most twice as long
+KEPT_S = 3600.0  # for this long, at most twice as long, a returning viewer can get a change
 PERIOD_S = 60.0
 BATCH = 5000  # rows in one statement
 REST_S = 0.2  # between two of them: there is no hurry

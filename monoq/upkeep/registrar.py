@@ -1,5 +1,5 @@
-"""Tells the APIs which job types this worker has, and what their payloads look like. It must never
-keep a worker from working."""
+"""Registers the job types of this worker and their payload schemas for the APIs. It must never keep
+a worker from working."""
 
 import logging
 
@@ -20,7 +20,7 @@ UNSEEN_S = 30 * 86_400.0
 
 class TypeRegistrar(UpkeepLoop):
     """Registers the types once; then says every hour that they are still there. The schemas of
-    whoever started last hold: an older worker must not take them back."""
+    the worker that started last apply: an older worker must not replace them."""
 
     name = "registrar"
 

@@ -1,5 +1,5 @@
 """Returns the jobs of lost workers. One guarded statement, run by every process; it must never
-decide in Python whom to free."""
+decide in Python which workers are dead."""
 
 import logging
 import time

@@ -17,7 +17,7 @@ from monoq.upkeep.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
-# How often a change is judged to have been told to all viewers: several reads of the tail.
+# How often the mark moves below which all viewers have the changes: several reads of the tail.
 TOLD_S = 5.0
 # Passes begin this often, as a share of the shortest time for which something is kept: so long may
 # it stay beyond its time. Each walks over all old jobs that are still kept.
@@ -33,7 +33,7 @@ KEYS_BATCH = 2000
 
 
 class BatchSize:
-    """How many jobs one transaction looks at, so that none takes long."""
+    """How many jobs one transaction examines, so that none takes long."""
 
     def __init__(self) -> None:
         self.limit = FIRST_BATCH
@@ -107,7 +107,7 @@ class Retention(UpkeepLoop):
         self._rest_s = 0.0
 
     async def look(self) -> None:
-        """Removes a batch, if it is time and nobody else does."""
+        """Removes a batch, if it is time and no other process does."""
         began = time.monotonic()
         self._rest_s = self._idle_s
         batch = await self._database.in_transaction(self._remove)

@@ -33,7 +33,7 @@ class Troubles:
         now = time.monotonic()
         trouble = self._troubles.setdefault(name, _Trouble(since=now))
         if isinstance(error, QueueUnavailable):
-            return  # the publisher and the fetcher tell of a Redis that is away
+            return  # the publisher and the fetcher report a Redis that is away
         logged_at = trouble.logged_at
         if logged_at is None and now - trouble.since < NEWS_AFTER_S:
             return

@@ -19,8 +19,8 @@ PERIOD_S = 2.0
 
 
 class Auditor(Service):
-    """Finds claims whose answer was lost (Postgres says RUNNING, nobody here knows) and releases
-    them; finds runs whose job was cancelled or rescued meanwhile, and stops them."""
+    """Releases claims whose answer was lost (RUNNING in Postgres, unknown to this worker), and
+    stops runs whose job was cancelled or rescued."""
 
     name = "auditor"
 

@@ -16,8 +16,8 @@ from monoq.worker.environment import Environment
 from monoq.worker.handle import context_of
 from monoq.worker.run import RELEASED, Ending, Run
 
-# After a call that took too long, its jobs' time begins anew. Whoever keeps deadlines may still be
-# at the old ones.
+# After a call that took too long, the time limits of its jobs start again. The deadline check may
+# still use the old ones.
 SETTLE_S = 0.25
 
 Group = tuple[str, str]  # type and tenant; "": jobs of any tenant
@@ -110,7 +110,7 @@ class Batcher:
 
 
 class Batch:
-    """Runs that began together. `cancel` says that one of them has timed out or is nobody's."""
+    """Runs that began together. `cancel` means that one of them has timed out or lost its claim."""
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class Batch:
         for run in self._called:
             run.timed_out = False
             run.deadline = now + run.timeout_s
-        current_run.set(self._called[0])  # whose type tells whose code holds the loop
+        current_run.set(self._called[0])  # its type names the handler that blocks the loop
         function = self._called[0].handler.function
         self._task = asyncio.get_running_loop().create_task(_await(function, jobs))
         await asyncio.wait([self._task])
@@ -219,7 +219,7 @@ class Batch:
 
     async def _settle(self, run: Run, ending: Ending) -> None:
         if run.handler.hooks:
-            async with asyncio.timeout(run.timeout_s):  # nobody else keeps a deadline here
+            async with asyncio.timeout(run.timeout_s):  # no other deadline applies here
                 await call.after(run, context_of(run, self._environment), ending)
         self._end(run, ending)
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 MAX_TRACEBACK = 16 * 1024  # characters
 MAX_FRAMES = 50  # the innermost
 MAX_DELAY_S = 366 * 86_400.0
-UNEXPECTED_MS = 1000  # before another attempt of a run that nobody can tell the end of
+UNEXPECTED_MS = 1000  # before another attempt of a run whose end is unknown
 
 InThread = Callable[..., Awaitable[Any]]
 
@@ -127,8 +127,8 @@ def raised(run: Run, error: BaseException) -> Ending:
         if run.timed_out:
             return timed_out(run)
         # A handler may raise it by itself, cancel its own task, or await something that was
-        # cancelled. To release that would be to run it for ever; how often its task was cancelled
-        # tells nothing, since handlers can do that, too.
+        # cancelled. Releasing such a run would repeat it for ever. The number of cancellations of
+        # its task proves nothing, since handlers can cancel it too.
         return RELEASED if run.released else failed_attempt(run, _described(error))
     log.debug("a handler failed", exc_info=error)
     text = _described(error)
@@ -137,9 +137,8 @@ def raised(run: Run, error: BaseException) -> Ending:
 
 
 def still_cancelled(task: "asyncio.Task[Any]") -> bool:
-    """Whether a cancellation of this task is still on its way: it would hit what the task awaits
-    next."""
-    # Up to Python 3.12 a cancel() that was taken back by uncancel() comes nevertheless.
+    """Whether a cancellation of this task is still pending: it would interrupt the next await."""
+    # Up to Python 3.12 a cancel() is delivered even after uncancel().
     return task.cancelling() > 0 or bool(getattr(task, "_must_cancel", False))
 
 
@@ -153,8 +152,8 @@ def failed_attempt(run: Run, error: str, delay_s: float | None = None, lost: int
 
 
 def unexpected(run: Run, error: BaseException) -> Ending:
-    """Not even `end_of` could tell how the run ended: its handler's own policy fails, for one.
-    Asks nothing of the handler."""
+    """For a run whose end even `end_of` could not determine, for example because its handler's
+    backoff raises. Calls nothing of the handler."""
     log.error("the end of job %s of type %s cannot be reported", run.id, run.type, exc_info=error)
     text = codec.clean_text(_described(error))
     if run.attempt >= run.max_attempts:
@@ -187,8 +186,8 @@ def _failed(error: str) -> Ending:
 
 
 def _called(function: Callable[..., Any], *args: Any) -> Any:
-    """In a thread. These two mean something else to whoever awaits a future: its end would never be
-    seen."""
+    """Runs in a thread. Both exceptions have another meaning for a task that awaits a future: it
+    would never see the end."""
     try:
         return function(*args)
     except (StopIteration, GeneratorExit) as error:

@@ -21,7 +21,7 @@ from monoq.worker.run import RELEASED, Ending, Run
 log = logging.getLogger(__name__)
 
 MAX_LOST = 3  # runs that took their process with them
-MAX_DEATHS = 100  # processes that somebody killed with the job in hand
+MAX_DEATHS = 100  # processes killed from outside while they ran the job
 AGAIN_S = 1.0  # about when a job runs again whose child was killed
 ROOM = 64 * 1024  # for what a child says besides its result: an error, mostly
 

@@ -224,7 +224,7 @@ class Completer(Service):
         found = await self._jobs.find_completed(
             [run.id for run, _ in ended], [version for _, (version, _) in ended]
         )
-        for run, finished in ended:  # a child has told it
+        for run, finished in ended:  # a child has reported it
             run.finished = finished
         return [run for run, _ in ended if run.id in found]
 

@@ -54,7 +54,7 @@ def main() -> None:
     a command line can be read by other users. What a handler starts does not inherit it.
 
     Each number on CONTROL brings the socket of a job: its child writes its pid, reads the job and
-    writes how it ended, one line each. STATUS is told `ready` when the handlers are loaded, then
+    writes how it ended, one line each. STATUS gets `ready` when the handlers are loaded, then
     `number code` for each child that is gone (negative: the signal).
     """
     app_path, memory_mb, max_result, log_level, log_form, *descriptors = sys.argv[1:]
@@ -130,9 +130,9 @@ def _tell_of_the_gone(status_fd: int, numbers: dict[int, int]) -> None:
             if (number := numbers.pop(pid, None)) is not None:
                 os.write(status_fd, b"%d %d\n" % (number, os.waitstatus_to_exitcode(status)))
     except ChildProcessError:
-        return  # all are told of
+        return  # every ended child has been reported
     except BrokenPipeError:
-        sys.exit()  # the worker is gone, and nobody is left to tell
+        sys.exit()  # the worker is gone: there is no receiver left
 
 
 def _run_job(app: App, limits: Limits, descriptor: int, worker_pid: int) -> None:
@@ -200,8 +200,8 @@ Hook = Callable[[str, tuple[Any, ...]], None]
 
 
 def _word_before_a_kill(worker: socket.socket, fork_server_pid: int, worker_pid: int) -> Hook:
-    """An audit hook that tells the worker when the job is about to kill its own process, its fork
-    server or its worker: a SIGKILL without that word is somebody else's deed.
+    """An audit hook that notifies the worker when the job is about to kill its own process, its
+    fork server or its worker: a SIGKILL without that notice came from elsewhere.
 
     What the job does around Python (a library in C, a command that it starts) goes unseen.
     """

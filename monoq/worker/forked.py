@@ -21,7 +21,8 @@ CODE_WITHIN_S = (2.0, 5.0)
 
 
 class Death(NamedTuple):
-    """How a child died, and by whom: what ran in it, its fork server's end, or somebody else."""
+    """How a child died, and what killed it: its own job, the end of its fork server, or something
+    else."""
 
     words: str
     by: Literal["itself", "fork server", "another"]
@@ -29,7 +30,7 @@ class Death(NamedTuple):
 
 @dataclass(eq=False)
 class ForkServer:
-    """A fork server that runs, and the exit codes it tells of, by the numbers of the children."""
+    """A running fork server, and the exit codes that it reports, by the numbers of the children."""
 
     process: asyncio.subprocess.Process
     control: socket.socket
@@ -109,7 +110,7 @@ def words(code: int) -> str:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process has not ended; one that nobody has asked for its exit code has."""
+    """Whether a process has not ended. A zombie has ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

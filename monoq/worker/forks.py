@@ -1,4 +1,4 @@
-"""Starts the fork server (fork_server.py) and asks it for children. It must know nothing of
+"""Starts the fork server (fork_server.py) and requests children from it. It must know nothing of
 jobs, and not start again at once what has just failed to start."""
 
 import asyncio
@@ -99,8 +99,8 @@ class Forks:
         if self._starting is None:
             if self.pause_s:
                 raise NoChild(f"no fork server; the next attempt is in {self.pause_s:.1f} s")
-            # A task of its own: whoever waits for it may be cancelled, and others go on waiting.
-            # Its log lines are not about the job that happens to ask.
+            # A task of its own: one waiter may be cancelled while others continue to wait. Its log
+            # lines are not about the job that happens to ask.
             nobodys = Context()
             self._starting = asyncio.create_task(self._start(), name="fork server", context=nobodys)
             self._starting.add_done_callback(self._started, context=nobodys)

@@ -27,7 +27,7 @@ BREATH_S = 0.005  # handlers that never wait let the event loop breathe this oft
 
 
 class _Task(asyncio.Task[Any]):
-    """A task that knows for which run it works, so that whoever looks from outside does too."""
+    """A task that knows its run, so that code outside the task can look it up."""
 
     run: Run | None = None
 
@@ -115,7 +115,7 @@ class HandlerLoop:
         return late
 
     def ask(self) -> None:
-        """Asks the loop to say that it turns; `answered_at` tells when it did."""
+        """Pings the loop; `answered_at` is the time of its answer."""
         if not self._asked:
             self._asked = True
             self._loop.call_soon_threadsafe(self._answer)

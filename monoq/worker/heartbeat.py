@@ -90,7 +90,7 @@ class Heartbeat(Service):
         hung: Callable[[], int],
         run_s: Callable[[str], float | None],
     ) -> None:
-        """Tells the thread how to see when the main loop last turned, how many handlers cannot
+        """Gives the thread functions for when the main loop last turned, how many handlers cannot
         be stopped, and how many seconds a run of a type takes."""
         self._hung = hung
         self._run_s = run_s

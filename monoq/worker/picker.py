@@ -9,7 +9,7 @@ from monoq.queue.ready import split
 from monoq.store.due import Due
 
 SPREAD = 4  # chooses among this many times what is wanted, so that workers seldom want the same
-# what was chosen longer ago is chosen anew: others have taken it, or it is nobody's turn any more
+# older choices are made again: others have taken those jobs, or the order has changed
 FRESH_S = 0.3
 
 

@@ -2,7 +2,7 @@
 limit is a time: what starts within AHEAD_S, at the pace at which jobs have started lately. Pure."""
 
 AHEAD_S = 0.05
-SAMPLE_S = 0.005  # a shorter stretch tells little
+SAMPLE_S = 0.005  # a shorter sample is too noisy
 HALF_LIFE_S = 0.05
 # Before anything is known: two jobs. The pace of those that end at once grows tenfold within a few
 # milliseconds; of those that compute, many would be given back.
@@ -35,8 +35,8 @@ class ReadAhead:
 
 
 class RunTimes:
-    """The mean time that runs take lately, for a pool of a fixed number of places. There the pace
-    of starts tells little: many jobs that began together end together."""
+    """The recent mean run time, for a pool with a fixed number of places. There the pace of starts
+    is no measure, because jobs that began together end together."""
 
     def __init__(self) -> None:
         self._mean_s: float | None = None
@@ -46,5 +46,5 @@ class RunTimes:
         self._mean_s = seconds if self._mean_s is None else 0.9 * self._mean_s + 0.1 * seconds
 
     def allowed(self, places: int) -> int:
-        """How many jobs may wait to start: as many as `places` let in within AHEAD_S."""
+        """How many jobs may wait to start: as many as `places` can start within AHEAD_S."""
         return 0 if not self._mean_s else int(min(places * AHEAD_S / self._mean_s, 1000))

@@ -1,4 +1,4 @@
-"""What a run has said of itself and nobody has written yet. Pure, and bounded: a handler that says
+"""Progress and log lines of a run that are not written yet. Pure, and bounded: a handler that logs
 more than is kept loses its oldest lines."""
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""Writes what running jobs say of themselves, in batches, and then tells viewers. It must never
+"""Writes progress and logs of running jobs in batches, then sends them to viewers. It must never
 hold up a handler or the end of its job."""
 
 import asyncio

@@ -68,8 +68,8 @@ class Run:
         return Pool.CHILDREN if self.lost or self.deaths else self.handler.pool
 
     def is_late(self, now: float) -> bool:
-        """Whether it was claimed so long ago that it must not begin any more. After a freeze of the
-        process its lease may be over, and the job somebody else's."""
+        """Whether it was claimed too long ago to begin. After a freeze of the process its lease may
+        have expired, and another worker may hold the job."""
         return 0 < self.claimed_at < now - START_WITHIN_S
 
     def begin(self, now: float) -> None:
@@ -106,8 +106,8 @@ class Ending(NamedTuple):
 
 
 COMPLETED = Ending(Status.COMPLETED)  # without a result
-# One of a batch has held up the event loop, nobody knows which: each runs alone from now on, in a
-# process of its own, where it can be told.
+# One job of a batch has blocked the event loop, and it is unknown which: from now on each runs
+# alone in a process of its own, where the culprit shows.
 HELD_UP = Ending(
     Status.PENDING, error="its batch held up the event loop", attempts_back=1, deaths=1
 )

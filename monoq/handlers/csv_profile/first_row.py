@@ -1,5 +1,5 @@
-"""The form of a CSV, told from its first row: what separates its fields, and whether that row names
-them. Simple rules that can be foretold; whoever knows better says so in the payload."""
+"""Detects the delimiter and the header of a CSV from its first row, by simple, predictable rules.
+The payload can override them."""
 
 import csv
 import io

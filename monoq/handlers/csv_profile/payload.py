@@ -17,7 +17,7 @@ def _relative(path: str | None) -> str | None:
 
 class CsvProfile(BaseModel):
     """Which CSV: its text, a URL, or a file under MONOQ_FILES_DIR. What is not said of its form is
-    told from its first row."""
+    detected from its first row."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"csv": "item,price\nbread,2.50\n"}]}

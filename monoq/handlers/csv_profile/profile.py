@@ -53,7 +53,7 @@ class Profile:
 
     @property
     def fraction(self) -> float:
-        """How far it is, 0 to 1; may be asked by another thread."""
+        """The progress, 0 to 1; may be read by another thread."""
         return min(1.0, self._done + self._share * max(0.0, self._duckdb.query_progress()) / 100)
 
     def make(self) -> dict[str, Any]:
@@ -69,8 +69,8 @@ class Profile:
         }
 
     def _profile(self) -> tuple[int, list[dict[str, Any]]]:
-        """The types are told from the first rows. If a later one does not fit, all are looked at;
-        if no types can be told, all is text, and reading it so tells what is wrong."""
+        """Types are detected from the first rows. If a later row does not fit, all rows are read;
+        if no types can be detected, all columns are read as text, which reports the error."""
         import duckdb
 
         sampled = min(MAX_SAMPLED_ROWS, max(1000, SAMPLED_VALUES // len(self._form.names)))
@@ -89,14 +89,14 @@ class Profile:
         raise AssertionError("text needs no conversion")
 
     def _with(self, options: str | None) -> tuple[int, list[dict[str, Any]]]:
-        """With types that DuckDB tells by `options`; None: all is text."""
+        """With the types that DuckDB detects with `options`; None: all columns are text."""
         import duckdb
 
         source = self._source(options)
         keys = [f"c{n}" for n in range(len(self._form.names))]
         try:
             described = self._duckdb.execute(
-                f"DESCRIBE SELECT * FROM {source}"  # noqa: S608 - made of our own words
+                f"DESCRIBE SELECT * FROM {source}"  # noqa: S608 - made of constants of this module
             ).fetchall()
             types = {key: str(type_) for key, type_, *_ in described}
             rows, columns = 0, []
@@ -129,7 +129,7 @@ class Profile:
                 quantiles = ", ".join(map(str, QUANTILES.values()))
                 asked += [f"avg({key})", f"approx_quantile({key}, [{quantiles}])"]
         row = self._duckdb.execute(
-            f"SELECT {', '.join(asked)} FROM {source}"  # noqa: S608 - made of our own words
+            f"SELECT {', '.join(asked)} FROM {source}"  # noqa: S608 - made of our constants
         ).fetchone()
         assert row
         values = iter(row)

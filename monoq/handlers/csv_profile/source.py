@@ -91,7 +91,7 @@ def open_inside(folder: Path, path: str) -> int:
         raise Fail(f"{path} cannot be opened: {reason}") from None
     try:
         is_inside = Path(_path_of(descriptor)).is_relative_to(root)
-        # one word for both: who asks must not learn what there is elsewhere
+        # one error for both: the caller must not learn what exists elsewhere
         if not is_inside or not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise Fail(f"{path} is not a file in the folder of MONOQ_FILES_DIR")
     except BaseException:

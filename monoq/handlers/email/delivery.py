@@ -1,6 +1,6 @@
-"""One mail, spoken to the server over a connection, and what it answered for each recipient. It
-must tell what is known from what is not: SMTP has no idempotency, and whoever loses the connection
-after DATA cannot learn whether the mail was taken."""
+"""Sends one mail over a connection and returns the answer for each recipient. It must separate
+known from unknown outcomes: SMTP has no idempotency, and a client that loses the connection after
+DATA cannot learn whether the mail was taken."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,11 +37,11 @@ class NotSent(Exception):  # noqa: N818 - what the server said, or did not
 
 
 class Refused(Exception):  # noqa: N818
-    """The server will not take this mail, for nobody."""
+    """The server rejects this mail for every recipient."""
 
 
 class Envelope(NamedTuple):
-    """What the server is told before the mail itself."""
+    """The SMTP envelope of a mail."""
 
     sender: Mailbox
     recipients: Sequence[Mailbox]
@@ -60,7 +60,7 @@ async def deliver(
 
     Args:
         smtp: In no transaction; afterwards it may be in one.
-        envelope: Whom it is from and for.
+        envelope: The sender and the recipients.
         message: With CRLF line ends.
         about_to_send: Is awaited before the first byte of DATA, with the outcomes if no answer
             comes: `unknown` for whoever the server would deliver it to.

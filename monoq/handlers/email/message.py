@@ -1,5 +1,5 @@
 """The mail as it goes over the wire (RFC 5322, MIME). It must be the same mail in each attempt:
-its Message-ID tells a repeat from another mail."""
+its Message-ID distinguishes a repeat from another mail."""
 
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8

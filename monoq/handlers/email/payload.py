@@ -143,13 +143,13 @@ class Email(BaseModel):
 
     @property
     def recipients(self) -> dict[str, Mailbox]:
-        """Whom it is for, each once, by address."""
+        """The recipients, each once, by address."""
         return {mailbox.address: mailbox for mailbox in (*self.to, *self.cc, *self.bcc)}
 
     @cached_property
     def digest(self) -> str:
-        """Tells this mail from others; of what is set alone, for a later version of monoq may know
-        of more."""
+        """Identifies this mail; made only of the fields that are set, because a later version of
+        monoq may know of more."""
         said = repr(self.model_dump(exclude={"resend"}, exclude_unset=True))
         return blake2b(said.encode(errors="surrogatepass"), digest_size=6).hexdigest()
 

@@ -1,6 +1,6 @@
 """One run of an `email` job: what is known of each recipient, what the next runs must know, and how
-the run ends. The promise: no mail goes to anybody twice unless somebody was told before that the
-first may have arrived, or asked for that (`resend`)."""
+the run ends. The guarantee: no recipient gets a mail twice, unless the job was reported as unknown
+before, or sets `resend`."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ class EmailRun:
 
     @property
     def left(self) -> list[Mailbox]:
-        """To whom the mail is still to be sent."""
+        """Recipients that the mail is still to be sent to."""
         return [
             mailbox
             for address, mailbox in self.mail.recipients.items()

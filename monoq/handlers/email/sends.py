@@ -20,7 +20,7 @@ CONNECT_TIMEOUT_S = 3.0
 COMMAND_TIMEOUT_S = 3.0
 MAX_NEEDLESS = 1000
 
-# What tells of an outage. Anything else is an error of ours.
+# Errors of an outage. Anything else is a bug.
 UNAVAILABLE = (
     OSError,
     TimeoutError,
@@ -38,9 +38,9 @@ class NoteUnavailable(Exception):  # noqa: N818
 
 
 class Note(NamedTuple):
-    """What earlier runs wrote down, of the mail whose digest is `mail`. `is_open`: the last of them
-    began to send and has not ended it; `told`: its job has FAILED since with that word, and was
-    retried by somebody who knows."""
+    """What earlier runs recorded of the mail whose digest is `mail`. `is_open`: the last run began
+    to send and recorded no end; `told`: its job has FAILED as unknown since, and a person has
+    retried it."""
 
     claim: int
     mail: str

@@ -49,7 +49,7 @@ class Opener:
 
 
 def webhook_app(options: Options, outgoing: Outgoing, board: Board | None) -> App:
-    """A payload's URL must be one that `outgoing` calls. `board` is told of breakers."""
+    """A payload's URL must be one that `outgoing` calls. `board` gets the states of breakers."""
 
     async def lifespan() -> AsyncIterator[Opener]:
         opener = Opener(outgoing, options, board)

@@ -138,7 +138,7 @@ async def _read_away(answer: httpx.Response) -> None:
 
 
 def _delay_s(answer: httpx.Response, attempt: int) -> float | None:
-    """What `Retry-After` asks for, a day at most, if it is more than the schedule says; None: as
+    """The delay that `Retry-After` requests, a day at most, if it exceeds the schedule; None: as
     the schedule says."""
     asked = answer.headers.get("retry-after", "").strip()
     if asked.isdecimal() and asked.isascii():
