@@ -89,7 +89,7 @@ class Application:
             return _Served(sockets)
 
         def ended(_: "asyncio.Task[bool]") -> None:
-            # one of our parts is dead: a server that goes on would answer errors for ever
+            # a service is dead: a server that continues would return errors for ever
             if not stop.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
 

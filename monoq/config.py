@@ -269,7 +269,7 @@ def env_names(name: str) -> list[str]:
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """Those that begin like a setting of ours and are none, each with the one that may be meant."""
+    """Variables that begin like a setting but are none, each with the setting that may be meant."""
     known = {name for field in Settings.model_fields for name in env_names(field)} | OTHERS
     strangers = sorted(name for name in names if name.startswith("MONOQ_") and name not in known)
     return [

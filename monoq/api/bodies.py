@@ -43,7 +43,7 @@ class Body:
         return whole
 
     def let_go(self) -> None:
-        """It counts no more."""
+        """It no longer counts."""
         self._chunks.clear()
         self._room.leave(self)
         self.size = 0
@@ -51,7 +51,7 @@ class Body:
 
 class Room:
     """Room for `most` bytes of bodies that have come, but are not worked on yet. Beyond it, only
-    the largest goes on: so one of them gets whole, be they as many as they like."""
+    only the largest continues: so one of them completes, however many there are."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -74,7 +74,7 @@ class Room:
         self._held += size
 
     def leave(self, body: Body) -> None:
-        """A body is held no more; others may go on."""
+        """A body is no longer held; others may continue."""
         if body in self._bodies:
             del self._bodies[body]
             self._held -= body.size
@@ -112,7 +112,7 @@ class Room:
 
 
 class Turns:
-    """At most `most` bytes of bodies are worked on at once; who comes first goes first."""
+    """At most `most` bytes of bodies are processed at once, in the order of their arrival."""
 
     def __init__(self, most: int) -> None:
         self._most = self._free = most

@@ -1,4 +1,4 @@
-"""What every Hypercorn server of ours is configured with."""
+"""The configuration of every Hypercorn server here."""
 
 import logging
 
@@ -7,7 +7,7 @@ from hypercorn.config import Config
 
 def hypercorn_config(*, stop_s: float) -> Config:
     """No access log, no Server header, and at most `stop_s` seconds for each half of a stop: the
-    requests under way, then the connections."""
+    requests in progress, then the connections."""
     log = logging.getLogger("hypercorn.error")
     log.setLevel(logging.WARNING)
     config = Config()

@@ -29,7 +29,7 @@ from wsproto.frame_protocol import CloseReason
 from monoq.api.connections import Connections, max_connections
 from monoq.api.guard import LAST_ANSWER
 
-MAX_PIECES = 64  # frames of one message: no client of ours sends more than one
+MAX_PIECES = 64  # frames of one message: monoq's clients send only one
 # how long what a refused client still sends is thrown away: cut at once, it might not see our close
 LINGER_S = 1.0
 
@@ -131,7 +131,7 @@ class NoExtension(Extension):
 
 class IdleTimer:
     """Stands where Hypercorn puts the task that ends an idle connection. That one is cancelled and
-    made anew for each request, with a second task inside it, which cost a third of the loop's
+    made again for each request, with a second task inside it, which cost a third of the loop's
     rounds of a request; this is one timer."""
 
     def __init__(self, seconds: float, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -149,7 +149,7 @@ class IdleTimer:
         self._timer = asyncio.get_running_loop().call_later(delay, self._end)
 
     async def stop(self) -> None:
-        """It is idle no more, or it has ended."""
+        """It is no longer idle, or it has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

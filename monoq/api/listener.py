@@ -13,7 +13,7 @@ from monoq.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-HANDSHAKES_S = 0.1  # for connections that were being opened when no more were wanted
+HANDSHAKES_S = 0.1  # for connections that were being opened when the drop began
 ACCEPT_WITHIN_S = 1.0  # and for a busy process to accept them
 
 # The kernel probes a silent peer after 20 s. It drops a peer that does not answer, or has not read
@@ -77,7 +77,7 @@ async def empty_accept_queue(listening: int) -> None:
     end = time.monotonic() + ACCEPT_WITHIN_S
     while _accept_queue(listening) and time.monotonic() < end:  # noqa: ASYNC110 - no event for it
         await asyncio.sleep(HANDSHAKES_S)
-    # and for the requests of those who were accepted last
+    # and for the requests of the connections accepted last
     await asyncio.sleep(HANDSHAKES_S)
 
 

@@ -1,5 +1,5 @@
-"""The query of GET /jobs: what people may look for, and what is refused because nothing but a walk
-over all jobs would find it."""
+"""The query of GET /jobs: its filters, and those that are refused because only a scan over all jobs
+would find it."""
 
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID

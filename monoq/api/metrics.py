@@ -32,7 +32,7 @@ class Scrapes:
         self._look: asyncio.Task[None] | None = None
 
     async def answer(self, accept: str) -> tuple[bytes, str]:
-        """The text, and its content type: OpenMetrics for those who ask for it."""
+        """The text and its content type: OpenMetrics if the scraper accepts it."""
         if self._look is None or self._look.done():
             self._forget()
             self._look = asyncio.create_task(self._look_at_engines(), name="scrape")
@@ -44,7 +44,7 @@ class Scrapes:
         return generate_latest(self._metrics.registry), CONTENT_TYPE_PLAIN_0_0_4
 
     async def close(self) -> None:
-        """Ends a look under way."""
+        """Ends a read in progress."""
         if self._look:
             self._look.cancel()
             await asyncio.wait([self._look], timeout=STOP_S)

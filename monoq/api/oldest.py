@@ -18,8 +18,11 @@ from monoq.store.counts import CountStore
 log = logging.getLogger(__name__)
 
 PART = 1000  # tenants in one statement
-EVERY_S, SHARE = 2.0, 10  # a walk begins so often, but for at most one part in so many of the time
-WANTED_S = 60.0  # so long it walks after a question
+EVERY_S, SHARE = (
+    2.0,
+    10,
+)  # seconds between scans; at most one part in so many of the time is spent on them
+WANTED_S = 60.0  # scans are repeated for this long after a request
 FIRST_WITHIN_S = 4.0
 RETRY_S = 1.0
 
@@ -45,7 +48,7 @@ class OldestTenants(Service):
     ) -> list[Place]:
         """The next tenants with due jobs behind `after`; `backwards`: those that wait longest last.
 
-        As of the last walk. Raises DatabaseUnavailable if the first takes too long.
+        As of the last scan. Raises DatabaseUnavailable if the first takes too long.
         """
         self._asked_at = time.monotonic()
         self._asked.set()

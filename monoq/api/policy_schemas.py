@@ -1,4 +1,4 @@
-"""The shape of a policy in JSON, and its way into values of ours. A field that is wrong is
+"""The shape of a policy in JSON, and its conversion into monoq's values. An invalid field is
 named."""
 
 from datetime import UTC, datetime

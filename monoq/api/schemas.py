@@ -1,4 +1,4 @@
-"""The shapes of requests, and their way into values of ours. A field that is wrong must be named;
+"""The shapes of requests, and their conversion into monoq's values. An error must name its field;
 nothing is guessed or coerced."""
 
 import re

@@ -32,7 +32,7 @@ BACKLOG = 16_384
 class ApiServer(Service):
     """Serves until `stop`. Then, for `drain_s` seconds, health answers 503, sockets are closed with
     "restarting", and each request is answered as the last one of its connection. After that no
-    connection is accepted, and requests under way are finished."""
+    connection is accepted, and requests in progress are finished."""
 
     name = "api"
 

@@ -51,7 +51,7 @@ def tenants_blueprint(
         places: Sequence[tuple[float, str]]
         if asked.sort == "oldest":
             after = _place(asked.cursor, float)
-            # who waits longest is the first: that is the greatest age, and the earliest moment
+            # the longest-waiting tenant is first: the greatest age, and the earliest moment
             places = await oldest.page(prefix, after, asked.order == "asc", more)
         else:
             backwards = asked.order != "asc"

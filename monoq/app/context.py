@@ -50,7 +50,7 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether the job is no longer this run's: it was cancelled, timed out, or taken away. An
         async handler is interrupted then, and the process of an isolated one is killed; a plain
-        function goes on unless it looks here."""
+        function continues unless it checks this."""
         return self.handle is not None and self.handle.cancelled
 
     def progress(self, fraction: float, text: str = "") -> None:

@@ -7,7 +7,7 @@ from monoq.errors import MonoqError
 
 
 class Connection(asyncio.Protocol):
-    """One request at a time. Opens itself anew when the server has closed it (Hypercorn does so
+    """One request at a time. Opens itself again when the server has closed it (Hypercorn does so
     every 1,000 requests)."""
 
     def __init__(self, port: int) -> None:

@@ -132,7 +132,7 @@ async def _drain(
 
 
 async def _posted(port: int, path: str, bodies: list[bytes], callers: int, jobs: int) -> float:
-    """Jobs a second; each caller has one request under way."""
+    """Jobs a second; each caller has one request in progress."""
     waiting = iter(bodies)
     answers: list[tuple[int, bytes]] = []
 

@@ -44,7 +44,7 @@ class Replayer(Service):
         self._hub = hub
         # by tenant, in order of arrival
         self._waiting: dict[str, list[Subscription]] = {}
-        self._busy: set[str] = set()  # tenants with a read under way or just finished
+        self._busy: set[str] = set()  # tenants with a read in progress or just finished
         self._requested = asyncio.Event()
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
 

@@ -123,7 +123,7 @@ class Tail(Service):
         await self._watch.look(connection, snapshot, time.monotonic())
 
     def _readable(self, read: ChangesRead, since: int) -> Sequence[Row]:
-        """The rows to hand on. Viewers who cannot get all that they missed are sent away."""
+        """The rows to pass on. Closes viewers that cannot get all that they missed."""
         for tenant_id in read.too_many:
             log.warning(
                 "tenant %s had more than %d changes since the last read; closing its viewers",

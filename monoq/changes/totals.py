@@ -1,5 +1,5 @@
-"""Reads the totals of all tenants for those who watch them: once a second, whatever the number of
-viewers and tenants. It must report an engine that is away or does not answer, and wait for none.
+"""Reads the totals of all tenants for their viewers: once a second, whatever the number of viewers
+and tenants. It must report an engine that is away or does not answer, and wait for none.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ Answer = TypeVar("Answer")
 
 
 class _Question(Generic[Answer]):
-    """A question to an engine. One that is not answered in time goes on: to cancel it would wait
-    for a frozen engine, too."""
+    """A query to an engine. One that is not answered in time continues: to cancel it would wait for
+    a frozen engine, too."""
 
     def __init__(self, ask: Callable[[], Awaitable[Answer]]) -> None:
         self._ask = ask
@@ -56,7 +56,7 @@ class _Question(Generic[Answer]):
         return await self._ask()
 
     async def close(self) -> None:
-        """Ends a question under way."""
+        """Ends a query in progress."""
         if self._asking:
             self._asking.cancel()
             await asyncio.wait([self._asking], timeout=STOP_S)

@@ -81,7 +81,7 @@ class VacuumWatch(Service):
             self._metrics.vacuum_is_held(kind, "", age_s)
             return
         self._told[kind] = held = Held(kind, holder.holder, age_s)
-        # its state changes as it goes on, so the name is compared without it
+        # its state changes meanwhile, so the name is compared without it
         if told is None or told.holder.split(", ")[0] != holder.holder.split(", ")[0]:
             log.warning("%s; end it, or dead rows slow everything down", held)
         self._metrics.vacuum_is_held(kind, holder.holder, age_s)

@@ -83,7 +83,7 @@ def _change(kind: Kind, job_id: str | None, whole: bool, url: str | None, **opti
 def cancel(**options: Any) -> None:
     """Cancel the waiting or running job JOB_ID, or --all that match.
 
-    Ctrl-C stops watching; the server goes on.
+    Ctrl-C stops watching; the server continues.
     """
     _change("cancel", **options)
 
@@ -93,7 +93,7 @@ def cancel(**options: Any) -> None:
 def retry(**options: Any) -> None:
     """Retry the failed or cancelled job JOB_ID, or --all that match.
 
-    Ctrl-C stops watching; the server goes on.
+    Ctrl-C stops watching; the server continues.
     """
     _change("retry", **options)
 
@@ -182,7 +182,7 @@ def _follow(url: str | None, operation_id: str) -> None:
         ended = ask(url, watch)
     except SystemExit as error:
         if error.code == 130:
-            hint = f"it goes on; `monoq operations watch|abort {operation_id}`"
+            hint = f"it continues; `monoq operations watch|abort {operation_id}`"
             click.echo(hint, err=True)
         raise
     _tell(ended)

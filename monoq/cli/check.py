@@ -14,7 +14,7 @@ from monoq.store.recount import find_drift
 async def check_all(
     settings: Settings, database_url: str, redis_url: str, migrations: Path
 ) -> list[Finding]:
-    """Settings (valid, or there would be none), PostgreSQL and its schema, Redis."""
+    """The settings (already validated), PostgreSQL and its schema, Redis."""
     strangers = unknown_variables(os.environ)
     return [
         *[fail(stranger) for stranger in strangers],
@@ -25,7 +25,7 @@ async def check_all(
 
 
 async def check_counts(database_url: str) -> list[Finding]:
-    """Whether the counts by which limits hold are what a recount of all jobs gives."""
+    """Whether the counts that limits use equal a recount of all jobs."""
     try:
         drift = await find_drift(database_url)
     except (DatabaseUnavailable, ConfigError) as error:

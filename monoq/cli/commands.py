@@ -203,7 +203,7 @@ def bench(
 
 @contextmanager
 def _errors_as_records(wanted: bool) -> Iterator[None]:
-    """With JSON logs, the reason of a failed start is a log record, too."""
+    """With JSON logs, the reason of a failed start is a log record as well."""
     try:
         yield
     except MonoqError as error:

@@ -1,5 +1,5 @@
-"""`monoq check --deep`: settings of the engines that hurt, clocks, dead rows, and who holds VACUUM
-back. It must change nothing, and say of each finding what to do about it."""
+"""`monoq check --deep`: harmful settings of the engines, clocks, dead rows, and what holds VACUUM
+back. It must change nothing, and recommend an action for each finding."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -87,7 +87,7 @@ def judge_settings(postgres: Mapping[str, str]) -> list[Finding]:
 
 
 def judge_connections(postgres: Mapping[str, str], settings: Settings) -> Finding:
-    """Whether what a process of this role may open fits into max_connections."""
+    """Whether the connections of another process fit into max_connections."""
     each = UPKEEP_CONNECTIONS + (settings.database_connections + 1) * (
         2 if settings.role == "all" else 1
     )
@@ -142,7 +142,7 @@ def judge_tables(tables: Sequence[Mapping[str, Any]]) -> list[Finding]:
 
 
 def judge_holders(holders: Holders, *, sees_all: bool) -> list[Finding]:
-    """Who holds VACUUM back, and for how long."""
+    """What holds VACUUM back, and for how long."""
     findings = []
     for kind, holder, xid, open_s in holders.oldest:
         behind = holders.next - xid
@@ -165,7 +165,7 @@ def judge_holders(holders: Holders, *, sees_all: bool) -> list[Finding]:
 
 
 async def check_redis(url: str) -> Finding:
-    """Whether Redis may throw lists away."""
+    """Whether Redis may evict lists."""
     client = None
     try:
         client = redis_connection.connect(url)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Severity(IntEnum):
-    """How bad it is; the value is the exit code of `monoq check`, if nothing is worse."""
+    """The severity; its value is the exit code of `monoq check`, if nothing is worse."""
 
     OK = 0
     WARN = 3  # it works, and should be changed
@@ -14,7 +14,7 @@ class Severity(IntEnum):
 
 
 class Finding(NamedTuple):
-    """What was found, and what to do about it."""
+    """A finding and the recommended action."""
 
     severity: Severity
     text: str

@@ -21,7 +21,7 @@ class Greeting(BaseModel):
 
 @app.handler("greet", max_attempts=3, timeout=10)
 async def greet(payload: Greeting, ctx: monoq.JobContext) -> dict[str, str]:
-    """What it returns is the job's result; an exception means: try again later."""
+    """The return value is the job's result; an exception means: try again later."""
     return {"text": f"Hello, {payload.name}! This is attempt {ctx.attempt}."}
 '''
 TESTS = '''\

@@ -41,18 +41,8 @@ def stats(tenant: str | None, as_json: bool, url: str | None) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
-@click.pass_context
-def workers(context: click.Context, as_json: bool, url: str | None) -> None:
-    """Look at live workers; drain one. Without a command: list them."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_workers, as_json=as_json, url=url)
-
-
-@workers.command("list")
-@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
-@server_url
-def list_workers(as_json: bool, url: str | None) -> None:
-    """List the live workers, with what they run."""
+def workers(as_json: bool, url: str | None) -> None:
+    """List the live workers with their jobs."""
     live = ask(url, lambda client: client.workers())
     if as_json:
         return click.echo(json.dumps(live))
@@ -125,7 +115,7 @@ def watch(tenant: str, snapshot: bool, as_json: bool, url: str | None) -> None:
 
 def _show_json(update: "Update") -> None:
     click.echo(json.dumps(update))
-    sys.stdout.flush()  # a pipe is read while it goes on
+    sys.stdout.flush()  # the reader of a pipe wants each line at once
 
 
 def _show(update: "Update") -> None:

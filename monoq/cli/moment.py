@@ -9,7 +9,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Moment(click.ParamType[datetime]):
-    """A time: RFC 3339 with a zone, or from now on, like 90s, 30m, 2h, 7d; `past`: or so long
+    """A time: RFC 3339 with a zone, or relative to now, like 90s, 30m, 2h, 7d; `past`: so long
     ago."""
 
     name = "time"

@@ -30,7 +30,7 @@ OF_TYPES = ("max_running", "rate", "burst")
 
 @click.group()
 def tenants() -> None:
-    """Look at tenants; limit, weigh and pause them."""
+    """List tenants; limit, weigh and pause them."""
 
 
 @tenants.command("list")
@@ -48,7 +48,7 @@ def tenants() -> None:
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
-    """Tenants with their jobs."""
+    """List tenants with their jobs."""
     page = ask(url, lambda client: client.tenants(**options))
     if as_json:
         click.echo(json.dumps(page))
@@ -71,7 +71,7 @@ def list_tenants(as_json: bool, url: str | None, **options: Any) -> None:
 @server_url
 @click.pass_context
 def types(context: click.Context, as_json: bool, url: str | None) -> None:
-    """Look at job types; limit and pause them. Without a command: list them."""
+    """List, limit and pause job types. Without a command: list them."""
     if context.invoked_subcommand is None:
         context.invoke(list_types, as_json=as_json, url=url)
 
@@ -80,7 +80,7 @@ def types(context: click.Context, as_json: bool, url: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
 def list_types(as_json: bool, url: str | None) -> None:
-    """Job types with the fields of their payloads; an optional field has a question mark."""
+    """List job types with the fields of their payloads; an optional field has a question mark."""
     known = ask(url, lambda client: client.types())
     if as_json:
         return click.echo(json.dumps(known))
@@ -98,7 +98,7 @@ def _fields(schema: dict[str, Any]) -> str:
 
 @click.group()
 def defaults() -> None:
-    """What holds for each tenant that has no value of its own."""
+    """The limits of each tenant without a value of its own."""
 
 
 def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple[str, ...]) -> None:
@@ -131,7 +131,7 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
     @name_argument
     @server_url
     def show(url: str | None, name: str = "") -> None:
-        """The policy, and what holds now."""
+        """Show the policy and its current values."""
         console().print_json(data=ask(url, lambda client: client.policy(kind, name)))
 
     @group.command("set")
@@ -147,8 +147,8 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
         name: str = "",
         **options: Any,
     ) -> None:
-        """Set limits; those not named stay as they are. With --until the value of before comes
-        back by itself."""
+        """Set limits; the others stay unchanged. With --until the previous value comes back by
+        itself."""
         wanted = {FIELDS[one][0]: value for one, value in options.items() if value is not None}
 
         async def changed(client: "Client") -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
     @name_argument
     @server_url
     def history(url: str | None, name: str = "") -> None:
-        """The changes of the policy, newest first."""
+        """List the changes of the policy, newest first."""
         console().print_json(data=ask(url, lambda client: client.policy_history(kind, name)))
 
     @group.command()
@@ -189,7 +189,7 @@ def _commands(group: click.Group, kind: "PolicyKind", named: bool, fields: tuple
     @click.option("--until", type=Moment(), help="when the pause ends: like 30m, or RFC 3339")
     @server_url
     def pause(url: str | None, until: datetime | None, name: str = "") -> None:
-        """Start no more jobs; those that run go on."""
+        """Start no more jobs; running jobs continue."""
         paused = (
             True
             if until is None

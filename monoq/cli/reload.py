@@ -1,5 +1,5 @@
-"""`monoq serve --reload`: starts the server anew when a module changes. It keeps the embedded
-engines meanwhile, and must leave no process behind, however it ends."""
+"""`monoq serve --reload`: restarts the server when a module changes. It keeps the embedded engines
+meanwhile, and must leave no process behind, however it ends."""
 
 import logging
 import os

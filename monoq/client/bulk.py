@@ -1,4 +1,4 @@
-"""Calls that change many jobs at once. They must know no more of a server than the others do."""
+"""Calls that change many jobs at once. They must know nothing of a server but its URL."""
 
 import asyncio
 import builtins
@@ -114,7 +114,7 @@ class BulkCalls(Calls):
 
         Args:
             operation_id: As `cancel_all` or `retry_all` returned it.
-            timeout: Seconds after which TimeoutError is raised; the operation goes on.
+            timeout: Seconds after which TimeoutError is raised; the operation continues.
             poll: Seconds between two looks.
 
         >>> operation = await client.wait_for(operation["id"], timeout=60)

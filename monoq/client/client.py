@@ -1,4 +1,4 @@
-"""The Python client of the HTTP contract. It must know no more of a server than its URL."""
+"""The Python client of the HTTP API. It must know nothing of a server but its URL."""
 
 import asyncio
 import builtins
@@ -185,7 +185,7 @@ class Client(BulkCalls, PolicyCalls, SystemCalls):
             type: Only those of this type.
             created_after: Only jobs created at this time or later; with a time zone.
             created_before: Only those created earlier.
-            error: Only those that ended badly with an error that begins so.
+            error: Only FAILED and CANCELLED jobs whose error has this prefix.
             idempotency_key: Only the one with this key.
             tags: Only those with all of these.
             limit: At most so many, 1 to 500. A page may be shorter though more follow.

@@ -13,7 +13,7 @@ from monoq.job import NewJob
 
 P = TypeVar("P")
 
-# A decorated function stays what it is, so a type checker knows what its payload must be.
+# A decorated function keeps its type, so a type checker knows the type of its payload.
 Takes = Callable[[P], Any] | Callable[[P, JobContext], Any]
 TakesMany = Callable[[list[BatchJob[P]]], Any]
 TakesNothing = Callable[[], Any] | Callable[[JobContext], Any]

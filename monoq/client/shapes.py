@@ -35,7 +35,7 @@ class LogLine(TypedDict):
 
 
 class LogPage(TypedDict):
-    """Lines of a job's log, oldest first. `next`: the offset to go on after."""
+    """Lines of a job's log, oldest first. `next`: the offset to continue after."""
 
     lines: list[LogLine]
     next: int
@@ -168,7 +168,7 @@ class Unhealthy(TypedDict):
 
 
 class VacuumHeld(TypedDict):
-    """Who keeps VACUUM from removing dead rows, and for how long."""
+    """What keeps VACUUM from removing dead rows, and for how long."""
 
     kind: Literal["session", "prepared", "slot", "standby"]
     holder: str

@@ -29,7 +29,7 @@ Updates = AsyncGenerator[Update, None]
 class Stream:
     """An async iterator of updates, made by `Client.stream`.
 
-    `cursor` covers what was taken from it: keep it, and another stream goes on from there. It is
+    `cursor` covers what was taken from it: keep it, and another stream continues from there. It is
     None until the first is known. `async with` closes its connection at the end of the block;
     without, one that is left by `break` is closed soon, at the latest with its client.
 
@@ -73,7 +73,7 @@ class Stream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes its connection; then it yields no more."""
+        """Closes its connection and ends the iteration."""
         await self._updates.aclose()
 
     def __del__(self) -> None:

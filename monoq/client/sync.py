@@ -147,7 +147,7 @@ class SyncClient:
         future = asyncio.run_coroutine_threadsafe(call, self._loop)
         try:
             return future.result()
-        except BaseException:  # Ctrl-C here must end what is under way there
+        except BaseException:  # Ctrl-C here must end the call in progress there
             future.cancel()
             raise
 
@@ -178,5 +178,5 @@ class SyncStream(Iterator[Update]):
         self.close()
 
     def close(self) -> None:
-        """Closes its connection; then it yields no more."""
+        """Closes its connection and ends the iteration."""
         self._run(self._stream.aclose())

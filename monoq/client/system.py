@@ -1,5 +1,4 @@
-"""The client's calls about the system as a whole: who has jobs, which types and workers there are,
-whether it works."""
+"""The client's calls about the whole system: tenants, types, counts, and whether it works."""
 
 from datetime import datetime
 from typing import Any, Literal, cast

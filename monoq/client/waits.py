@@ -1,4 +1,4 @@
-"""Who waits for which job to end, and what wakes them: one subscription per tenant, shared by all
+"""Waiters for the ends of jobs, and what wakes them: one subscription per tenant, shared by all
 that wait. It is a hint: a woken waiter reads the job, and it also polls now and then."""
 
 import asyncio
@@ -15,8 +15,8 @@ FINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 UNWOKEN_S = 15.0  # between two looks while the subscription is alive
 AGAIN_S = (0.5, 1.0)  # before the next try of a subscription that failed, drawn at random
-# how long a subscription outlives the last who waits: who waits for one job after the other needs
-# no new one for each
+# how long a subscription outlives its last waiter: a caller that waits for one job after the other
+# needs no new one for each
 LINGER_S = 1.0
 
 
@@ -55,7 +55,7 @@ class Waits:
 
 
 class Wait:
-    """One who waits."""
+    """One waiter."""
 
     def __init__(self, tenant: "_Tenant") -> None:
         self.woken = asyncio.Event()
@@ -71,7 +71,7 @@ class Wait:
 
 
 class _Tenant:
-    """The subscription to one tenant, and who waits for which of its jobs."""
+    """The subscription to one tenant, and the waiters for its jobs."""
 
     def __init__(self, url: str, tenant_id: str) -> None:
         self.is_live = False
@@ -106,7 +106,7 @@ class _Tenant:
                         updates = message.get("updates", ())
                         self._wake([one["jobId"] for one in updates if one["status"] in FINAL])
             except (OSError, TimeoutError, WebSocketException, RequestRefused):
-                pass  # without it, who waits looks more often
+                pass  # without it, waiters poll more often
             finally:
                 self.is_live = False
                 self._wake(list(self.waits))

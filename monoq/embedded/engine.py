@@ -1,6 +1,6 @@
 """What both engines have in common: a process that outlives the one which started it, known by its
-pid file and, to whoever has seen it, by itself. It must never signal a process that is not the
-engine."""
+pid file, and to a process that has seen it by its own identity. It must never signal a process that
+is not the engine."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ class Engine:
         self._folder = folder
         self._known: tuple[int, str] | None = None
         self._gate = threading.Lock()
-        self._work = threading.Lock()  # of whoever starts it
+        self._work = threading.Lock()  # held while it is started
         self._abandoned = threading.Event()
 
     def start(self) -> None:
@@ -162,8 +162,8 @@ class Engine:
 
     def _stop(self, patience: Patience) -> None:
         if self._pid_file is None:
-            # Its data are deleted, and a clean end would also delete the sockets of whoever has our
-            # folder's name by now.
+            # Its data are deleted, and a clean end would also delete the sockets of the process
+            # that has our folder's name by now.
             patience = [(signal.SIGKILL, 5)]
         for signum, seconds in patience:
             if (pid := self.pid()) is None:
@@ -184,7 +184,7 @@ def engine_pid(pid_file: Path, folder: Path, programs: Sequence[str]) -> int | N
     do. None: the engine is gone.
 
     A pid is used again after a crash, and soon in a container, so the number alone must never
-    decide whom we signal.
+    decide which process we signal.
     """
     try:
         pid = int(pid_file.read_text().split(maxsplit=1)[0])

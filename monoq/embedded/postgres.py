@@ -17,7 +17,8 @@ from monoq.errors import EmbeddedError
 
 INIT_TIMEOUT_S = 60
 START_TIMEOUT_S = 30
-# a start after a crash replays up to max_wal_size; cut off, the next one would begin anew
+# a start after a crash replays up to max_wal_size; if it is aborted, the next one starts from the
+# beginning
 RECOVERY_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
 PORT = 5432  # names the socket only
@@ -164,8 +165,8 @@ class PostgresEngine(Engine):
             time.sleep(0.05)
 
     def _forget_the_dead(self) -> None:
-        """PostgreSQL will not start while the pid in one of these files is alive, whoever that is
-        by now."""
+        """PostgreSQL will not start while the pid in one of these files is alive, whichever process
+        that is by now."""
         if self.pid() is None:
             lock = self._sockets / f".s.PGSQL.{PORT}.lock"
             for stale in (self._cluster / "postmaster.pid", lock):

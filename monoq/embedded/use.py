@@ -1,5 +1,5 @@
-"""A process's use of the engines of a data folder: it enters, sees to it that they live, and
-leaves; the last one out stops them.
+"""A process's use of the engines of a data folder: it enters, keeps them alive, and leaves; the
+last one out stops them.
 
 Each user holds `users.lock` shared; a leaving user that can take it exclusively was the last.
 `start.lock` is held to start or stop. The kernel drops the locks of a process that was killed, so a
@@ -66,8 +66,8 @@ class Use:
         self._watch.start()
 
     def leave(self) -> None:
-        """Stops the engines if they have no other user. A restart under way comes to its end first,
-        and no other begins."""
+        """Stops the engines if they have no other user. A restart in progress finishes first, and
+        no other begins."""
         if self._is_in_a_fork():
             return
         self._abandon()
@@ -91,14 +91,14 @@ class Use:
         if self._is_in_a_fork():
             return
         self._abandon()
-        # Whoever has the turn cannot start anything any more; if it does not come to its end, we go
+        # The process that has the turn cannot start anything any more; if it does not finish, we go
         # on beside it.
         for engine in self._engines:
             engine.settle(BESIDE_US_S / len(self._engines))
         has_turn = self._turn.acquire(timeout=BESIDE_US_S)
         try:
             if self._start.closed or not _lock(self._start, BESIDE_US_S):
-                return  # somebody else starts them: a user, who will stop them
+                return  # another user starts them, and will stop them
             is_there = self._folder_is_there()
             if self._is_alone():
                 for engine in self._engines:
@@ -116,7 +116,7 @@ class Use:
         with self._locked(for_the_watch=True):
             if self._leaving.is_set() or engine.pid() is not None:
                 return False
-            sockets.make(self._socket_folder)  # those who tidy /tmp take empty folders, too
+            sockets.make(self._socket_folder)  # cleaners of /tmp remove empty folders too
             engine.bring_up(again=True)
             return True
 

@@ -47,7 +47,7 @@ class Watch:
         threading.Thread(target=self._look_on, name="engines", daemon=True).start()
 
     def stop(self) -> None:
-        """Ends the watch, soon: a look under way comes to its end."""
+        """Ends the watch soon: a check in progress finishes."""
         self._stopping.set()
 
     def _look_on(self) -> None:
@@ -72,7 +72,7 @@ class Watch:
             return
         try:
             started = self._restart(engine)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the watch goes on
+        except Exception as error:  # noqa: BLE001 - the watch continues after any error
             self._failed(engine, gone, str(error))
             return
         if started:

@@ -16,7 +16,7 @@ from monoq.outgoing.outgoing import Outgoing
 
 def preload() -> None:
     """Loads what a job of these types would load at first: for a process that forks a child for
-    each job, which would load it anew."""
+    each job, which would otherwise load it again."""
     from monoq.handlers.webhook import deliveries
 
     deliveries.preload()

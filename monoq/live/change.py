@@ -20,7 +20,8 @@ ChangedJob = tuple[str, int, str, int, str | None]
 class Changes:
     """What one statement changed: jobs of any tenants, all in one status since one moment.
 
-    `at` is in seconds since 1970, by Postgres' clock as a rule; `worker_id`: who runs them.
+    `at` is in seconds since 1970, usually by Postgres' clock; `worker_id`: the worker that runs
+    them.
 
     >>> changes = Changes(Status.RUNNING, at=claimed[0].at, worker_id=7)
     >>> changes.add("acme", job_id, version=2, job_type="echo", attempts=1)

@@ -103,8 +103,9 @@ class Hub:
             self._offer([change], viewers)
 
     def learn(self, tenant_id: str, changes: Sequence[Change], returning: Iterable[Viewer]) -> None:
-        """Takes what was read for `returning` viewers, who get all of it in their replays. From now
-        on no older version of it is sent, so the other viewers get what is news to them."""
+        """Takes the changes read for `returning` viewers, who get all of them in their replays.
+        From now on no older version of it is sent, so the other viewers get what is news to
+        them."""
         self._offer(changes, self._viewers.get(tenant_id, set()).difference(returning))
 
     def _offer(self, changes: Sequence[Change], viewers: Collection[Viewer]) -> None:

@@ -63,9 +63,7 @@ class Subscriber(Service):
             heard = now
             if message["type"] == "message":
                 self._deliver(message["data"])
-            elif (
-                message["type"] == "subscribe"
-            ):  # also when the library has connected anew by itself, which it does without a word
+            elif message["type"] == "subscribe":  # also when the library has silently reconnected
                 self._is_subscribed()
 
     def _is_subscribed(self) -> None:

@@ -164,7 +164,7 @@ class Subscription:
         self._socket.wake(self)
 
     def reset(self) -> None:
-        """The client's cursor cannot be honoured: it must read the table, and goes on from a new
+        """The client's cursor cannot be honoured: it must read the table, and continues from a new
         cursor."""
         self._catching_up, self._mark = False, None
         self._say("RESET", cursor=self._stand_here())

@@ -52,8 +52,8 @@ class RunOfAJob(Protocol):
     worker_id: int
 
 
-# Set for each run by whoever starts it, and read only if a record is made. A task or thread that
-# the handler starts inherits it.
+# Set for each run at its start, and read only if a record is made. A task or thread that the
+# handler starts inherits it.
 current_run: ContextVar[RunOfAJob | None] = ContextVar("current_run", default=None)
 
 

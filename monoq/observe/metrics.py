@@ -90,8 +90,8 @@ class Metrics(Catalogue):
         self.upkeep_failures.labels(loop).inc()
 
     def vacuum_is_held(self, kind: str, holder: str, age_s: float) -> None:
-        """For how long VACUUM is held back by this kind; `holder`: who, "" while it is short. A
-        kind has one series: holders come and go."""
+        """For how long this kind holds VACUUM back; `holder`: its description, "" while it is
+        short. A kind has one series: holders come and go."""
         for labels in [key for key in self._vacuum_holders if key[0] == kind]:
             if labels != (kind, holder):
                 self.vacuum_age.remove(*labels)

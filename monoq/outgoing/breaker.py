@@ -9,7 +9,7 @@ HUNG_CALLS = 3  # that wait at once
 PATIENCE_S = 3.0  # for which they wait
 FIRST_PAUSE_S = 5.0  # until the first probe; doubled after each that fails
 LONGEST_PAUSE_S = 60.0
-RELAPSE_S = 60.0  # who fails again so soon is not probed as often as at first
+RELAPSE_S = 60.0  # an endpoint that fails again so soon is probed less often than at first
 FADE = 0.98  # how long a slow answer is remembered
 
 

@@ -48,7 +48,7 @@ class Call:
 
 
 class _Line:
-    """An endpoint, its calls in the order in which they began, and who waits."""
+    """An endpoint, its calls in the order of their start, and those that wait."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint

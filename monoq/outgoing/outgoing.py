@@ -55,7 +55,7 @@ class Outgoing:
         from monoq.outgoing.transport import GuardedTransport, tls_context
 
         resolver = Resolver(self._allowed, self._lookup)
-        # One jar for all who are called would hand one tenant's cookies to another.
+        # One shared cookie jar would give one tenant's cookies to another.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         try:
             async with httpx.AsyncClient(

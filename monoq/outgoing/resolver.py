@@ -1,5 +1,5 @@
 """Names to addresses that may be called. All that a name stands for must pass: of one good and one
-bad answer, whoever asks again would get the bad one."""
+bad answer, a second lookup would get the bad one."""
 
 import asyncio
 import logging

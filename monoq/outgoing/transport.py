@@ -28,7 +28,7 @@ KEPT_S = 30.0
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Sends requests of an httpx client. Each endpoint has a pool of its own: one that hangs takes
-    no connection from another, and a pool walks through all of its connections at each request.
+    no connection from another, and a pool scans all of its connections at each request.
 
     A request raises RefusedUrl, or httpx's own errors.
     """
@@ -38,7 +38,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._allowed = list(allowed)
         self._tls = tls
         self._pools: OrderedDict[Endpoint, httpcore.AsyncConnectionPool] = OrderedDict()
-        self._requests: dict[Endpoint, int] = {}  # that are under way
+        self._requests: dict[Endpoint, int] = {}  # in progress
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one; the response's body is read, or closed, by the caller."""

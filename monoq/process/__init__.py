@@ -1,1 +1,1 @@
-"""What any process of ours is made of: services, time limits, a bounded exit."""
+"""The parts of every monoq process: services, time limits, a bounded exit."""

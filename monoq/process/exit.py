@@ -38,8 +38,8 @@ _signals = 0
 def before_exit(hook: Hook) -> None:
     """Calls `hook` before this process exits, even by force; not if it is killed.
 
-    A hook must be bounded. It may be called twice, in any thread, while all other threads go on. It
-    must not log: another thread may hold logging's lock.
+    A hook must be bounded. It may be called twice, in any thread, while all other threads continue.
+    It must not log: another thread may hold logging's lock.
     """
     _hooks.append(hook)
 
@@ -114,7 +114,7 @@ def exit_now(code: int) -> NoReturn:
         with suppress(OSError, ValueError, AttributeError):  # it is closed, or has no reader
             stream.flush()
     if not _exiting.acquire(blocking=False):
-        threading.Event().wait()  # a forced exit is under way, with a code of its own
+        threading.Event().wait()  # a forced exit is in progress, with a code of its own
     os._exit(code)
 
 
@@ -135,7 +135,7 @@ def _on_signal(signum: int, _: FrameType | None) -> None:
     _signals += 1
     if _signals == 1:
         _first(signum)
-    elif _signals == 2:  # at the third, a forced exit is under way
+    elif _signals == 2:  # at the third, a forced exit is in progress
         force_exit(FORCED)
 
 

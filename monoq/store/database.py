@@ -46,7 +46,7 @@ ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 # data, constraints, limits; all other errors are not the input's fault
 INPUT_CLASSES = ("22", "23", "54")
 
-# Statements over arrays of ids. A generic plan spares planning each array anew (twice as fast at
+# Statements over arrays of ids. A generic plan spares planning each array again (twice as fast at
 # 1,000 ids); the joins that are switched off look cheap to the planner while the table has no
 # statistics, and read the whole of it.
 PINNED_PLANS = {
@@ -57,7 +57,7 @@ PINNED_PLANS = {
     "jit": "off",
 }
 # A plan is made for the table's size of that moment: the one for a few rows reads them all for each
-# id, and goes on to when they are a million, until autovacuum has looked at them. Made anew this
+# id, and still does when they are a million, until autovacuum has analysed them. Renewed this
 # often, it costs PostgreSQL a few milliseconds a second.
 PLAN_LIFETIME_S = 1
 # Statements whose best index depends on their arguments.
@@ -234,8 +234,8 @@ async def _no_reset(connection: asyncpg.Connection) -> None:
 
 async def _come_to_rest(connection: asyncpg.Connection) -> None:
     """After a cancellation. Between its preparation and its execution a statement is open in
-    Postgres, and the clock of statement_timeout runs: when it is up, whoever has the connection by
-    then gets the error."""
+    Postgres, and the clock of statement_timeout runs: when it is up, the code that has the
+    connection by then gets the error."""
     try:
         async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
             await connection.execute("SELECT")

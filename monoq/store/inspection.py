@@ -27,8 +27,8 @@ class InspectionStore:
         return await self._database.fetch(query("read_tables"))
 
     async def clock_offset(self) -> tuple[float, float]:
-        """By how many seconds the clock of Postgres is ahead of ours, and how far off that may
-        be: half of the shortest round trip of a few."""
+        """By how many seconds the clock of Postgres is ahead of this host's, and how far off that
+        may be: half of the shortest round trip of a few."""
         looks = []
         for _ in range(LOOKS):
             before = time.time()

@@ -22,7 +22,7 @@ class Limits:
         self.active = False  # whether a policy limits what may start, of anybody
 
     async def refresh(self) -> None:
-        """Reads them anew if they are old. Raises DatabaseUnavailable."""
+        """Reads them again if they are old. Raises DatabaseUnavailable."""
         if time.monotonic() - self._refreshed_at < REFRESH_S:
             return
         self._refreshed_at = time.monotonic()

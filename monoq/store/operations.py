@@ -29,7 +29,7 @@ class Kind(StrEnum):
     RETRY = "retry"
 
 
-# whom each concerns
+# the tenants concerned
 STATUSES = {
     Kind.CANCEL: (Status.PENDING, Status.RUNNING),
     Kind.RETRY: (Status.FAILED, Status.CANCELLED),
@@ -157,7 +157,7 @@ class OperationStore:
         return row
 
     async def get(self, operation_id: UUID) -> Row | None:
-        """One operation; None: there is none."""
+        """One operation; None: it does not exist."""
         return await self._database.fetchrow(query("get_operation"), operation_id)
 
     async def list(self, below: UUID | None, limit: int) -> Sequence[Row]:
@@ -165,11 +165,11 @@ class OperationStore:
         return await self._database.fetch(query("list_operations"), below, limit)
 
     async def abort(self, operation_id: UUID) -> Row | None:
-        """Ends an operation after the batch that is under way; None: it has ended already."""
+        """Ends an operation after the current batch; None: it has already ended."""
         return await self._database.fetchrow(query("abort_operation"), operation_id)
 
     async def has_open(self) -> bool:
-        """Whether there is something to go on with."""
+        """Whether there is an operation to continue."""
         ((found,),) = await self._database.fetch(query("has_open_operations"))
         return bool(found)
 
@@ -179,7 +179,7 @@ class OperationStore:
 
     async def go_on(self, limit: int) -> Batch | None:
         """The next batch of an operation, up to `limit` jobs, in one transaction; None: there is
-        none that somebody else does not go on with at this moment.
+        none that no other process carries out at this moment.
 
         An error that is no outage ends the operation as FAILED.
         """

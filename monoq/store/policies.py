@@ -29,7 +29,7 @@ class PolicyStore:
     async def replace(self, scope: Scope, name: str, policy: Policy) -> Policy:
         """Sets the whole policy, which is in force when this returns; returns the one before.
 
-        It waits for the claims that are under way: none of them may miss it.
+        It waits for the claims in progress: none of them may miss it.
         """
 
         async def change(connection: asyncpg.Connection) -> Policy:

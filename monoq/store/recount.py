@@ -1,5 +1,4 @@
-"""Counts all jobs anew and says where the counts, by which limits hold, differ. It must change
-nothing."""
+"""Recounts all jobs and reports where the counts that limits use differ. It must change nothing."""
 
 import asyncpg
 

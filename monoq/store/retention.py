@@ -19,7 +19,7 @@ class Kept(NamedTuple):
 
 class Place(NamedTuple):
     """Where the background removal stands: after which job; jobs that changed from transaction
-    `told` on stay; whether it is time to go on."""
+    `told` on stay; whether it is time to continue."""
 
     reached: UUID
     told: int

@@ -38,7 +38,7 @@ class VacuumStore:
         self._database = database
 
     async def find_holders(self) -> Holders:
-        """Who holds VACUUM back, as far as this role may see."""
+        """What holds VACUUM back, as far as this role may see."""
         rows = await self._database.fetch(query("find_vacuum_holders"))
         return Holders(rows[0]["next"], [_holder(row) for row in rows if row["kind"]])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from monoq.store.jobs import JobStore
 
-# Slots decide who waits once so many of them are taken.
+# Once so many slots are taken, slots decide which jobs wait.
 SATURATED = 0.5
 # Within this time after a look the slots that jobs end are given to others.
 HORIZON_S = 0.5
@@ -46,7 +46,7 @@ class Work:
         for row in rows:
             tenant_id = row["tenant_id"]
             self._held[tenant_id] = row["held"]
-            # who looks at a run finds it half done, in the mean
+            # a run is half done on average when it is seen
             seen = 2 * row["age_s"]
             before = self._run_s.get(tenant_id, seen)
             self._run_s[tenant_id] = 0.7 * before + 0.3 * seen

@@ -38,7 +38,7 @@ GROUP_JOBS = 2000
 GROUP_BYTES = 8 * 1024 * 1024  # likewise
 # of jobs that are not stored yet, before more are refused: PostgreSQL may be away
 WAITING_BYTES = 64 * 1024 * 1024
-LANES = 2  # INSERTs under way at once: while one waits for its fsync, the next is being sent
+LANES = 2  # INSERTs in progress at once: while one waits for its fsync, the next is being sent
 # an insert that failed sooner than this is tried once more; later, the caller's patience is spent
 RETRY_WITHIN_S = 1.0
 ANSWER_WITHIN_S = 4.5  # whatever Postgres does
@@ -53,8 +53,8 @@ class _Request:
 
 
 class Submitter(Service):
-    """Group commit: what arrives while an INSERT is under way goes into the next one. Each request
-    gets its own answer."""
+    """Group commit: requests that arrive during an INSERT go into the next one. Each request gets
+    its own answer."""
 
     name = "submitter"
 

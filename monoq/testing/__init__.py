@@ -1,5 +1,5 @@
-"""Helpers for the tests of those who use monoq: handlers alone, and whole jobs on real engines. It
-must have no store of its own: what passes here passes in production."""
+"""Helpers for users' tests: handlers alone, and whole jobs on real engines. It must have no store
+of its own: what passes here passes in production."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -32,7 +32,7 @@ class Counter(UpkeepLoop):
         self._closed_at = self._pruned_at = float("-inf")
 
     async def look(self) -> None:
-        """Folds what was appended, and closes what can get no more."""
+        """Folds appended rows, and closes minutes that can get no more."""
         while await self._counts.fold_counts(BATCH) == BATCH and not self.stopping.is_set():
             pass
         now = time.monotonic()

@@ -41,10 +41,10 @@ class Operations(UpkeepLoop):
         self._publisher = publisher
         self._metrics = metrics
         self._size = BATCH
-        self._pruned_at = time.monotonic()  # who starts has more urgent things to do
+        self._pruned_at = time.monotonic()  # a starting process has more urgent work
 
     async def look(self) -> None:
-        """Goes on with operations until none is open, or others do."""
+        """Carries out operations until none is open, or other processes have them."""
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_S:
             self._pruned_at = time.monotonic()
             await self._operations.prune(KEPT_S)

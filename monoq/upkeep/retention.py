@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # How often the mark moves below which all viewers have the changes: several reads of the tail.
 TOLD_S = 5.0
 # Passes begin this often, as a share of the shortest time for which something is kept: so long may
-# it stay beyond its time. Each walks over all old jobs that are still kept.
+# it stay beyond its time. Each scans all old jobs that are still kept.
 PASS_SHARE, SHORTEST_PASS_S, LONGEST_PASS_S = 0.01, 1.0, 3600.0
 SHORTEST_LOOK_S, LONGEST_LOOK_S = 1.0, 10.0
 # Of the time of one connection, for as long as there is something to remove; more where that does
@@ -81,7 +81,7 @@ class Batch(NamedTuple):
 
 class Retention(UpkeepLoop):
     """Runs in every process; one at a time does the work, a batch a transaction. Where a pass
-    stands is stored with each batch, so whoever comes next goes on there."""
+    stands is stored with each batch, so the next process continues there."""
 
     name = "retention"
 

@@ -1,4 +1,4 @@
-"""Failures of upkeep loops: a metric for each, and log lines when they begin, go on and end."""
+"""Failures of upkeep loops: a metric for each, and log lines when they begin, continue and end."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from monoq.observe.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-# A single look may fail for a moment, at a restart of an engine; who stays away is news.
+# A single pass may fail for a moment, at a restart of an engine; a lasting failure is reported.
 NEWS_AFTER_S = 1.0
 AGAIN_AFTER_S = 60.0
 

@@ -122,7 +122,7 @@ class Batch:
         self._runs = list(runs)
         self._ended = ended
         self._jobs: dict[Run, BatchJob[Any]] = {}
-        self._called: list[Run] = []  # those of the call under way
+        self._called: list[Run] = []  # those of the call in progress
         self._task: asyncio.Task[Any] | None = None
 
     def cancel(self, run: Run) -> None:

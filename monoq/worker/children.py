@@ -142,11 +142,13 @@ def _ending(run: Run, reply: bytes) -> Ending:
 
 
 def _died(run: Run, death: Death, killing: bool = False) -> Ending:
-    """Charged is only who killed its own process, or, as it said itself, those above it."""
+    """A job is charged only if it killed its own process or, by its own notice, a parent
+    process."""
     if killing or death.by == "itself":
         by = ", killed by the job itself" if killing else ""
         error = f"its process died ({death.words}{by})"
-        # Who does not run apart by its type does so for a death: maybe the first of the three.
+        # A job whose type is not isolated runs here because of a death: maybe the first of the
+        # three.
         lost = run.lost + 1 + (1 if run.deaths and not run.handler.isolated else 0)
         if lost >= MAX_LOST:
             return Ending(Status.FAILED, error=error, lost=1)

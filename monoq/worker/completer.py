@@ -29,7 +29,7 @@ Part = Sequence[tuple[Run, Ending]]
 FLUSH_JOBS = 1000  # endings in one statement, at most
 FLUSH_BYTES = 2 << 20  # of results in one statement, at most, unless one is larger
 LINGER_S = 0.002  # how long endings wait for company while other jobs run; alone they do not wait
-LANES = 3  # writes under way at once
+LANES = 3  # writes in progress at once
 RETRY_S = 0.25  # pause after Postgres was away
 
 

@@ -85,7 +85,7 @@ class HandlerLoop:
 
     @property
     def current(self) -> Run | None:
-        """The run whose code holds the loop at this moment, as far as it can be told."""
+        """The run whose code blocks the loop now, if it is known."""
         task = asyncio.current_task(self._loop)
         return task.run if isinstance(task, _Task) else None
 
@@ -121,7 +121,7 @@ class HandlerLoop:
             self._loop.call_soon_threadsafe(self._answer)
 
     def cancel(self, run: Run) -> None:
-        """Cancels the task of a run, if it still works for it when its turn comes."""
+        """Cancels the task of a run, if the task still works for that run by then."""
         self._loop.call_soon_threadsafe(_cancel, run)
 
     def stop(self) -> None:
@@ -184,7 +184,7 @@ class HandlerLoop:
     async def _run_jobs(self) -> None:
         self._standby = None
         if self._breathing:
-            return  # a runner that did not wait for its handler goes on in a moment: one is enough
+            return  # a runner whose handler does not wait continues in a moment: one is enough
         me = asyncio.current_task()
         assert isinstance(me, _Task)
         now = time.monotonic()

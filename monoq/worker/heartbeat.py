@@ -187,7 +187,7 @@ class Heartbeat(Service):
     def _end_a_hung_process(self) -> None:
         if not self._watchdog_s:
             return
-        # armed anew at each pass: it fires only if none comes
+        # armed again at each pass: it fires only if none comes
         faulthandler.dump_traceback_later(self._watchdog_s, exit=True)
         if self._last_tick is None:
             return
@@ -199,6 +199,6 @@ class Heartbeat(Service):
         if self._beats_since_tick * self._beat_s > STUCK_S:
             sys.stderr.write("monoq: the main event loop is stuck; ending this process\n")
             faulthandler.dump_traceback(all_threads=True)
-            faulthandler.cancel_dump_traceback_later()  # engines of ours are stopped before the end
+            faulthandler.cancel_dump_traceback_later()  # embedded engines are stopped first
             force_exit(70)  # EX_SOFTWARE; nothing gentler can be relied on
             threading.Event().wait()

@@ -28,7 +28,7 @@ class Mailbox(Generic[T]):
                 self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
-        # Before the items are taken: who comes after this wakes the loop once more.
+        # Before the items are taken: an item that arrives after this wakes the loop again.
         self._woken = False
         items: list[T] = []
         while self._items:

@@ -1,5 +1,5 @@
-"""Handlers that cannot be stopped: counted, and bounded. It must never let a worker go on that has
-nothing left to run jobs with."""
+"""Handlers that cannot be stopped: counted, and bounded. It must never let a worker continue that
+has nothing left to run jobs with."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ MAX_STUCK_LOOPS = 4  # event loops that were given up and still do not turn, at 
 
 
 class Stuck:
-    """Threads and event loops that were given up, and coroutines that go on.
+    """Threads and event loops that were replaced, and coroutines that ignore their cancellation.
 
     `exhausted` is set at a bound: then this process must be replaced, and `exhausted_by` says why.
     """
@@ -34,7 +34,7 @@ class Stuck:
         return self._threads.hung + self._alive() + self.stubborn
 
     def give_up(self, loop: HandlerLoop) -> None:
-        """Its thread may go on; another loop takes its place."""
+        """Its thread may continue; another loop replaces it."""
         self._loops.append(loop)
 
     def look(self) -> None:

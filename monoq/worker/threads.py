@@ -68,7 +68,8 @@ class Threads:
         return late
 
     def give_up(self, run: Run) -> None:
-        """Its function may go on; its thread takes no more work, and another takes its place."""
+        """Its function may continue; its thread takes no more work, and another thread replaces
+        it."""
         with self._changed:
             self._given_up.add(run)
             self.hung += 1

@@ -63,7 +63,7 @@ async def deliver(
         envelope: The sender and the recipients.
         message: With CRLF line ends.
         about_to_send: Is awaited before the first byte of DATA, with the outcomes if no answer
-            comes: `unknown` for whoever the server would deliver it to.
+            comes: `unknown` for each recipient that the server would deliver it to.
         answer_s: Seconds that the server may take for DATA.
 
     Raises NotSent and Refused, after which nobody has got it; what `about_to_send` raises. If this

@@ -38,8 +38,8 @@ class EmailSender:
         self._default_from = default_from
 
     async def send(self, mail: Email, ctx: JobContext) -> dict[str, Any]:
-        """Sends a mail to whom it is still to be sent. The result is the Message-ID, and what
-        became of each recipient. Raises Fail, Retry and Snooze."""
+        """Sends a mail to its remaining recipients. The result is the Message-ID, and what became
+        of each recipient. Raises Fail, Retry and Snooze."""
         if self._connections is None:
             raise Fail("no mail server is configured: set MONOQ_SMTP_URL")
         sender = mail.sender or self._default_from

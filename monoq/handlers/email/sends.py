@@ -1,5 +1,5 @@
 """What a run leaves for the runs after it: that it began to send, and what is known of each
-recipient. It must be written before the server may have the mail: whoever finds a send that has
+recipient. It must be written before the server may have the mail: a run that finds a send that has
 begun and not ended cannot know whether the mail was sent."""
 
 import asyncio

@@ -125,7 +125,7 @@ async def delivering(
 
 
 def preload() -> None:
-    """Makes what each child process would make anew."""
+    """Creates in advance what each child process would otherwise create."""
     tls_context()
 
 
