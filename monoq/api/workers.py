@@ -1,4 +1,4 @@
-"""Two routes: the live workers with their jobs, and statistics per job type."""
+"""The routes of live workers and their jobs, of draining one, and of statistics per job type."""
 
 import asyncio
 import re

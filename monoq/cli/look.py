@@ -41,7 +41,17 @@ def stats(tenant: str | None, as_json: bool, url: str | None) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
 @server_url
-def workers(as_json: bool, url: str | None) -> None:
+@click.pass_context
+def workers(context: click.Context, as_json: bool, url: str | None) -> None:
+    """Look at live workers; drain one. Without a command: list them."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_workers, as_json=as_json, url=url)
+
+
+@workers.command("list")
+@click.option("--json", "as_json", is_flag=True, help="print the JSON of the API")
+@server_url
+def list_workers(as_json: bool, url: str | None) -> None:
     """List the live workers with their jobs."""
     live = ask(url, lambda client: client.workers())
     if as_json:

@@ -1,4 +1,5 @@
-"""The client's calls about the whole system: tenants, types, counts, and whether it works."""
+"""The client's calls about the whole system: tenants, types, workers, counts, and whether it
+works."""
 
 from datetime import datetime
 from typing import Any, Literal, cast

@@ -82,7 +82,8 @@ def handlers_of(
     own: App | None = None,
 ) -> App:
     """The job types of `own`, or of `--app`, and, where they have none of that name, the built-in
-    ones; without a `database_url` not all of them can run. `board` gets the states of breakers."""
+    ones; without a `database_url` not all of them can run. `board` gets the states of breakers.
+    Raises ConfigError, also for a `callback_url` that may not be called."""
     app = App()
     if own is not None:
         app.include(own)

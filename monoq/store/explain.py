@@ -27,7 +27,8 @@ class Explained(NamedTuple):
 
 
 class Explainer:
-    """Finds out why jobs wait. Every method raises DatabaseUnavailable."""
+    """Finds out why jobs wait. `max_share`: the part of a worker that one tenant may hold. Every
+    method raises DatabaseUnavailable."""
 
     def __init__(self, database: Queryable, max_share: float) -> None:
         self._database = database

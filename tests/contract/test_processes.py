@@ -161,7 +161,7 @@ async def test_serve_refuses_a_schema_that_is_not_current_and_names_the_command(
         call("migrate", cwd=tmp_path, settings=urls),
         asyncio.gather(*[migrate(bare, package_dir("migrations")) for _ in range(9)]),
     )
-    assert sum(output.startswith("applied") for output in outputs) == 1
+    assert [output.startswith("applied"), *map(bool, others)].count(True) == 1
     assert "ok   PostgreSQL answers, the schema is up to date" in await call(
         "check", cwd=tmp_path, settings=urls
     )
