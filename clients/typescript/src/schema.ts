@@ -1,5 +1,5 @@
 // Made by `make client` from what GET /openapi.json gives. Not to be edited.
-// sha256 of the document: b1b4f8cba932f76098779699a176454cab7ac91d3d93b61266dfd4ee72716985
+// sha256 of the document: 6e8b9a251d18a0deee8d7f5d733640652baf4f9a08401607566c573ccf284c48
 
 export interface paths {
     "/jobs": {
@@ -78,7 +78,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell why a job waits */
+        /** Explain why a job waits */
         get: operations["getJobsJobidExplain"];
         put?: never;
         post?: never;
@@ -249,7 +249,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell what happened, by the minute or the hour */
+        /** Show what happened, per minute or hour */
         get: operations["getStatsHistory"];
         put?: never;
         post?: never;
@@ -266,7 +266,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell how many slots are needed */
+        /** Calculate how many slots are needed */
         get: operations["getScaling"];
         put?: never;
         post?: never;
@@ -385,7 +385,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tell whether jobs can be accepted */
+        /** Check whether jobs can be accepted */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -890,7 +890,7 @@ export interface components {
         };
         /**
          * LogPage
-         * @description Lines of a job's log, oldest first. `next`: the offset to go on after.
+         * @description Lines of a job's log, oldest first. `next`: the offset to continue after.
          */
         LogPage: {
             /** Lines */
@@ -900,7 +900,7 @@ export interface components {
         };
         /**
          * Need
-         * @description How many slots a job type needs; None: nobody knows how long a run takes.
+         * @description How many slots a job type needs; None: the run time is unknown.
          */
         Need: {
             /** Type */
@@ -1065,8 +1065,8 @@ export interface components {
         };
         /**
          * Stats
-         * @description How many jobs have which status; None: no due job waits. `vacuumHeldBy`: only of all
-         *     tenants; None: nobody.
+         * @description How many jobs have which status; None: no due job waits. `vacuumHeldBy`: only without a
+         *     tenant; None: nothing holds it.
          */
         Stats: {
             /** Tenantid */
@@ -1328,7 +1328,7 @@ export interface components {
         };
         /**
          * VacuumHeld
-         * @description Who keeps VACUUM from removing dead rows, and for how long.
+         * @description What keeps VACUUM from removing dead rows, and for how long.
          */
         VacuumHeld: {
             /**
@@ -1561,7 +1561,7 @@ export interface components {
         /**
          * csv_profile
          * @description Which CSV: its text, a URL, or a file under MONOQ_FILES_DIR. What is not said of its form is
-         *     told from its first row.
+         *     detected from its first row.
          * @example {
          *       "csv": "item,price\nbread,2.50\n"
          *     }
