@@ -1,11 +1,15 @@
 -- Cancels a waiting or running job. A run in progress loses its claim to the job: its result will
 -- be stale.
 UPDATE jobs
-SET status = 'CANCELLED', version = version + 1, changed_xid = pg_current_xact_id(), updated_at = now(), finished_at = now(),
+SET status = 'CANCELLED', version = version + 1, changed_xid = pg_current_xact_id(),
+    updated_at = now(), finished_at = now(),
     worker_id = NULL, deadline_at = NULL
 WHERE id = $1 AND status IN ('PENDING', 'RUNNING')
-RETURNING id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
-       created_at, updated_at, started_at, finished_at, payload, result, errors, callback_url, key, tags,
+RETURNING id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at,
+          error, version, worker_id,
+       created_at, updated_at, started_at, finished_at, payload, result, errors, callback_url, key,
+       tags,
        ARRAY(SELECT job_tags.id FROM job_tags
-             WHERE job_tags.tenant_id = jobs.tenant_id AND job_tags.tag = 'rerunOf:' || jobs.id::text
+             WHERE job_tags.tenant_id = jobs.tenant_id
+               AND job_tags.tag = 'rerunOf:' || jobs.id::text
              ORDER BY job_tags.id DESC LIMIT 20) AS reruns

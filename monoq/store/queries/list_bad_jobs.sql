@@ -14,7 +14,8 @@ WITH looked AS MATERIALIZED (
 SELECT looked.ids[$7::int] AS reached, listed.*
 FROM looked
 LEFT JOIN LATERAL (
-    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
+    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at,
+           error, version, worker_id,
            created_at, updated_at, started_at, finished_at
     FROM jobs
     WHERE id = ANY (looked.ids)

@@ -26,7 +26,8 @@ WITH RECURSIVE types AS (
     FROM types
     CROSS JOIN LATERAL (
         SELECT jobs.id FROM jobs
-        WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN types.type AND types.type AND ($4::uuid IS NULL OR jobs.id < $4) AND ($5::uuid IS NULL OR jobs.id >= $5)
+        WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN types.type AND types.type
+          AND ($4::uuid IS NULL OR jobs.id < $4) AND ($5::uuid IS NULL OR jobs.id >= $5)
         ORDER BY jobs.type DESC, jobs.id DESC
         LIMIT 1
     ) AS newest
@@ -38,7 +39,8 @@ WITH RECURSIVE types AS (
         FROM heads
         CROSS JOIN LATERAL (
             SELECT jobs.id FROM jobs
-            WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN heads.type AND heads.type AND ($4::uuid IS NULL OR jobs.id < $4) AND ($5::uuid IS NULL OR jobs.id >= $5)
+            WHERE jobs.tenant_id = $1 AND jobs.type BETWEEN heads.type AND heads.type
+              AND ($4::uuid IS NULL OR jobs.id < $4) AND ($5::uuid IS NULL OR jobs.id >= $5)
             ORDER BY jobs.type DESC, jobs.id DESC
             LIMIT $7
         ) AS page
@@ -49,7 +51,8 @@ WITH RECURSIVE types AS (
 SELECT looked.ids[$7::int] AS reached, listed.*
 FROM looked
 LEFT JOIN LATERAL (
-    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
+    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at,
+           error, version, worker_id,
            created_at, updated_at, started_at, finished_at
     FROM jobs
     WHERE id = ANY (looked.ids) AND ($2::job_status IS NULL OR status = $2)

@@ -4,8 +4,10 @@
 WITH looked AS MATERIALIZED (
     SELECT ARRAY(
         SELECT id FROM job_tags
-        WHERE (tenant_id, tag, id) < ($1, $6, coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-          AND (tenant_id, tag, id) >= ($1, $6, coalesce($5::uuid, '00000000-0000-0000-0000-000000000000'))
+        WHERE (tenant_id, tag, id)
+              < ($1, $6, coalesce($4::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+          AND (tenant_id, tag, id)
+              >= ($1, $6, coalesce($5::uuid, '00000000-0000-0000-0000-000000000000'))
         ORDER BY tenant_id DESC, tag DESC, id DESC
         LIMIT $8
     ) AS ids
@@ -13,7 +15,8 @@ WITH looked AS MATERIALIZED (
 SELECT looked.ids[$8::int] AS reached, listed.*
 FROM looked
 LEFT JOIN LATERAL (
-    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
+    SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at,
+           error, version, worker_id,
            created_at, updated_at, started_at, finished_at
     FROM jobs
     WHERE id = ANY (looked.ids)

@@ -11,15 +11,18 @@ WITH RECURSIVE kinds AS (
         ORDER BY suspect, type LIMIT 1
     ) AS next
 )
-SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error, version, worker_id,
+SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error,
+       version, worker_id,
        created_at, updated_at, started_at, finished_at
 FROM jobs
 WHERE id = ANY (ARRAY(
     SELECT due.id
     FROM kinds, LATERAL (
         SELECT id FROM waiting_jobs
-        WHERE waiting_jobs.suspect = kinds.suspect AND waiting_jobs.type = kinds.type AND waiting_jobs.tenant_id = $1
-          AND ($3::uuid IS NULL OR waiting_jobs.id < $3) AND ($4::uuid IS NULL OR waiting_jobs.id >= $4)
+        WHERE waiting_jobs.suspect = kinds.suspect AND waiting_jobs.type = kinds.type
+          AND waiting_jobs.tenant_id = $1
+          AND ($3::uuid IS NULL OR waiting_jobs.id < $3)
+          AND ($4::uuid IS NULL OR waiting_jobs.id >= $4)
         ORDER BY waiting_jobs.id DESC
         LIMIT $5
     ) AS due

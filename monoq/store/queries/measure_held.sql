@@ -9,11 +9,13 @@ WITH running AS MATERIALIZED (
     SELECT type, sum(jobs) AS jobs
     FROM (SELECT type, jobs FROM job_totals WHERE type = ANY ($1::text[]) AND status = 'RUNNING'
           UNION ALL
-          SELECT type, jobs FROM job_count_changes WHERE type = ANY ($1::text[]) AND status = 'RUNNING') AS parts
+          SELECT type, jobs FROM job_count_changes
+          WHERE type = ANY ($1::text[]) AND status = 'RUNNING') AS parts
     GROUP BY type
 ), seen AS MATERIALIZED (
     SELECT known.type, max(known.run_s) AS run_s
-    FROM workers, unnest(loop_types || thread_types || child_types, workers.run_s) AS known (type, run_s)
+    FROM workers,
+         unnest(loop_types || thread_types || child_types, workers.run_s) AS known (type, run_s)
     WHERE expires_at > now() AND NOT declared_lost
     GROUP BY known.type
 )
@@ -23,8 +25,10 @@ WHERE (SELECT sum(jobs) FROM running) >= $2
   AND (EXISTS (SELECT FROM running LEFT JOIN seen ON seen.type = running.type
                WHERE running.jobs > 0 AND coalesce(seen.run_s, $3::float8) >= $3::float8)
        OR (SELECT count(*) >= 4 FROM jobs
-           WHERE id = ANY (ARRAY(SELECT id FROM (SELECT unnest(ids) AS id FROM claims LIMIT 20000) AS claimed
+           WHERE id = ANY (ARRAY(SELECT id
+                                 FROM (SELECT unnest(ids) AS id FROM claims LIMIT 20000) AS claimed
                                  WHERE random() * (SELECT sum(jobs) FROM running) < 64))
              AND status = 'RUNNING' AND started_at < now() - interval '0.1 s'))
-  AND id = ANY (ARRAY(SELECT unnest(ids) FROM claims LIMIT 20000)) AND status = 'RUNNING' AND type = ANY ($1::text[])
+  AND id = ANY (ARRAY(SELECT unnest(ids) FROM claims LIMIT 20000)) AND status = 'RUNNING'
+  AND type = ANY ($1::text[])
 GROUP BY tenant_id
