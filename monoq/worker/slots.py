@@ -6,6 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import compress
 
 from monoq.app.pool import Pool
 from monoq.worker.run import Run
@@ -53,6 +54,7 @@ class Slots:
             taken=taken,
             claiming=self._claiming[pool],
             ahead=ahead,
+            in_hand=self._in_hand,
             now=time.monotonic(),
         )
         if wanted and not reserved and not self._claiming[pool]:
@@ -69,23 +71,25 @@ class Slots:
 
     def full(self, pool: Pool, ahead: int = 0) -> list[str]:
         """The tenants that hold all they may of a pool."""
-        return self._shares.full(pool, ahead=ahead, now=time.monotonic())
+        return self._shares.full(pool, ahead=ahead, in_hand=self._in_hand, now=time.monotonic())
 
     def fill(self, pool: Pool, reserved: int, runs: Sequence[Run], *, spare: bool = False) -> None:
         """Ends a reservation with the jobs that were claimed."""
         claiming = self._claiming_spare if spare else self._claiming
         claiming[pool] -= reserved
         self._held[pool] += len(runs)
-        self._shares.add(runs)
+        self._shares.add(pool, runs)
         self._in_hand.update(runs)
         self._of_claim.update(run.claim_xid for run in runs)
 
     def settle(self, runs: Sequence[Run]) -> None:
         """Frees the slots of runs whose end is acknowledged."""
         self._in_hand.difference_update(runs)
-        for pool, count in Counter(run.pool for run in runs).items():
+        pools = [run.pool for run in runs]
+        for pool, count in Counter(pools).items():
             self._held[pool] -= count
-        self._shares.remove(runs, time.monotonic())
+            alike = runs if count == len(runs) else list(compress(runs, [p is pool for p in pools]))
+            self._shares.remove(pool, alike, time.monotonic())
         for xid, count in Counter(run.claim_xid for run in runs).items():
             self._of_claim[xid] -= count
             if not self._of_claim[xid]:

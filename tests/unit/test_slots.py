@@ -173,20 +173,23 @@ def test_a_tenant_may_have_short_jobs_read_ahead_but_not_long_ones() -> None:
         runs = [run(n, deaths=1) for n in range(8)]
         for one in runs:
             one.claimed_at, one.started_at, one.ended_at = now, now, now + took_s
-        shares.add(runs)
+        shares.add(Pool.CHILDREN, runs)
         return runs
 
     def room(now: float) -> tuple[int, list[str]]:
-        full = shares.full(Pool.CHILDREN, ahead=5, now=now)
-        return shares.room(Pool.CHILDREN, 20, taken=8, claiming=0, ahead=5, now=now), full
+        full = shares.full(Pool.CHILDREN, ahead=5, in_hand=in_hand, now=now)
+        left = shares.room(
+            Pool.CHILDREN, 20, taken=8, claiming=0, ahead=5, in_hand=in_hand, now=now
+        )
+        return left, full
 
-    first = taken(100.0)
+    first = in_hand = taken(100.0)
     assert room(100.01) == (0, ["t"]), "how long its runs take is not known"
-    shares.remove(first, 100.02)
-    second = taken(100.1)
+    shares.remove(Pool.CHILDREN, first, 100.02)
+    second = in_hand = taken(100.1)
     assert room(100.15) == (5, [])
     assert room(101.0) == (0, ["t"])
-    shares.remove(second, 101.0)
+    shares.remove(Pool.CHILDREN, second, 101.0)
     assert room(101.0) == (13, [])
 
 
