@@ -172,8 +172,10 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
         "startedAt": timestamp(row["started_at"]),
         "finishedAt": timestamp(row["finished_at"]),
     }
+    tags = _parsed(row["tags"]) or {} if "tags" in row else {}
+    if "tags" in row:
+        job["tags"] = tags
     if "payload" in row:
-        tags = _parsed(row["tags"]) or {}
         job |= {
             "payload": _parsed(row["payload"]),
             "result": _parsed(row["result"]),
@@ -181,7 +183,6 @@ def job_json(row: Mapping[str, Any]) -> dict[str, Any]:
             "progress": _progress(row),
             "callbackUrl": row["callback_url"],
             "key": row["key"],
-            "tags": tags,
             "rerunOf": tags.get(RERUN_OF),
             "reruns": [str(job_id) for job_id in row["reruns"]],
         }

@@ -42,8 +42,9 @@ class LogPage(TypedDict):
 
 
 class Job(TypedDict):
-    """A job. Times are RFC 3339 in UTC; what follows `finishedAt` is not in lists. `rerunOf`: the
-    id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest first."""
+    """A job. Times are RFC 3339 in UTC. Lists have what comes before `payload`, and `tags`.
+    `rerunOf`: the id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest
+    first."""
 
     id: str
     tenantId: str

@@ -211,6 +211,8 @@ async def test_jobs_are_found_by_their_tags_however_they_were_submitted(
         assert await found(order="a:b") == [plain]
         assert await found(order="1") == []
         assert (await client.get(posted))["tags"] == {"order": "17", "by": "post"}
+        (listed,) = (await client.list("acme", tags={"by": "post"}))["jobs"]
+        assert listed["tags"] == {"order": "17", "by": "post"}
 
 
 async def test_what_is_changed_revived_or_deleted_is_found_as_it_is_now(

@@ -3,7 +3,7 @@
 -- with $8.
 SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error,
        version, worker_id,
-       created_at, updated_at, started_at, finished_at
+       created_at, updated_at, started_at, finished_at, tags
 FROM jobs
 WHERE id = (SELECT job_id FROM idempotency_keys
             WHERE idempotency_keys.tenant_id = $1 AND idempotency_keys.key = $6)

@@ -53,7 +53,7 @@ FROM looked
 LEFT JOIN LATERAL (
     SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at,
            error, version, worker_id,
-           created_at, updated_at, started_at, finished_at
+           created_at, updated_at, started_at, finished_at, tags
     FROM jobs
     WHERE id = ANY (looked.ids) AND ($2::job_status IS NULL OR status = $2)
     ORDER BY id DESC

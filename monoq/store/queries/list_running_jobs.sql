@@ -1,7 +1,7 @@
 -- A page of a tenant's jobs that run, as of list_jobs.sql.
 SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error,
        version, worker_id,
-       created_at, updated_at, started_at, finished_at
+       created_at, updated_at, started_at, finished_at, tags
 FROM jobs
 WHERE id = ANY (ARRAY(SELECT unnest(ids) FROM claims))
   AND status = 'RUNNING'

@@ -13,7 +13,7 @@ WITH RECURSIVE kinds AS (
 )
 SELECT id, tenant_id, type, status::text, attempts, crashes, max_attempts, priority, run_at, error,
        version, worker_id,
-       created_at, updated_at, started_at, finished_at
+       created_at, updated_at, started_at, finished_at, tags
 FROM jobs
 WHERE id = ANY (ARRAY(
     SELECT due.id
