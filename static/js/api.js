@@ -98,7 +98,9 @@ const tenantPath = (id) => `/tenants/${encodeURIComponent(id)}`;
 const jobPath = (id) => `/jobs/${encodeURIComponent(id)}`;
 
 function get(path, query = {}, signal = undefined) {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(query)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value : [value]).map((one) => [name, one]))
+    .filter(([, value]) => value !== null && value !== undefined && value !== "");
   return request("GET", given.length ? `${path}?${new URLSearchParams(given)}` : path, { signal });
 }
 

@@ -1,7 +1,8 @@
 // Cancels or retries all jobs that the list's filter matches, also those that are not shown. It must tell how many these are before anything happens.
 
 import * as api from "./api.js";
-import { count } from "./format.js";
+import { clock, count } from "./format.js";
+import { isoOf, timeOf } from "./moment.js";
 import { put } from "./text.js";
 
 const LOOK_EVERY_MS = 500;
@@ -17,13 +18,31 @@ export function createBulk({ buttons, dialog, url, onChanged }) {
   let filter = null;
   let operation = null;
 
-  function filterOf({ tenant, status, type }) {
-    return { tenantId: tenant, ...(type ? { type } : {}), ...(status ? { status } : {}) };
+  function filterOf({ tenant, status, type, error, after, before }) {
+    const all = {
+      tenantId: tenant,
+      type,
+      status,
+      errorPrefix: error,
+      createdAfter: after && isoOf(timeOf(after)),
+      createdBefore: before && isoOf(timeOf(before)),
+    };
+    return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null));
   }
 
-  function inWords({ tenantId, status, type }) {
+  function inWords({ tenantId, status, type, errorPrefix, createdAfter, createdBefore }) {
     const which = status ? status : STATUSES[kind].join(" or ");
-    return `${which} jobs${type ? ` of type ${type}` : ""} of tenant ${tenantId}`;
+    const words = [`${which} jobs${type ? ` of type ${type}` : ""} of tenant ${tenantId}`];
+    if (createdAfter) words.push(`created from ${clock(createdAfter)} on`);
+    if (createdBefore) words.push(`created before ${clock(createdBefore)}`);
+    if (errorPrefix) words.push(`with an error that begins with “${errorPrefix}”`);
+    return words.join(", ");
+  }
+
+  /** An operation takes neither tags nor a key, and errors are found among jobs that ended. */
+  function isOffered(name, { tenant, status, error, tag, key }) {
+    if (!tenant || tag || key || (error && name === "cancel")) return false;
+    return status ? STATUSES[name].includes(status) : name === "cancel" || error !== null;
   }
 
   async function ask(wanted) {
@@ -95,8 +114,8 @@ export function createBulk({ buttons, dialog, url, onChanged }) {
 
   return {
     /** Offers what the filter allows. */
-    show({ tenant, status }) {
-      for (const [name, button] of Object.entries(buttons)) button.hidden = !tenant || (status ? !STATUSES[name].includes(status) : name === "retry");
+    show(shown) {
+      for (const [name, button] of Object.entries(buttons)) button.hidden = !isOffered(name, shown);
     },
   };
 }

@@ -116,6 +116,7 @@ export function createDetails({ panel, templates, store, url, onAgain }) {
       ["Tenant", "tenant", job.tenantId],
       ["Type", "type", job.type],
       ["Attempts", "attempts", job.maxAttempts ? `${job.attempts} of ${job.maxAttempts}` : String(job.attempts)],
+      ["Tags", "tags", Object.entries(job.tags ?? {}).map((tag) => tag.join("=")).join(", ")],
       ["Priority", "priority", job.priority ? String(job.priority) : ""],
       ["Due", "due", due],
       ["Created", "created", clock(job.createdAt), job.createdAt],

@@ -17,6 +17,8 @@ import { createPages } from "./pages.js";
 import { createPalette } from "./palette.js";
 import { createPanels } from "./panels.js";
 import { createPolicy } from "./policy.js";
+import { createRange } from "./range.js";
+import { createSearch } from "./search.js";
 import { createSnapshot } from "./snapshot.js";
 import { createSocket } from "./socket.js";
 import { createSteps } from "./steps.js";
@@ -28,8 +30,9 @@ import { createThroughput } from "./throughput.js";
 import { createTotals } from "./totals.js";
 import { createTypesPage } from "./types-page.js";
 import { createTypes } from "./types.js";
-import { createUrl, NOTHING } from "./url.js";
+import { createUrl, NO_FILTER, NOTHING } from "./url.js";
 import { createView } from "./view.js";
+import { createViews } from "./views.js";
 import { createWorkers } from "./workers.js";
 
 const SWEEP_MS = 10_000; // a message is a hint, this is the truth
@@ -48,7 +51,8 @@ const throughput = createThroughput(byId("throughput"));
 const types = createTypes(byId("types"));
 const tenants = createTenants({ form: byId("tenant-form"), input: byId("tenant"), datalist: byId("tenants"), url });
 const counts = createCounts({ url, notice, container: byId("counts"), template: byId("count"), oldest: byId("oldest"), onRead: judge });
-const snapshot = createSnapshot({ store, view, notice, onRead: () => table.paint() });
+const search = createSearch({ box: byId("search"), template: byId("completion"), url, types, listed: () => view.ids.map(store.get) });
+const snapshot = createSnapshot({ store, view, notice, isRefused: search.refuse, onRead: listIsRead });
 const table = createTable({
   store,
   view,
@@ -83,7 +87,9 @@ const panels = createPanels({ url, form, opener: byId("new-job"), closer: byId("
 const typesPage = createTypesPage({ section: byId("all-types"), template: byId("type-row"), notice, types, onSubmit: submitOf });
 createBanners({ list: byId("banners"), template: byId("banner"), totals });
 createCards({ section: byId("cards"), totals });
-createChart({ figure: byId("chart"), totals, notice });
+const chart = createChart({ figure: byId("chart"), totals, notice, onRefused: (error) => range.refuse(error) });
+const range = createRange({ figure: byId("chart"), chart, url, jobsAddress: () => pages.addressOf("jobs") });
+const views = createViews({ dialog: byId("views"), opener: byId("open-views"), template: byId("view"), url, lastTenant: () => pages.lastTenant });
 
 // What a page shows that is read, and not heard: anew when the page is opened, again while it is seen.
 const readers = { overview: tenantsTable, workers, types: typesPage };
@@ -122,6 +128,11 @@ function refresh({ anew }) {
   if (!types.known) readTypes();
 }
 
+function listIsRead() {
+  search.accept();
+  table.paint();
+}
+
 /** What the counts say of the tenant, and of the workers. */
 function judge({ tenantId, counts: jobs, oldestWaitingSeconds }) {
   if (tenantId !== url.shown.tenant) return;
@@ -140,7 +151,8 @@ function submitLike(job) {
   form.focusPayload();
 }
 
-let before = { page: null, tenant: null, job: null, policy: null }; // what was shown last
+let before = { ...NOTHING, page: null }; // what was shown last
+const isChanged = (names, wanted) => names.some((name) => wanted[name] !== before[name]);
 
 function show() {
   const wanted = { ...url.shown, page: url.page };
@@ -160,6 +172,7 @@ function show() {
     scrollTo({ top: 0 });
     readers[wanted.page].restart();
   }
+  if (wanted.page === "overview") showOverview(wanted);
   if (wanted.policy !== before.policy && wanted.policy !== null) policy.open(wanted.policy);
   if (wanted.job !== before.job) {
     details.open(wanted.job);
@@ -175,12 +188,20 @@ function show() {
 function showJobs(wanted, tenantChanged) {
   byId("open-policy").href = url.address({ job: null, policy: wanted.tenant });
   if (tenantChanged) counts.restart();
-  if (!tenantChanged && wanted.status === before.status && wanted.type === before.type) return;
-  byId("type-filter").value = wanted.type ?? "";
+  search.show();
+  const filter = Object.keys(NO_FILTER);
+  if (!isChanged(["page", "tenant", ...filter], wanted)) return;
   counts.mark();
-  view.setFilter({ tenantId: wanted.tenant, status: wanted.status, type: wanted.type });
+  view.setFilter({ tenantId: wanted.tenant, ...Object.fromEntries(filter.map((name) => [name, wanted[name]])) });
   snapshot.restart();
   table.paint();
+}
+
+function showOverview(wanted) {
+  tenantsTable.show();
+  if (!isChanged(["page", "after", "before", "span"], wanted)) return;
+  chart.show(wanted);
+  range.show();
 }
 
 url.onChange(show);
@@ -199,17 +220,16 @@ async function chooseTenant() {
   url.set({ view: null, tenant: (await tenants.ofJob(url.shown.job)) ?? (await tenants.first()) }, { replace: true });
 }
 
-byId("type-filter").addEventListener("change", (event) => url.set({ type: event.target.value.trim() || null }));
-const search = () => (url.page === "overview" ? tenantsTable : tenants).focus();
+const focusSearch = () => (({ overview: tenantsTable, jobs: search })[url.page] ?? tenants).focus();
 const keys = byId("keys");
 const palette = createPalette({
   dialog: byId("palette"),
   template: byId("command"),
-  commands: () => listCommands({ url, details, workers, types, panels, pageLinks, bulkButtons, onSearch: search, onKeys: () => keys.showModal(), onSubmit: submitOf }),
-  onTenant: (tenant) => url.set({ ...NOTHING, tenant }),
+  commands: () => listCommands({ url, details, workers, types, panels, pageLinks, bulkButtons, views, range, onSearch: focusSearch, onKeys: () => keys.showModal(), onSubmit: submitOf }),
+  onTenant: (tenant) => url.set(url.elsewhere({ tenant })),
   onJob: (job) => url.set({ ...NOTHING, job }),
 });
-installKeyboard({ onSearch: search, onPalette: palette.open, onKeys: () => keys.showModal(), onEscape: panels.close });
+installKeyboard({ onSearch: focusSearch, onPalette: palette.open, onKeys: () => keys.showModal(), onEscape: panels.close });
 byId("open-palette").addEventListener("click", palette.open);
 byId("keys-close").addEventListener("click", () => keys.close());
 addEventListener("pageshow", (event) => event.persisted && wake());

@@ -1,6 +1,7 @@
 // Everything that can be done, found by typing. It must offer nothing that cannot be done now, and do nothing that was not chosen.
 
 import * as api from "./api.js";
+import { JOB_ID } from "./filter.js";
 import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
 import { put } from "./text.js";
@@ -8,7 +9,6 @@ import { put } from "./text.js";
 const LOOK_EVERY_MS = 150;
 const MOST = 12; // that are offered
 const MOST_TENANTS = 5;
-const JOB_ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 /** `commands()`: [{name, run}], as of now. `onTenant(id)` and `onJob(id)`: one that was typed is to be shown. */
 export function createPalette({ dialog, template, commands, onTenant, onJob }) {

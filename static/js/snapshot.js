@@ -8,23 +8,27 @@ const INTERVAL_MS = 1_000;
 const MOST_AT_ONCE = 500;
 const FAILURE = "list";
 
-export function createSnapshot({ store, view, notice, onRead }) {
+/** `isRefused(error)`: it is the filter that the server refuses, and that is shown elsewhere. */
+export function createSnapshot({ store, view, notice, isRefused, onRead }) {
   /** From the top, through the cursor, as far as the view goes: while jobs stream in, a cursor kept from earlier would leave a gap. */
   async function read(signal) {
-    const { filter, limit } = view;
+    const { limit } = view;
+    const query = view.query();
     const moment = store.moment();
     const ids = [];
     let cursor = null;
     try {
       do {
-        const page = await api.listJobs({ ...filter, limit: Math.min(limit - ids.length, MOST_AT_ONCE), cursor }, signal);
+        const most = Math.min(limit - ids.length, MOST_AT_ONCE);
+        const page = await api.listJobs({ ...query, limit: most, cursor }, signal);
         store.merge(page.jobs);
         ids.push(...page.jobs.map((job) => job.id));
         cursor = page.nextCursor;
       } while (cursor !== null && ids.length < limit);
     } catch (error) {
       if (signal.aborted) return false;
-      notice.report(FAILURE, error);
+      if (isRefused(error)) notice.clear(FAILURE);
+      else notice.report(FAILURE, error);
       return error.passes;
     }
     if (signal.aborted) return false;

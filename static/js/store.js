@@ -4,7 +4,7 @@ const CAPACITY = 20_000; // jobs remembered; the ones not heard of for longest a
 const SLACK = 1_000; // forgotten at once, so that it is not looked for at every message
 const FIELDS = [
   "id", "tenantId", "type", "status", "attempts", "maxAttempts", "priority", "error", "progress", "version", "workerId",
-  "createdAt", "updatedAt", "runAt", "startedAt", "finishedAt",
+  "createdAt", "updatedAt", "runAt", "startedAt", "finishedAt", "tags",
 ]; // prettier-ignore
 
 export function createStore() {

@@ -5,6 +5,7 @@ import { clock, count, duration, firstLine, runMs, shortId } from "./format.js";
 import { oncePerFrame } from "./frame.js";
 import { createHold } from "./hold.js";
 import { put } from "./text.js";
+import { NO_FILTER } from "./url.js";
 
 const MOST_REMEMBERED = 10_000; // changes between two frames; after more of them all rows are looked at
 
@@ -34,7 +35,7 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
     overrun = false;
     paintAround();
     paintNews();
-    if (view.thin) snapshot.ask();
+    if (view.thin || view.unsure) snapshot.ask();
   }
 
   function removeRows() {
@@ -79,7 +80,7 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
     if (id === marked) element.setAttribute("aria-current", "true");
     link.textContent = shortId(id);
     link.title = id;
-    link.href = url.address({ status: null, type: null, job: id });
+    link.href = url.address({ ...NO_FILTER, job: id });
     return { element, status, type, attempts, created, updated, took, note };
   }
 
@@ -101,9 +102,16 @@ export function createTable({ store, view, url, snapshot, elements: { section, b
     more.disabled = false;
     put(shown, view.ids.length ? `${count(view.ids.length)} shown, newest first` : "");
     empty.hidden = view.ids.length > 0 || !view.known;
-    const { tenantId, status, type } = view.filter;
-    const unknown = view.known && unknownTenant === tenantId;
-    put(empty, unknown ? `The tenant ${tenantId} is unknown here: it has no jobs.` : `No ${[status, type].filter(Boolean).join(" ")} jobs of ${tenantId}.`.replace(/ {2,}/g, " "));
+    put(empty, emptyText(view.filter));
+  }
+
+  function emptyText({ tenantId, status, type, ...others }) {
+    if (view.known && unknownTenant === tenantId) {
+      return `The tenant ${tenantId} is unknown here: it has no jobs.`;
+    }
+    const which = ["No", status, type, "jobs"].filter(Boolean).join(" ");
+    const more = Object.values(others).some((value) => value !== null);
+    return `${which} of ${tenantId}${more ? " match the search" : ""}.`;
   }
 
   /** The button keeps its place while it is not seen: the rows must not move when it comes. */

@@ -6,11 +6,11 @@ import { age, count } from "./format.js";
 import { keyed } from "./keyed.js";
 import { atMostEvery } from "./pace.js";
 import { put } from "./text.js";
-import { NOTHING } from "./url.js";
 
 const PAGE = 50;
 const INTERVAL_MS = 2_000;
 const FAILURE = "tenants";
+const LOOKS = ["sort", "order", "search"]; // what the URL says of the table
 const HELD = { paused: "Paused", maxRunning: "Held by its cap", rate: "Held by its rate" };
 
 const valueOf = (setting) => setting?.value ?? setting; // some hold until a time
@@ -20,20 +20,22 @@ export function createTenantsTable({ section, template, url, notice }) {
   const [search, body, empty, next, first] = ["search", "rows", "empty", "next", "first"].map((part) => section.querySelector(`[data-part=${part}]`));
   const headers = Array.from(section.querySelectorAll("button[data-sort]"));
   const pace = atMostEvery(INTERVAL_MS, read);
-  let sort = "tenant";
-  let backwards = false; // the other way round than usual: Z first, the smallest first
+  let look = null; // {sort, order, search}, as the URL says
   let cursor = null;
   let following = null;
   let listed = ""; // which list is in the table
 
   const held = () => body.matches(":hover") || body.contains(document.activeElement);
 
+  const sort = () => look.sort ?? "tenant";
+
+  /** Names go up and numbers down, if it is not the other way round. */
+  const order = () => ((sort() === "tenant") === (look.order === null) ? "asc" : "desc");
+
   async function read(signal) {
-    const wanted = JSON.stringify([sort, backwards, cursor, search.value]);
+    const wanted = JSON.stringify([look, cursor]);
     try {
-      const prefix = search.value.trim();
-      const order = (sort === "tenant") === backwards ? "desc" : "asc";
-      const page = { limit: PAGE, cursor, sort, order, prefix };
+      const page = { limit: PAGE, cursor, sort: sort(), order: order(), prefix: look.search };
       const { tenants, nextCursor } = await api.listTenantsPage(page, signal);
       if (signal.aborted) return false;
       following = nextCursor;
@@ -59,8 +61,8 @@ export function createTenantsTable({ section, template, url, notice }) {
   }
 
   function emptyText() {
-    if (search.value.trim()) return `No tenant's name begins with ${search.value.trim()}.`;
-    return sort === "oldest" ? "No tenant has jobs that are due." : "No tenants yet: the first job brings the first one.";
+    if (look.search) return `No tenant's name begins with ${look.search}.`;
+    return sort() === "oldest" ? "No tenant has jobs that are due." : "No tenants yet: the first job brings the first one.";
   }
 
   function paint(tenants) {
@@ -71,8 +73,7 @@ export function createTenantsTable({ section, template, url, notice }) {
     if (counts === null) return;
     const [name, pending, running, failed, oldest, share, state, more] = Array.from(row.children, (cell) => cell.firstElementChild ?? cell);
     put(name, id, id);
-    const here = url.address({ ...NOTHING, tenant: id });
-    if (name.getAttribute("href") !== here) name.href = here;
+    paintLink(name, id);
     put(pending, count(counts.PENDING));
     const cap = valueOf(policy.maxRunning) ?? null;
     put(running, cap === null ? count(counts.RUNNING) : `${count(counts.RUNNING)} of ${count(cap)}`);
@@ -86,31 +87,57 @@ export function createTenantsTable({ section, template, url, notice }) {
     more.setAttribute("aria-label", `Limits of ${id}`);
   }
 
+  function paintLink(link, id) {
+    const here = url.address(url.elsewhere({ tenant: id }));
+    if (link.getAttribute("href") !== here) link.href = here;
+  }
+
   function turn(to) {
     cursor = to;
     pace.restart();
   }
 
-  search.addEventListener("input", () => turn(null));
+  search.addEventListener("input", () => {
+    url.set({ search: search.value.trim() || null }, { replace: true }); // no step back a letter
+  });
   next.addEventListener("click", () => turn(following));
   first.addEventListener("click", () => turn(null));
   for (const header of headers) {
     header.addEventListener("click", () => {
-      backwards = sort === header.dataset.sort && !backwards;
-      sort = header.dataset.sort;
-      for (const { dataset, parentElement } of headers) {
-        if (dataset.sort === sort) parentElement.setAttribute("aria-sort", (sort === "tenant") === backwards ? "descending" : "ascending");
-        else parentElement.removeAttribute("aria-sort");
-      }
-      turn(null);
+      const wanted = header.dataset.sort;
+      const again = wanted === sort() && look.order === null;
+      url.set({ sort: wanted === "tenant" ? null : wanted, order: again ? "reversed" : null });
     });
   }
   body.addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     const button = event.target.closest("button");
     if (button) url.set({ policy: button.dataset.tenant });
-    else if (row && !event.target.closest("a") && !getSelection().toString()) url.set({ ...NOTHING, tenant: row.dataset.key });
+    else if (row && !event.target.closest("a") && !getSelection().toString()) url.set(url.elsewhere({ tenant: row.dataset.key }));
   });
 
-  return { ask: pace.ask, restart: pace.restart, focus: () => search.focus() };
+  function paintLook() {
+    if (search.value.trim() !== (look.search ?? "")) search.value = look.search ?? "";
+    for (const { dataset, parentElement } of headers) {
+      if (dataset.sort === sort()) parentElement.setAttribute("aria-sort", `${order()}ending`);
+      else parentElement.removeAttribute("aria-sort");
+    }
+  }
+
+  return {
+    ask: pace.ask,
+    restart: pace.restart,
+    focus: () => search.focus(),
+
+    /** After every change of the URL. */
+    show() {
+      const wanted = Object.fromEntries(LOOKS.map((name) => [name, url.shown[name]]));
+      const isSame = look !== null && LOOKS.every((name) => wanted[name] === look[name]);
+      look = wanted;
+      for (const row of body.children) paintLink(row.querySelector("a"), row.dataset.key);
+      if (isSame) return;
+      paintLook();
+      turn(null);
+    },
+  };
 }

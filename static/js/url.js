@@ -1,22 +1,25 @@
-// What the page shows, kept in its URL: ?view= ?tenant= ?status= ?type= ?job= ?policy=. It must never hold anything a reload should forget.
+// What the page shows, kept in its URL: a page or a tenant, the filter of its jobs, what lies beside
+// them, and how the overview is looked at. It must never hold anything a reload should forget.
 
+import { readMoment } from "./moment.js";
 import { STATUSES } from "./status.js";
 
-const NAMES = ["view", "tenant", "status", "type", "job", "policy"];
-const VIEWS = ["jobs", "workers", "types"];
-export const NOTHING = Object.fromEntries(NAMES.map((name) => [name, null]));
+const FILTER = ["status", "type", "tag", "error", "key", "after", "before"];
+const NAMES = ["view", "tenant", ...FILTER, "job", "policy", "span", "sort", "order", "search"];
+const ALLOWED = {
+  view: ["jobs", "workers", "types"],
+  status: STATUSES,
+  span: ["day", "week", "quarter"],
+  sort: ["backlog", "running", "oldest"],
+  order: ["reversed"],
+};
+const nothing = (names) => Object.fromEntries(names.map((name) => [name, null]));
+export const NOTHING = nothing(NAMES);
+export const NO_FILTER = nothing(FILTER);
 
 export function createUrl() {
   const listeners = new Set();
-  let shown = read();
-
-  function read() {
-    const query = new URLSearchParams(location.search);
-    const found = Object.fromEntries(NAMES.map((name) => [name, query.get(name) || null]));
-    if (!STATUSES.includes(found.status)) found.status = null;
-    if (!VIEWS.includes(found.view)) found.view = null;
-    return found;
-  }
+  let shown = stateOf(location.search);
 
   function tell() {
     for (const listener of listeners) listener(shown);
@@ -32,7 +35,7 @@ export function createUrl() {
   }
 
   addEventListener("popstate", () => {
-    shown = read();
+    shown = stateOf(location.search);
     tell();
   });
 
@@ -41,8 +44,7 @@ export function createUrl() {
     const link = event.target.closest("a[data-here]");
     if (!link || event.defaultPrevented || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    const query = new URLSearchParams(link.search);
-    set(Object.fromEntries(NAMES.map((name) => [name, query.get(name) || null])));
+    set(stateOf(link.search));
   });
 
   return {
@@ -58,6 +60,9 @@ export function createUrl() {
     /** The address that shows this instead; what is not named stays. */
     address: (patch) => addressOf({ ...shown, ...patch }),
 
+    /** Another page or tenant, of the same time. */
+    elsewhere: (patch) => ({ ...NOTHING, after: shown.after, before: shown.before, ...patch }),
+
     set,
 
     /** `listener(shown)` is called after every change. */
@@ -65,7 +70,23 @@ export function createUrl() {
   };
 }
 
+/** What a query says; what it must not say is left out. Several tags are one text, one a line. */
+export function stateOf(search) {
+  const query = new URLSearchParams(search);
+  const found = Object.fromEntries(NAMES.map((name) => [name, query.get(name) || null]));
+  found.tag = query.getAll("tag").filter(Boolean).join("\n") || null;
+  for (const [name, values] of Object.entries(ALLOWED)) {
+    if (!values.includes(found[name])) found[name] = null;
+  }
+  for (const name of ["after", "before"]) found[name] &&= readMoment(found[name]);
+  return found;
+}
+
 function addressOf(wanted) {
-  const query = new URLSearchParams(NAMES.filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+  const query = new URLSearchParams();
+  for (const name of NAMES.filter((each) => wanted[each])) {
+    const values = name === "tag" ? wanted.tag.split("\n") : [wanted[name]];
+    for (const value of values) query.append(name, value);
+  }
   return query.size ? `${location.pathname}?${query}` : location.pathname;
 }

@@ -136,7 +136,7 @@ async def test_tenants_are_searched_ranked_and_told_what_holds_them(
     await dashboard.part("tenant-search").fill("")
     await expect(rows).to_have_count(3)
     await rows.nth(0).get_by_role("button").click()
-    await expect(dashboard.page).to_have_url(re.compile(r"\?policy=acorn$"))
+    await expect(dashboard.page).to_have_url(re.compile(r"\?policy=acorn&sort=backlog$"))
     await expect(dashboard.part("policy-paused")).to_have_value("true")
     await dashboard.part("policy-paused").select_option("")
     await dashboard.part("policy-save").click()
