@@ -1,5 +1,5 @@
 // Made by `make client` from what GET /openapi.json gives. Not to be edited.
-// sha256 of the document: 6e8b9a251d18a0deee8d7f5d733640652baf4f9a08401607566c573ccf284c48
+// sha256 of the document: ecf2d4ce6c9c4839f5e6b012824eb21c4fd48d81cc717b9a2f2261b485732693
 
 export interface paths {
     "/jobs": {
@@ -750,8 +750,9 @@ export interface components {
         };
         /**
          * Job
-         * @description A job. Times are RFC 3339 in UTC; what follows `finishedAt` is not in lists. `rerunOf`: the
-         *     id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest first.
+         * @description A job. Times are RFC 3339 in UTC. Lists have what comes before `payload`, and `tags`.
+         *     `rerunOf`: the id of its original; `reruns`: the ids of its newest re-runs, 20 at most, newest
+         *     first.
          */
         Job: {
             /** Id */
