@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.xdist_group("embedded")
 
 POSTGRES, REDIS = Path("postgres/postmaster.pid"), Path("redis.pid")
 AGAIN = "restarted after"
+GONE_WITHIN_S = 5  # the children of a killed server end when they notice
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def folder() -> Iterator[Path]:
     """A short data folder of its own; fails if the test leaves a process in it."""
     made = Path(tempfile.mkdtemp(prefix="monoq-"))
     yield made
-    left = processes_in(made)
+    end = time.monotonic() + GONE_WITHIN_S
+    while (left := processes_in(made)) and time.monotonic() < end:
+        time.sleep(0.05)
     shutil.rmtree(made, ignore_errors=True)
     assert not left
 
