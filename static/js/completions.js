@@ -45,7 +45,7 @@ export function completionsOf(word, known) {
   if (name === "id" && JOB_ID.test(value)) {
     return [{ text: `id:${value.toLowerCase()}`, hint: "open this job", done: true }];
   }
-  const isNamed = name in NAMES;
+  const isNamed = Object.hasOwn(NAMES, name);
   const found = isNamed ? valuesOf(name, value, known) : [...namesOf(value), ...all(value, known)];
   return found.filter(({ text }) => text !== word).slice(0, MOST);
 }

@@ -44,7 +44,7 @@ export function readFilter(text) {
   const problems = [];
   for (const word of wordsOf(text)) {
     const { name, value } = split(word.text);
-    if (!(name in READERS)) {
+    if (!Object.hasOwn(READERS, name)) {
       problems.push(`${word.text}: say of what, like type:${word.text} or error:${word.text}`);
       continue;
     }

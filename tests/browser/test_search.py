@@ -68,6 +68,9 @@ async def test_an_error_a_time_and_a_status_are_searched_and_what_cannot_be_is_t
     await search.press("Enter")
     await expect(problem).to_contain_text("type:lost or error:lost")
     await expect(search).to_have_attribute("aria-invalid", "true")
+    await search.fill("constructor:1")  # a name that every object has
+    await search.press("Enter")
+    await expect(problem).to_contain_text("constructor:1: say of what")
     await search.fill("after:yesterday")
     await search.press("Enter")
     await expect(problem).to_contain_text("after: is a time like 2h")
